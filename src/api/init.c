@@ -1,0 +1,81 @@
+/*
+ * init.c - _PG_init: calls the modules in floor order and does nothing itself.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/guc.h"
+
+#include "base/compat.h"
+#include "base/module.h"
+
+PG_MODULE_MAGIC;
+
+/* One line a module, lower floors first. */
+static const StrataModule *const modules[] = {
+	NULL,
+};
+
+bool strata_preloaded = false;
+
+static shmem_request_hook_type prev_shmem_request;
+static shmem_startup_hook_type prev_shmem_startup;
+
+void
+strata_require_preload(void)
+{
+	if (!strata_preloaded)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pg_strata must be in shared_preload_libraries"),
+				 errhint("Add pg_strata to shared_preload_libraries and restart the server.")));
+}
+
+static void
+strata_shmem_request(void)
+{
+	if (prev_shmem_request)
+		prev_shmem_request();
+	for (const StrataModule *const *m = modules; *m; m++)
+	{
+		if ((*m)->shmem_size)
+			RequestAddinShmemSpace((*m)->shmem_size());
+		if ((*m)->shmem_request)
+			(*m)->shmem_request();
+	}
+}
+
+static void
+strata_shmem_startup(void)
+{
+	if (prev_shmem_startup)
+		prev_shmem_startup();
+	for (const StrataModule *const *m = modules; *m; m++)
+		if ((*m)->shmem_startup)
+			(*m)->shmem_startup();
+}
+
+void
+_PG_init(void)
+{
+	strata_preloaded = process_shared_preload_libraries_in_progress;
+
+	for (const StrataModule *const *m = modules; *m; m++)
+		if ((*m)->settings)
+			(*m)->settings();
+	MarkGUCPrefixReserved("strata");
+
+	if (strata_preloaded)
+	{
+		prev_shmem_request = shmem_request_hook;
+		shmem_request_hook = strata_shmem_request;
+		prev_shmem_startup = shmem_startup_hook;
+		shmem_startup_hook = strata_shmem_startup;
+	}
+	for (const StrataModule *const *m = modules; *m; m++)
+		if ((*m)->start)
+			(*m)->start(strata_preloaded);
+}

@@ -1,0 +1,155 @@
+/*
+ * column.h - the column store as its readers and its SQL functions see it.
+ *
+ * Included by: column/, exec/, api/.
+ * Memory: units lie in the shared region and are immutable once published (but for the freshness words);
+ * a StrataRead and what it hands out live until strata_read_end() or the end of the memory context that
+ * was current at strata_read_begin(), whichever comes first, errors included.
+ * Locking: see column/README.md.  Readers take no heavyweight lock beyond the one they hold on the table.
+ * Not here: planning and execution (exec/), encodings (segment.h).
+ *
+ * A table is cut into units of `unit_blocks` consecutive heap blocks: unit u covers blocks
+ * [u * unit_blocks, (u+1) * unit_blocks).  A block of a unit is either *fresh* (its rows, all of them visible
+ * to the reader's snapshot, are those in the unit) or must be read from the heap with the snapshot.
+ */
+#ifndef STRATA_COLUMN_COLUMN_H
+#define STRATA_COLUMN_COLUMN_H
+
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xlogdefs.h"
+#include "port/atomics.h"
+#include "storage/block.h"
+#include "storage/buf.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+#include "base/module.h"
+#include "column/segment.h"
+
+extern const StrataModule strata_column_module;
+
+typedef struct StrataUnitColumn
+{
+	AttrNumber			 attnum;
+	Oid					 type;
+	int32				 typmod;
+	Oid					 collation;
+	const StrataSegment *segment; /* in the region */
+} StrataUnitColumn;
+
+typedef struct StrataUnit
+{
+	uint32		  magic;
+	uint32		  unitno;
+	uint64		  generation;
+	BlockNumber	  first_block;
+	uint32		  nblocks; /* blocks looked at by population; <= unit_blocks */
+	uint32		  nrows;
+	uint32		  ncols;
+	Size		  bytes; /* all memory of the unit, segments included */
+	/* Offset in rows of each block's first row: nblocks + 1 entries.  A block that was not copied has none. */
+	const uint32 *block_row;
+	const StrataUnitColumn *cols; /* ascending attnum */
+	/* freshness and bookkeeping fields follow in column_internal.h terms; owned by column/ */
+	struct StrataUnitFresh *fresh;
+} StrataUnit;
+
+/* How PostgreSQL values of a type are kept.  False: not storable (enable refuses the column). */
+typedef enum StrataRep
+{
+	STRATA_REP_BOOL,	  /* INT: 0 or 1 */
+	STRATA_REP_INT2,	  /* INT */
+	STRATA_REP_INT4,	  /* INT; date too */
+	STRATA_REP_INT8,	  /* INT; timestamp, timestamptz too */
+	STRATA_REP_FLOAT4,	  /* F32 */
+	STRATA_REP_FLOAT8,	  /* F64 */
+	STRATA_REP_NUMERIC,	  /* per segment: INT with `scale` = the display scale that every value has, or BYTES
+						   * when values differ in scale, do not fit 63 bits, or are NaN or infinite */
+	STRATA_REP_VARLENA	  /* BYTES: text, varchar, bpchar: uncompressed, inline, short header where it fits */
+} StrataRep;
+
+extern bool strata_column_rep(Oid type, StrataRep *rep);
+
+/* ---- for the planner ---- */
+
+typedef struct StrataTableInfo
+{
+	uint32 unit_blocks;
+	uint32 units_populated;
+	uint64 blocks_populated; /* blocks copied by population */
+	uint64 blocks_stale;	 /* of these, known stale at the last look (an estimate) */
+	uint64 rows;			 /* in published units */
+	Size   bytes;
+} StrataTableInfo;
+
+/* Is the relation in the column store with at least one published unit?  Cheap: a shared hash look-up. */
+extern bool strata_column_info(Relation rel, StrataTableInfo *info);
+
+/* ---- for the executor ---- */
+
+typedef struct StrataRead
+{
+	Relation	rel;
+	Snapshot	snapshot;
+	uint32		unit_blocks; /* as given to begin, or the table's; 0 when the table is not in the store */
+	BlockNumber nblocks;	 /* of the heap, as seen at begin (or given) */
+	uint32		nunits;		 /* work items: ceil(nblocks / unit_blocks) */
+	struct StrataReadPrivate *priv;
+} StrataRead;
+
+/*
+ * Opens the store for one scan of rel under snapshot (already active and older than this call).  Works for
+ * every heap relation: when the store does not have it (never enabled, evicted, rewritten since), all units
+ * simply come out as NULL from strata_read_unit(), with a default unit_blocks.
+ * A parallel worker passes the leader's nblocks and unit_blocks so that all agree on the work items;
+ * everyone else passes InvalidBlockNumber and 0.
+ * Takes the predicate lock of a sequential scan when the snapshot is serializable.
+ */
+extern StrataRead *strata_read_begin(Relation rel, Snapshot snapshot, BlockNumber nblocks, uint32 unit_blocks);
+extern void strata_read_end(StrataRead *read);
+
+typedef struct StrataFresh
+{
+	uint32 nheap;	   /* blocks of this work item that must be read from the heap */
+	uint32 nstale;	   /* of these, blocks that the unit holds a (stale) copy of */
+	uint32 nblocks;	   /* blocks in this work item (the last one may be short) */
+	uint64 heap[4096 / 64]; /* bit b: block first + b must be read from the heap */
+} StrataFresh;
+
+#define STRATA_MAX_UNIT_BLOCKS 4096
+
+/*
+ * The published unit of work item u, pinned until strata_read_unit_done(), with its freshness against the
+ * read's snapshot; NULL when there is none (then `fresh` says: every block from the heap).
+ */
+extern const StrataUnit *strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh);
+extern void strata_read_unit_done(StrataRead *read, const StrataUnit *unit);
+
+/* Column of the unit by attnum, or NULL when the unit lacks it or holds it with another type, typmod or
+ * collation than the relation has now (then read the whole work item from the heap). */
+extern const StrataUnitColumn *strata_unit_column(const StrataUnit *unit, TupleDesc desc, AttrNumber attnum);
+
+/* ---- heap pages, page at a time, as a sequential scan reads them ---- */
+
+typedef struct StrataHeapPage
+{
+	Buffer	 buffer; /* pinned, not locked, until the next page or the end */
+	int		 ntuples;
+	HeapTupleData tuples[MaxHeapTuplesPerPage]; /* visible ones, in line pointer order */
+} StrataHeapPage;
+
+typedef struct StrataHeapRead StrataHeapRead;
+
+extern StrataHeapRead *strata_heap_begin(Relation rel, Snapshot snapshot);
+/* Reads one block.  Tuples stay valid until the next call.  Prunes opportunistically and does the
+ * serializable conflict checks that a sequential scan does. */
+extern StrataHeapPage *strata_heap_block(StrataHeapRead *h, BlockNumber block);
+extern void strata_heap_end(StrataHeapRead *h);
+
+/* The scan touched the table: last_accessed and the counters behind strata.column_stats(). */
+extern void strata_column_count_scan(Oid relid, uint64 rows_columns, uint64 rows_heap, uint64 units,
+									 uint64 units_pruned, uint64 blocks_stale);
+
+#endif

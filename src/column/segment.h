@@ -1,0 +1,165 @@
+/*
+ * segment.h - one column of one unit, encoded: what it looks like and how to read it.
+ *
+ * Included by: column/, exec/, unit tests (plain C11; no postgres.h).
+ * Memory: a segment is one block of bytes with offsets inside (no pointers), immutable once built, so it
+ * may lie in shared memory at any address.  Locking: none needed after publication.
+ * Not here: which rows are still valid (unit freshness, column.h), PostgreSQL types (the caller maps a
+ * type to a physical kind).
+ *
+ * Values come in vectors of STRATA_VECTOR (1024) rows; every vector but the last is full.  NULL rows hold
+ * an arbitrary but decodable value and a set bit in the null bitmap.
+ */
+#ifndef STRATA_COLUMN_SEGMENT_H
+#define STRATA_COLUMN_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STRATA_VECTOR		 1024
+#define STRATA_VECTOR_WORDS	 (STRATA_VECTOR / 64)
+#define STRATA_SEGMENT_MAGIC 0x53454731u /* "SEG1" */
+
+typedef enum StrataPhys
+{
+	STRATA_PHYS_INT,   /* int64: bool, int2/4/8, date, timestamp(tz), numeric scaled by 10^scale */
+	STRATA_PHYS_F32,   /* float, bits kept exactly */
+	STRATA_PHYS_F64,   /* double, bits kept exactly */
+	STRATA_PHYS_BYTES  /* varlena images, header included.  An image that starts with a 4-byte header is kept
+						* at a 4-aligned place, so a pointer into the segment is a valid Datum */
+} StrataPhys;
+
+typedef enum StrataEncoding
+{
+	STRATA_ENC_CONST, /* all non-null rows equal, or all rows null */
+	STRATA_ENC_DICT,  /* distinct values in ascending order (INT: signed, floats: by bits, BYTES: memcmp of
+					   * the key, then length) + bit-packed codes */
+	STRATA_ENC_RLE,	  /* runs of equal values */
+	STRATA_ENC_FOR,	  /* INT: a base and a bit width a vector */
+	STRATA_ENC_DELTA, /* INT: first value + FOR-packed differences a vector */
+	STRATA_ENC_RAW,	  /* values as they are; BYTES: offsets + bytes */
+	STRATA_ENC_COUNT
+} StrataEncoding;
+
+#define STRATA_SEG_HAS_NULLS 0x01
+#define STRATA_SEG_ALL_NULL	 0x02
+#define STRATA_SEG_HAS_RANGE 0x04 /* min and max below are valid (some row is not null) */
+#define STRATA_SEG_HAS_SUM	 0x08 /* INT only: sum_hi:sum_lo is the exact sum of the non-null rows */
+#define STRATA_SEG_HAS_NAN	 0x10 /* floats only; min and max then ignore the NaNs */
+
+typedef struct StrataSegment
+{
+	uint32_t magic;
+	uint8_t	 phys;
+	uint8_t	 encoding;
+	uint8_t	 width; /* bits of a code for DICT, else of the widest vector (information) */
+	uint8_t	 flags;
+	int32_t	 scale; /* given by the caller, kept untouched (numeric: decimal digits) */
+	uint32_t nrows;
+	uint32_t null_count;
+	uint32_t ndict;		/* DICT: entries; CONST: 1 or 0 (all null); RLE: runs */
+	uint32_t distinct;	/* estimate; exact for CONST and DICT */
+	uint32_t nvectors;
+	uint64_t bytes;		/* of the whole segment, this header included */
+	uint64_t raw_bytes; /* what the non-null values would take uncompressed */
+	union
+	{
+		int64_t i;
+		double	d;				/* F32 and F64 */
+		uint64_t off;			/* BYTES: offset of the entry {uint32 length; bytes} from the segment start */
+	} min, max;
+	uint64_t sum_lo;
+	int64_t	 sum_hi;
+	/* offsets from the start of the segment, 8-byte aligned; 0 when absent */
+	uint64_t null_off;	/* nvectors * 16 words */
+	uint64_t vec_off;	/* per-vector directory, form private to the encoding */
+	uint64_t dict_off;
+	uint64_t data_off;
+} StrataSegment;
+
+static inline unsigned
+strata_segment_vector_rows(const StrataSegment *s, uint32_t v)
+{
+	return v + 1 < s->nvectors ? STRATA_VECTOR : s->nrows - v * STRATA_VECTOR;
+}
+
+/* Null bits of vector v (16 words, bit set = NULL), or NULL when the segment has none. */
+static inline const uint64_t *
+strata_segment_nulls(const StrataSegment *s, uint32_t v)
+{
+	return s->null_off ? (const uint64_t *) ((const char *) s + s->null_off) + (size_t) v * STRATA_VECTOR_WORDS
+					   : NULL;
+}
+
+/* ---- reading; out has room for STRATA_VECTOR entries; returns the rows in the vector ---- */
+
+/* INT only. */
+extern unsigned strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *out);
+/* F64: as stored.  F32: widened exactly. */
+extern unsigned strata_segment_f64(const StrataSegment *s, uint32_t v, double *out);
+/* BYTES: pointers into the segment and lengths (len may be NULL). */
+extern unsigned strata_segment_bytes(const StrataSegment *s, uint32_t v, const char **out, uint32_t *len);
+/* DICT and CONST and RLE of any kind: a code (0 .. ndict-1) a row; for RLE the code is the run number. */
+extern unsigned strata_segment_codes(const StrataSegment *s, uint32_t v, uint32_t *out);
+/* Value of a code. */
+extern int64_t strata_segment_code_i64(const StrataSegment *s, uint32_t code);
+extern double strata_segment_code_f64(const StrataSegment *s, uint32_t code);
+extern const char *strata_segment_code_bytes(const StrataSegment *s, uint32_t code, uint32_t *len);
+/* INT: bounds of vector v that are cheap to know (FOR: from base and width; else the segment's). */
+extern void strata_segment_vector_bounds(const StrataSegment *s, uint32_t v, int64_t *lo, int64_t *hi);
+/* BYTES: the min/max entry. */
+extern const char *strata_segment_min_bytes(const StrataSegment *s, uint32_t *len);
+extern const char *strata_segment_max_bytes(const StrataSegment *s, uint32_t *len);
+
+/* Structural check of a segment of `size` bytes: every offset and width in range.  NULL when sound, else a
+ * static text that says what is wrong.  Does not decode values. */
+extern const char *strata_segment_check(const StrataSegment *s, size_t size);
+
+extern const char *strata_encoding_name(StrataEncoding e);
+
+/* ---- building ---- */
+
+typedef struct StrataColumnData
+{
+	StrataPhys		phys;
+	int32_t			scale;
+	uint32_t		nrows;
+	const uint64_t *nulls; /* bit set = NULL, over nrows; NULL when there are none */
+	const int64_t  *i64;   /* INT */
+	const float	   *f32;
+	const double   *f64;
+	const char *const *ptr; /* BYTES: ignored where null */
+	const uint32_t *len;
+} StrataColumnData;
+
+/* Memory for the builder: must behave as malloc/free; may longjmp out (palloc). */
+typedef struct StrataBuildMemory
+{
+	void *(*alloc)(void *arg, size_t bytes);
+	void (*free)(void *arg, void *p);
+	void *arg;
+} StrataBuildMemory;
+
+/*
+ * Encodes a column.  Every encoding that can hold the data is sized (not guessed from samples) and the
+ * smallest is built; ties go to the cheaper to decode.  `force` is -1 for that choice or a StrataEncoding
+ * (ignored where it cannot hold the data).  The result is one block of result->bytes from mem.
+ */
+extern StrataSegment *strata_segment_build(const StrataColumnData *data, int force,
+										   const StrataBuildMemory *mem);
+
+/*
+ * The bytes of a varlena image that values are compared by: past a 1-byte header (low bit of the first
+ * byte set) or a 4-byte header (else).  Images must not be compressed or external.
+ */
+static inline const char *
+strata_bytes_key(const char *image, uint32_t image_len, uint32_t *key_len)
+{
+	unsigned h = (image[0] & 1) ? 1 : 4;
+
+	*key_len = image_len - h;
+	return image + h;
+}
+
+#endif
