@@ -21,6 +21,8 @@ extern const StrataModule strata_region_module;
 extern void *strata_region_alloc(Size bytes);
 /* `bytes` as given to alloc. */
 extern void strata_region_free(void *p, Size bytes);
+/* What a block of that many bytes takes: whole pages. */
+extern Size strata_region_round(Size bytes);
 /* True when p..p+bytes lies wholly inside the region. */
 extern bool strata_region_contains(const void *p, Size bytes);
 
@@ -36,6 +38,7 @@ typedef struct StrataRegionStatus
 	Size largest_free;
 	uint64 allocs, frees, failures;
 	Size huge_page_size; /* 0: ordinary pages (THP advice may still apply) */
+	const char *huge_pages; /* "explicit", "transparent" (asked for, the kernel decides) or "none" */
 } StrataRegionStatus;
 
 extern void strata_region_status(StrataRegionStatus *out);

@@ -9,6 +9,7 @@
 #include "storage/shmem.h"
 #include "utils/guc.h"
 
+#include "alloc/region.h"
 #include "base/compat.h"
 #include "base/module.h"
 
@@ -16,6 +17,7 @@ PG_MODULE_MAGIC;
 
 /* One line a module, lower floors first. */
 static const StrataModule *const modules[] = {
+	&strata_region_module,
 	NULL,
 };
 
