@@ -1,7 +1,7 @@
 /*
  * tap.h - the Test Anything Protocol for unit tests in plain C.
  *
- * Included by: test/unit/*_test.c, each a program of its own.  Memory and locking: two counters a program.
+ * Included by: the test programs of test/unit, each a program of its own.  Memory and locking: two counters a program.
  * A test ends with `return tap_done();`.  Not here: anything that needs a server.
  */
 #ifndef STRATA_TEST_TAP_H

@@ -1,0 +1,18 @@
+# Tests wait for a condition, never for time.  A pause inside a loop that polls a condition says "poll" on its
+# line.
+use strict;
+use warnings;
+use lib $ENV{LINT_DIR};
+use Lint;
+
+my $pause = qr/\b(pg_sleep(_for|_until)?|u?sleep|nanosleep|Time::HiRes::sleep|setTimeout|waitForTimeout)\b\s*[\s(]\s*[\w\$.(]/;
+for my $file (grep { !m{^test/(lint|bench)/} } files('test', qr/\.(sql|spec|pl|pm|c|h|sh|js|mjs|py)$|\/run$/))
+{
+    my $n = 0;
+    for (lines($file))
+    {
+        $n++;
+        next if m{^\s*(#|//|--|\*)} || /poll/;
+        fault($file, $n, 'waits for time instead of for a condition') if /$pause/;
+    }
+}
