@@ -10,12 +10,14 @@ DATA_built = sql/pg_strata--$(STRATA_VERSION).sql
 OBJS = $(patsubst %.c,%.o,$(filter-out src/ring/strata_tail.c,$(wildcard src/abi/*.c src/base/*.c src/simd/*.c src/alloc/*.c src/ring/*.c src/column/*.c src/exec/*.c src/api/*.c)))
 
 PG_CPPFLAGS = -Isrc -DSTRATA_VERSION='"$(STRATA_VERSION)"'
-PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden -MMD -MP
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden -MMD -MP $(CLANG_CFLAGS)
+# PGXS hands over the flags of the compiler that built the server; clang does not know all of gcc's.
+CLANG_CFLAGS = $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes)
 SHLIB_LINK = -lrt
 EXTRA_CLEAN = sql/pg_strata--$(STRATA_VERSION).sql $(wildcard src/*/*.d src/*/*.o)
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test --outputdir=. --expecteddir=. --temp-config=test/preload.conf
+REGRESS_OPTS = --inputdir=test --outputdir=. --expecteddir=.
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=output_iso --expecteddir=.
 
@@ -29,3 +31,60 @@ sql/pg_strata--$(STRATA_VERSION).sql: $(SQL_PARTS)
 	{ echo '\echo Use "CREATE EXTENSION pg_strata" to load this file. \quit'; cat $^; } > $@
 
 -include $(OBJS:.o=.d)
+
+# ---- the sidecar: its own makefile, for PGXS would share OBJS between library and programs ----
+
+SIDECAR_HEADERS = libwebsockets.h json-c/json.h openssl/ssl.h
+SIDECAR := $(if $(wildcard sidecar/Makefile),$(if $(shell \
+	printf '$(foreach h,$(SIDECAR_HEADERS),\#include <$(h)>\n)' | $(CC) -E -x c - > /dev/null 2>&1 && echo yes),sidecar,no-sidecar))
+
+all: $(SIDECAR)
+install: $(addprefix install-,$(SIDECAR))
+clean: $(if $(wildcard sidecar/Makefile),clean-sidecar)
+
+sidecar:
+	$(MAKE) -C sidecar PG_CONFIG='$(PG_CONFIG)'
+
+install-sidecar: sidecar
+	$(MAKE) -C sidecar install PG_CONFIG='$(PG_CONFIG)' DESTDIR='$(DESTDIR)'
+
+clean-sidecar:
+	$(MAKE) -C sidecar clean
+
+no-sidecar:
+	@echo 'The extension is built without stratad: install libwebsockets-dev, libjson-c-dev and libssl-dev for it.'
+
+install-no-sidecar:
+
+# ---- for those who work on the source; what each does is printed by `make help` ----
+
+help: ## this list
+	@echo 'make                 build the extension, and stratad where libwebsockets is installed'
+	@echo 'make install         install both (PG_CONFIG says into which PostgreSQL)'
+	@echo 'make installcheck    regression tests against a running server that preloads pg_strata'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r t d; do printf 'make %-15s %s\n' "$$t" "$$d"; done
+
+dev: ## a build with assertions, debug information and warnings as errors
+	$(MAKE) clean
+	$(MAKE) all COPT='-Werror -DUSE_ASSERT_CHECKING -O1 -g -fno-omit-frame-pointer'
+
+warnings: ## compile with gcc and clang, warnings as errors
+	PG_CONFIG='$(PG_CONFIG)' test/lint/warnings.sh $(PG_CPPFLAGS) $(filter-out -MMD -MP,$(PG_CFLAGS))
+
+lint: all ## the rules of the house (test/lint), and their self-test
+	test/lint/run.sh . $(MODULE_big).so
+	test/lint/selftest.sh
+
+format: ## clang-format 14 over all C sources
+	clang-format-14 -i $$(find src sidecar test -name '*.[ch]' -not -path '*/node_modules/*' -not -path '*/build/*')
+
+test: ## everything, on throwaway clusters; the last line is "N passed, N failed"
+	test/run
+
+asan: ## unit tests and ring reader under ASan and UBSan; no server
+	$(MAKE) -C test/unit check SANITIZE=1
+
+valgrind: ## unit tests under valgrind
+	$(MAKE) -C test/unit check VALGRIND=1
+
+.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test asan valgrind

@@ -3,7 +3,7 @@
 # is left alone and needs neither root nor sudo.  Arguments: more packages to see to.
 set -euo pipefail
 
-want=(gcc make perl libipc-run-perl clang-14 postgresql-15 postgresql-server-dev-15 libpq-dev libwebsockets-dev libjson-c-dev
+want=(gcc make perl libipc-run-perl clang postgresql-15 postgresql-server-dev-15 libpq-dev libwebsockets-dev libjson-c-dev
   libssl-dev curl "$@")
 command -v node > /dev/null || want+=(nodejs)
 command -v npm > /dev/null || want+=(npm)
