@@ -17,9 +17,9 @@ SHLIB_LINK = -lrt
 EXTRA_CLEAN = sql/pg_strata--$(STRATA_VERSION).sql $(wildcard src/*/*.d src/*/*.o)
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=test --outputdir=. --expecteddir=.
+REGRESS_OPTS = --inputdir=test --outputdir=.
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --outputdir=output_iso --expecteddir=.
+ISOLATION_OPTS = --inputdir=test --outputdir=.
 
 PG_CONFIG ?= pg_config
 # No LLVM bitcode: nothing here is worth inlining into JIT code, and clang need not be installed.
@@ -27,8 +27,8 @@ override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-sql/pg_strata--$(STRATA_VERSION).sql: $(SQL_PARTS)
-	{ echo '\echo Use "CREATE EXTENSION pg_strata" to load this file. \quit'; cat $^; } > $@
+sql/pg_strata--$(STRATA_VERSION).sql: $(SQL_PARTS) Makefile
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION pg_strata" to load this file. \quit'; cat $(SQL_PARTS); } > $@
 
 -include $(OBJS:.o=.d)
 
@@ -81,10 +81,13 @@ format: ## clang-format 14 over all C sources
 test: ## everything, on throwaway clusters; the last line is "N passed, N failed"
 	test/run
 
+docs: ## write the generated pages of docs/ anew
+	DOCS=write test/run build docs
+
 asan: ## unit tests and ring reader under ASan and UBSan; no server
 	$(MAKE) -C test/unit check SANITIZE=1
 
 valgrind: ## unit tests under valgrind
 	$(MAKE) -C test/unit check VALGRIND=1
 
-.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test asan valgrind
+.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test docs asan valgrind
