@@ -7,8 +7,31 @@
 #ifndef STRATA_ABI_EVENTS_H
 #define STRATA_ABI_EVENTS_H
 
-/* Payload bytes of one event: field id, type, length and value each (ring_layout.h). */
-#define STRATA_EVENT_BODY_MAX 448
+/* Bytes of one event's fields (event_body.h), and of its database's name with the NUL. */
+#define STRATA_EVENT_BODY_MAX 416
+#define STRATA_EVENT_DATABASE_MAX 64
+
+/* RARE events have slots of their own, which the CHATTER of busy plan nodes cannot overwrite. */
+typedef enum StrataLane
+{
+	STRATA_LANE_RARE,
+	STRATA_LANE_CHATTER,
+	STRATA_LANE_COUNT
+} StrataLane;
+
+typedef enum StrataFieldType
+{
+	STRATA_FIELD_INT = 1,
+	STRATA_FIELD_DOUBLE,
+	STRATA_FIELD_BOOL,
+	STRATA_FIELD_TEXT
+} StrataFieldType;
+
+typedef enum StrataCounterKind
+{
+	STRATA_KIND_COUNTER = 1, /* only grows */
+	STRATA_KIND_GAUGE
+} StrataCounterKind;
 
 typedef enum StrataEventType
 {
