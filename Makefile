@@ -13,7 +13,7 @@ PG_CPPFLAGS = -Isrc -DSTRATA_VERSION='"$(STRATA_VERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden -MMD -MP $(CLANG_CFLAGS)
 # PGXS hands over the flags of the compiler that built the server; clang does not know all of gcc's.
 CLANG_CFLAGS = $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes)
-SHLIB_LINK = -lrt
+SHLIB_LINK = -lrt -lm
 EXTRA_CLEAN = sql/pg_strata--$(STRATA_VERSION).sql $(wildcard src/*/*.d src/*/*.o)
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))

@@ -7,8 +7,8 @@
  * Not here: which rows are still valid (unit freshness, column.h), PostgreSQL types (the caller maps a
  * type to a physical kind).
  *
- * Values come in vectors of STRATA_VECTOR (1024) rows; every vector but the last is full.  NULL rows hold
- * an arbitrary but decodable value and a set bit in the null bitmap.
+ * Values come in vectors of STRATA_VECTOR (1024) rows; every vector but the last is full.  NULL rows have a
+ * set bit in the null bitmap and decode to some value: an INT within the bounds of its vector, a valid image.
  */
 #ifndef STRATA_COLUMN_SEGMENT_H
 #define STRATA_COLUMN_SEGMENT_H
@@ -34,7 +34,8 @@ typedef enum StrataEncoding
 {
 	STRATA_ENC_CONST, /* all non-null rows equal, or all rows null */
 	STRATA_ENC_DICT,  /* distinct values in ascending order (INT: signed, floats: by bits, BYTES: memcmp of
-					   * the key, then length) + bit-packed codes */
+					   * the key, then length) + bit-packed codes.  BYTES are distinct as images: one key under
+					   * two kinds of header is two neighbouring entries */
 	STRATA_ENC_RLE,	  /* runs of equal values */
 	STRATA_ENC_FOR,	  /* INT: a base and a bit width a vector */
 	STRATA_ENC_DELTA, /* INT: first value + FOR-packed differences a vector */
@@ -44,7 +45,8 @@ typedef enum StrataEncoding
 
 #define STRATA_SEG_HAS_NULLS 0x01
 #define STRATA_SEG_ALL_NULL	 0x02
-#define STRATA_SEG_HAS_RANGE 0x04 /* min and max below are valid (some row is not null) */
+#define STRATA_SEG_HAS_RANGE 0x04 /* min and max below are valid.  Unset: every row is null, or a NaN, or (RAW
+								   * BYTES) one end of the range is longer than 1 KB and not kept twice */
 #define STRATA_SEG_HAS_SUM	 0x08 /* INT only: sum_hi:sum_lo is the exact sum of the non-null rows */
 #define STRATA_SEG_HAS_NAN	 0x10 /* floats only; min and max then ignore the NaNs */
 
@@ -62,7 +64,7 @@ typedef struct StrataSegment
 	uint32_t distinct;	/* estimate; exact for CONST and DICT */
 	uint32_t nvectors;
 	uint64_t bytes;		/* of the whole segment, this header included */
-	uint64_t raw_bytes; /* what the non-null values would take uncompressed */
+	uint64_t raw_bytes; /* of the non-null values: 8 each, 4 for F32, the images for BYTES */
 	union
 	{
 		int64_t i;
@@ -100,7 +102,8 @@ extern unsigned strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *
 extern unsigned strata_segment_f64(const StrataSegment *s, uint32_t v, double *out);
 /* BYTES: pointers into the segment and lengths (len may be NULL). */
 extern unsigned strata_segment_bytes(const StrataSegment *s, uint32_t v, const char **out, uint32_t *len);
-/* DICT and CONST and RLE of any kind: a code (0 .. ndict-1) a row; for RLE the code is the run number. */
+/* DICT and CONST and RLE of any kind: a code (0 .. ndict-1) a row; for RLE the code is the run number.  A CONST
+ * segment of NULLs (ndict 0) gives code 0, which code_*() accept. */
 extern unsigned strata_segment_codes(const StrataSegment *s, uint32_t v, uint32_t *out);
 /* Value of a code. */
 extern int64_t strata_segment_code_i64(const StrataSegment *s, uint32_t code);
@@ -112,8 +115,10 @@ extern void strata_segment_vector_bounds(const StrataSegment *s, uint32_t v, int
 extern const char *strata_segment_min_bytes(const StrataSegment *s, uint32_t *len);
 extern const char *strata_segment_max_bytes(const StrataSegment *s, uint32_t *len);
 
-/* Structural check of a segment of `size` bytes: every offset and width in range.  NULL when sound, else a
- * static text that says what is wrong.  Does not decode values. */
+/* Checks a segment of `size` bytes.  NULL when sound, else a static text that says what is wrong.  Sound means
+ * that every function of this header, called with v < nvectors and code < ndict, stays inside the segment and
+ * hands out images whose headers tell their lengths: offsets, widths, directories, runs, image lengths and
+ * dictionary codes are all looked at, values are not.  Costs about as much as decoding. */
 extern const char *strata_segment_check(const StrataSegment *s, size_t size);
 
 extern const char *strata_encoding_name(StrataEncoding e);
@@ -133,7 +138,8 @@ typedef struct StrataColumnData
 	const uint32_t *len;
 } StrataColumnData;
 
-/* Memory for the builder: must behave as malloc/free; may longjmp out (palloc). */
+/* Memory for the builder: must behave as malloc/free (8-aligned, no limit below the column's size); may
+ * longjmp out (palloc): what was given is then the owner's to drop. */
 typedef struct StrataBuildMemory
 {
 	void *(*alloc)(void *arg, size_t bytes);

@@ -6,7 +6,7 @@
  * (n + 63) / 64 words; kernels that write a mask write whole words and clear the bits past n.
  * Locking: none, pure functions.
  * The scalar table is the meaning; every other level must give the same bits for all inputs.
- * Not here: which level is allowed (strata.simd is handled by simd_level.c in base terms).
+ * Not here: which level the user wants (the setting strata.simd is in api/simd.c).
  */
 #ifndef STRATA_SIMD_H
 #define STRATA_SIMD_H
@@ -42,7 +42,7 @@ typedef struct StrataKernels
 
 	/* out[i] = base + the i-th `width`-bit code of `packed` (width 0..64, wrapping 64-bit addition).
 	 * Codes are packed back to back, LSB first, in little-endian 64-bit words; readable up to 8 bytes
-	 * (one word) past the last code. */
+	 * (one word) past the word that holds the last code.  out[n] and beyond is not written. */
 	void (*unpack_i64)(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64_t *out);
 	/* Same without base into 32 bits, width 0..32. */
 	void (*unpack_u32)(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out);
@@ -66,14 +66,14 @@ typedef struct StrataKernels
 	/* Number of set bits among the first n. */
 	unsigned (*count)(const uint64_t *mask, unsigned n);
 
-	/* Over rows whose mask bit is set (mask == NULL: all n rows).  min/max are undefined when no row
-	 * is selected; sum is exact. */
+	/* Over rows whose mask bit is set (mask == NULL: all n rows).  With no row selected min is INT64_MAX
+	 * and max INT64_MIN; sum is exact.  These kernels look at no mask bit past n. */
 	StrataInt128 (*sum_i64)(const int64_t *v, const uint64_t *mask, unsigned n);
 	int64_t (*min_i64)(const int64_t *v, const uint64_t *mask, unsigned n);
 	int64_t (*max_i64)(const int64_t *v, const uint64_t *mask, unsigned n);
 
 	/* out[i] = a[i] op b[i] with 64-bit overflow check over all n rows: returns true if any of the n
-	 * results overflowed (out is then unspecified). */
+	 * results overflowed (out is then unspecified).  out may be a or b. */
 	bool (*add_i64)(const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
 	bool (*sub_i64)(const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
 	bool (*mul_i64)(const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
@@ -88,5 +88,21 @@ extern StrataSimdLevel strata_simd_best(void);
 extern StrataSimdLevel strata_simd_choose(StrataSimdLevel level);
 /* The table of a level, or NULL when this CPU cannot run it (for tests). */
 extern const StrataKernels *strata_simd_table(StrataSimdLevel level);
+
+/* What CPUID reports and the operating system saves at a context switch: false means not usable here. */
+typedef struct StrataCpuFeatures
+{
+	bool popcnt;
+	bool bmi2; /* BMI1 and BMI2 */
+	bool avx2;
+	bool avx512f;
+	bool avx512bw;
+	bool avx512dq;
+	bool avx512vl;
+	bool avx512vbmi;
+	bool avx512vpopcntdq;
+} StrataCpuFeatures;
+
+extern const StrataCpuFeatures *strata_cpu_features(void);
 
 #endif
