@@ -1,0 +1,304 @@
+/*
+ * concurrent.c - checkers and writers at the same time.
+ *
+ * A checker opens a REPEATABLE READ transaction, asks a query with the store off, then with it on: one
+ * snapshot, so whatever writers, vacuum, population and eviction do in between, both answers must be the
+ * same.  Some checkers write first, to see their own changes.  Each role is a process with its own
+ * connection; the checkers' exit codes carry the result.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "diff.h"
+
+#define CHECKERS 2
+#define WRITERS	 2
+
+typedef struct Role
+{
+	const char *conninfo;
+	uint64_t seed;
+	int number;
+	time_t until;
+	bool store;
+} Role;
+
+static const Table *
+small_table(Rng *r)
+{
+	const Table *t;
+
+	do
+		t = &tables[rng_int(r, ntables)];
+	while (t->rows > 30000 || t->no_ctid);
+	return t;
+}
+
+/* May fail: deadlocks, serialization failures and locks not had are what writers meet. */
+static bool
+try(PGconn *c, const char *sql)
+{
+	PGresult *r = PQexec(c, sql);
+	bool ok = PQresultStatus(r) == PGRES_COMMAND_OK || PQresultStatus(r) == PGRES_TUPLES_OK;
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+
+	if (!ok && (!state || strncmp(state, "XX", 2) == 0))
+	{
+		printf("not ok: %s%s\n", PQresultErrorMessage(r), sql);
+		exit(1);
+	}
+	PQclear(r);
+	return ok;
+}
+
+/* Ids stay unique, or ORDER BY id would not be total: each process inserts from a range of its own. */
+static long next_id;
+
+static void
+write_sql(Buf *b, const Table *t, Rng *r)
+{
+	char where[96];
+
+	switch (rng_int(r, 4))
+	{
+		case 0:
+			snprintf(where, sizeof(where), "id %% 97 = %d", rng_int(r, 97));
+			table_update_sql(b, t, r, where);
+			break;
+		case 1:
+			snprintf(where, sizeof(where), "id BETWEEN %d AND %d + 20", rng_int(r, 5000), rng_int(r, 5000));
+			table_update_sql(b, t, r, where);
+			break;
+		case 2:
+			buf_add(b, "DELETE FROM %s WHERE id %% 113 = %d", t->name, rng_int(r, 113));
+			break;
+		default:
+		{
+			long from = next_id;
+
+			next_id += rng_int(r, 60) + 1;
+			table_insert_sql(b, t, r, from, next_id - 1);
+		}
+	}
+}
+
+static int
+run_writer(const Role *role)
+{
+	PGconn *c = db_connect(role->conninfo);
+	Rng r = rng_make(role->seed, 1000 + role->number);
+
+	db_do(c, "SET client_min_messages = error; SET deadlock_timeout = '100ms'; SET lock_timeout = '2s'");
+	while (time(NULL) < role->until)
+	{
+		const Table *t = small_table(&r);
+		Buf b = {0};
+		int what = rng_int(&r, 100);
+
+		if (what < 70)
+		{
+			buf_add(&b, "BEGIN; ");
+			for (int i = rng_int(&r, 3); i >= 0; i--)
+			{
+				write_sql(&b, t, &r);
+				buf_add(&b, "; ");
+			}
+			buf_add(&b, rng_percent(&r, 80) ? "COMMIT" : "ROLLBACK");
+		}
+		else if (what < 82)
+			buf_add(&b, "VACUUM %s %s",
+					rng_percent(&r, 50)	  ? "(INDEX_CLEANUP ON)"
+					: rng_percent(&r, 50) ? "(FREEZE)"
+										  : "",
+					t->name);
+		else if (!role->store || what >= 98)
+			buf_add(&b, "BEGIN; TRUNCATE %s; INSERT INTO %s SELECT * FROM %s WHERE false; %s", t->name,
+					t->name, t->name, rng_percent(&r, 20) ? "COMMIT" : "ROLLBACK");
+		else if (what < 93)
+			buf_add(&b, "SELECT strata.populate('%s', force => %s)", t->name,
+					rng_percent(&r, 50) ? "true" : "false");
+		else if (what < 96)
+			buf_add(&b, "SELECT strata.compact('%s')", t->name);
+		else
+			buf_add(&b, "SELECT strata.evict('%s')", t->name);
+		if (!try(c, b.text))
+			try(c, "ROLLBACK");
+		buf_free(&b);
+	}
+	PQfinish(c);
+	return 0;
+}
+
+static void
+set_store(PGconn *c, const Role *role, bool on, Rng *r)
+{
+	if (role->store)
+		db_do(c, "SET LOCAL strata.column_scan = %s; SET LOCAL strata.column_aggregate = %s",
+			  on ? "on" : "off", on && !rng_percent(r, 20) ? "on" : "off");
+	if (on && rng_percent(r, 15))
+		db_do(c, "SET LOCAL max_parallel_workers_per_gather = 2; SET LOCAL parallel_setup_cost = 0; "
+				 "SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0");
+}
+
+static void
+lock_tables(PGconn *c)
+{
+	Buf b = {0};
+
+	for (int i = 0; i < ntables; i++)
+		buf_add(&b, "%s%s", i ? ", " : "LOCK TABLE ", tables[i].name);
+	buf_add(&b, " IN ACCESS SHARE MODE");
+	db_do(c, "%s", b.text);
+	buf_free(&b);
+}
+
+/* Asks in a subtransaction, so that an error leaves the snapshot alone. */
+static void
+ask(PGconn *c, const Query *q, Answer *a)
+{
+	db_do(c, "SAVEPOINT q");
+	PQsendQuery(c, q->sql.text);
+	answer_collect(c, a);
+	if (PQstatus(c) == CONNECTION_OK)
+		db_do(c, "ROLLBACK TO q");
+}
+
+static int
+run_checker(const Role *role)
+{
+	PGconn *c = db_connect(role->conninfo);
+	Rng r = rng_make(role->seed, 2000 + role->number);
+	long asked = 0, failed = 0, ours = 0;
+	FILE *result;
+	char name[64];
+
+	db_do(c,
+		  "SET client_min_messages = error; SET statement_timeout = '60s'; SET deadlock_timeout = '100ms'; "
+		  "SET jit = off; SET max_parallel_workers_per_gather = 0; SET lock_timeout = '10s'");
+	for (uint64_t no = (uint64_t)role->number << 32; time(NULL) < role->until; no++)
+	{
+		const Table *t = small_table(&r);
+		Query q;
+		Answer a, b;
+		Buf why = {0}, own = {0};
+
+		query_make_on(&q, role->seed, no, t);
+		db_do(c, "BEGIN ISOLATION LEVEL %s", rng_percent(&r, 85) ? "REPEATABLE READ" : "SERIALIZABLE");
+		/* TRUNCATE is not MVCC: it may only come before the snapshot or after the transaction */
+		lock_tables(c);
+		if (rng_percent(&r, 25))
+		{
+			write_sql(&own, t, &r);
+			if (rng_percent(&r, 30))
+			{
+				buf_add(&own, "; SAVEPOINT s; ");
+				write_sql(&own, t, &r);
+				buf_add(&own, "; ROLLBACK TO s");
+			}
+			if (!try(c, own.text))
+			{
+				db_do(c, "ROLLBACK");
+				query_free(&q);
+				buf_free(&own);
+				continue;
+			}
+		}
+		set_store(c, role, false, &r);
+		ask(c, &q, &a);
+		/* a moment for the writers; the snapshot stays */
+		if (rng_percent(&r, 50))
+			usleep(rng_int(&r, 30000)); /* not to poll anything: to let writers in */
+		set_store(c, role, true, &r);
+		ask(c, &q, &b);
+		if (PQstatus(c) != CONNECTION_OK)
+		{
+			printf("not ok: the server went away, query %llu\nsql: %s\n", (unsigned long long)no, q.sql.text);
+			return 1;
+		}
+		/* a serializable checker may be the victim at any statement */
+		if (strncmp(a.sqlstate, "40", 2) != 0 && strncmp(b.sqlstate, "40", 2) != 0 &&
+			strncmp(a.sqlstate, "55P03", 5) != 0 && strncmp(b.sqlstate, "55P03", 5) != 0)
+		{
+			asked++;
+			if (!answers_equal(&a, &b, q.ordered, &why))
+			{
+				if (++failed <= 5)
+					printf("not ok: concurrent, seed %llu, query %llu, table %s\nsql: %s\nown writes: %s\n%s",
+						   (unsigned long long)role->seed, (unsigned long long)no, t->name, q.sql.text,
+						   buf_text(&own), buf_text(&why));
+			}
+			if (asked % 16 == 0)
+			{
+				char *plan = db_value(c, "EXPLAIN (COSTS OFF, FORMAT JSON) %s", q.sql.text);
+
+				ours += plan && strstr(plan, "Strata") ? 16 : 0;
+				free(plan);
+			}
+		}
+		db_do(c, "ROLLBACK");
+		answer_free(&a);
+		answer_free(&b);
+		query_free(&q);
+		buf_free(&why);
+		buf_free(&own);
+	}
+	PQfinish(c);
+	snprintf(name, sizeof(name), "checker.%d", role->number);
+	result = fopen(name, "w");
+	if (!result)
+		return 1;
+	fprintf(result, "%ld %ld %ld\n", asked, failed, ours);
+	fclose(result);
+	return failed ? 1 : 0;
+}
+
+int
+concurrent_run(const char *conninfo, uint64_t seed, int seconds, bool store)
+{
+	PGconn *c = db_connect(conninfo);
+	pid_t pids[CHECKERS + WRITERS];
+	long asked = 0, failed = 0, ours = 0, broken = 0;
+
+	db_do(c, "CREATE COLLATION IF NOT EXISTS loose (provider = icu, locale = 'und-u-ks-level2', "
+			 "deterministic = false)");
+	tables_make(c, seed, 9, store);
+	PQfinish(c);
+	for (int i = 0; i < CHECKERS + WRITERS; i++)
+	{
+		Role role = {conninfo, seed, i, time(NULL) + seconds, store};
+
+		fflush(stdout);
+		pids[i] = fork();
+		next_id = (i + 1) * 10000000L;
+		if (pids[i] == 0)
+			exit(i < CHECKERS ? run_checker(&role) : run_writer(&role));
+	}
+	for (int i = 0; i < CHECKERS + WRITERS; i++)
+	{
+		int status;
+		char name[64];
+		FILE *f;
+		long one[3];
+
+		waitpid(pids[i], &status, 0);
+		snprintf(name, sizeof(name), "checker.%d", i);
+		if (i < CHECKERS && (f = fopen(name, "r")) != NULL)
+		{
+			if (fscanf(f, "%ld %ld %ld", &one[0], &one[1], &one[2]) == 3)
+				asked += one[0], failed += one[1], ours += one[2];
+			fclose(f);
+			unlink(name);
+		}
+		else if (i < CHECKERS || status != 0)
+			broken++;
+	}
+	printf("# concurrent: %d checkers, %d writers, %d s; about %ld plans through the column store\n",
+		   CHECKERS, WRITERS, seconds, ours);
+	failed += broken;
+	printf("%ld passed, %ld failed\n", asked > failed ? asked - failed : 0, failed);
+	return (int)failed;
+}

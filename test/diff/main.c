@@ -1,0 +1,475 @@
+/*
+ * main.c - asks generated queries twice, with the column store off and on, and compares the answers.
+ *
+ * Two connections: `off` is PostgreSQL alone, one process, the oracle; `on` goes through the modes below.
+ * Tables stand still, so both see the same rows.  Then queries inside a transaction that has written, both
+ * answers from one connection.  --concurrent does the same against writers (concurrent.c).  --self-test
+ * shows that the comparison finds nothing where there is nothing, and finds a changed value where there is.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "diff.h"
+
+#define MAX_REPORTED 15
+
+typedef struct Options
+{
+	const char *conninfo;
+	uint64_t seed;
+	long queries;
+	int tables;
+	long only;	   /* -1: all */
+	int min_share; /* percent of the queries that must go through our nodes */
+	int concurrent;
+	bool store;
+	bool self_test;
+} Options;
+
+typedef struct Count
+{
+	long passed, failed, order, skipped, errors;
+	long custom, asked; /* plans with one of our nodes; plans looked at */
+} Count;
+
+static const char *const setup =
+	"SET statement_timeout = '60s'; SET client_min_messages = error; "
+	"SET extra_float_digits = 1; SET timezone = 'Europe/Berlin'; SET jit = off; "
+	"SET datestyle = 'ISO, YMD'; SET bytea_output = hex; SET max_parallel_workers_per_gather = 0";
+
+static const char *const parallel_on =
+	"SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; "
+	"SET min_parallel_table_scan_size = 0";
+static const char *const parallel_off =
+	"SET max_parallel_workers_per_gather = 0; RESET parallel_setup_cost; RESET parallel_tuple_cost; "
+	"RESET min_parallel_table_scan_size";
+
+static PGconn *
+connect_for(const Options *o, bool on)
+{
+	PGconn *c = db_connect(o->conninfo);
+
+	db_do(c, "%s", setup);
+	if (o->store)
+		db_do(c, "SET strata.column_scan = %s; SET strata.column_aggregate = %s", on ? "on" : "off",
+			  on ? "on" : "off");
+	return c;
+}
+
+/* How the `on` side runs query `no`: serial or parallel, kernel level, which nodes. */
+static void
+mode_sql(const Options *o, long no, Buf *b)
+{
+	static const char *const levels[] = {"auto", "scalar", "avx2"};
+	Rng r = rng_make(o->seed ^ 0x6d6f6465, no);
+	int p = rng_int(&r, 100);
+
+	buf_add(b, "%s; SET force_parallel_mode = %s", p < 30 ? parallel_on : parallel_off,
+			p < 5 ? "regress" : "off");
+	if (o->store)
+	{
+		bool no_scan = rng_percent(&r, 4), no_aggregate = rng_percent(&r, 12);
+
+		buf_add(b, "; SET strata.simd = %s; SET strata.column_scan = %s; SET strata.column_aggregate = %s",
+				levels[rng_int(&r, lengthof(levels))], no_scan ? "off" : "on", no_aggregate ? "off" : "on");
+	}
+}
+
+static void
+show_plan(PGconn *c, const char *options, const Query *q)
+{
+	Buf sql = {0};
+	PGresult *r;
+
+	buf_add(&sql, "EXPLAIN (%s) %s", options, q->plain.text);
+	r = PQexec(c, sql.text);
+	for (int i = 0; PQresultStatus(r) == PGRES_TUPLES_OK && i < PQntuples(r); i++)
+		printf("  %s\n", PQgetvalue(r, i, 0));
+	PQclear(r);
+	buf_free(&sql);
+}
+
+/* Counts a plan as ours when one of our nodes is in it. */
+static bool
+uses_store(PGconn *c, const Query *q, Count *n)
+{
+	Buf sql = {0};
+	PGresult *r;
+	bool ours = false;
+
+	buf_add(&sql, "EXPLAIN (COSTS OFF) %s", q->plain.text);
+	r = PQexec(c, sql.text);
+	for (int i = 0; PQresultStatus(r) == PGRES_TUPLES_OK && i < PQntuples(r) && !ours; i++)
+		ours = strstr(PQgetvalue(r, i, 0), "(Strata") != NULL;
+	n->asked++;
+	n->custom += ours;
+	PQclear(r);
+	buf_free(&sql);
+	return ours;
+}
+
+/* A mistake here must not leak into the next query. */
+static void
+clean(const Options *o, PGconn **c, bool on, const Answer *a)
+{
+	if (PQstatus(*c) != CONNECTION_OK)
+	{
+		PQfinish(*c);
+		for (int i = 0; i < 60; i++)
+		{
+			if (PQping(o->conninfo) == PQPING_OK)
+				break;
+			sleep(1); /* poll: PQping above */
+		}
+		*c = connect_for(o, on);
+	}
+	else if (a->sqlstate[0])
+		db_do(*c, "ROLLBACK; DEALLOCATE ALL; CLOSE ALL; RESET plan_cache_mode");
+}
+
+static void
+report(const Options *o, long no, const char *kind, const Query *q, const char *mode, const Buf *why,
+	   PGconn *on, Count *n)
+{
+	n->failed++;
+	if (n->failed > MAX_REPORTED)
+		return;
+	printf("not ok: %s, seed %llu, query %ld (%s)\nsql: %s\nmode: %s\n%s", kind, (unsigned long long)o->seed,
+		   no, q->shape, q->sql.text, mode, buf_text(why));
+	if (PQstatus(on) == CONNECTION_OK)
+		show_plan(on, "COSTS OFF, VERBOSE", q);
+	fflush(stdout);
+}
+
+/* One error and one answer, and several conditions: the order of evaluation may be all there is to it. */
+static const char *
+kind_of(const Answer *off, const Answer *on, const Query *q)
+{
+	if (strcmp(on->sqlstate, "08006") == 0 || strncmp(on->sqlstate, "57P", 3) == 0)
+		return "the server went away";
+	if (strncmp(on->sqlstate, "XX", 2) == 0)
+		return "internal error";
+	if ((off->sqlstate[0] == '\0') != (on->sqlstate[0] == '\0'))
+		return q->quals > 1 ? "error on one side only (order of evaluation?)" : "error on one side only";
+	if (off->sqlstate[0])
+		return "different errors";
+	return "different answers";
+}
+
+static void
+judge(const Options *o, long no, const Query *q, const char *mode, PGconn **off, PGconn **on, Answer *a,
+	  Answer *b, Count *n)
+{
+	Buf why = {0};
+
+	if (strcmp(a->sqlstate, "57014") == 0)
+		n->skipped++;
+	else if (answers_equal(a, b, q->ordered, &why))
+	{
+		n->passed++;
+		n->errors += a->sqlstate[0] != '\0';
+	}
+	else
+	{
+		const char *kind = kind_of(a, b, q);
+
+		n->order += strstr(kind, "order of evaluation") != NULL;
+		clean(o, on, true, b);
+		if (PQstatus(*on) == CONNECTION_OK)
+			db_do(*on, "%s", mode);
+		report(o, no, kind, q, mode, &why, *on, n);
+	}
+	clean(o, off, false, a);
+	clean(o, on, true, b);
+	answer_free(a);
+	answer_free(b);
+	buf_free(&why);
+}
+
+static void
+ask(const Options *o, long no, PGconn **off, PGconn **on, Count *n)
+{
+	Query q;
+	Answer a, b;
+	Buf mode = {0};
+
+	query_make(&q, o->seed, no);
+	mode_sql(o, no, &mode);
+	db_do(*on, "%s", mode.text);
+	/* both at once: the wait is the longer of the two */
+	PQsendQuery(*off, q.sql.text);
+	PQsendQuery(*on, q.sql.text);
+	answer_collect(*off, &a);
+	answer_collect(*on, &b);
+	if (o->only >= 0)
+		printf("%s\n%s\n", q.sql.text, mode.text);
+	judge(o, no, &q, mode.text, off, on, &a, &b, n);
+	if (o->store)
+		uses_store(*on, &q, n);
+	if (o->only >= 0)
+		show_plan(*on, "ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF", &q);
+	query_free(&q);
+	buf_free(&mode);
+}
+
+/* A transaction writes, then asks with the store off and on, and goes back. */
+static void
+ask_after_writing(const Options *o, long no, PGconn **off, PGconn **on, Count *n)
+{
+	Rng r = rng_make(o->seed ^ 0x7478, no);
+	Table *t;
+	Query q;
+	Buf sql = {0}, mode = {0};
+	Answer a, b;
+
+	do
+		t = &tables[rng_int(&r, ntables)];
+	while (t->rows > 30000 || t->no_ctid);
+	query_make_on(&q, o->seed, no, t);
+	buf_add(&sql, "BEGIN; ");
+	for (int i = 0; i < 3; i++)
+	{
+		int p = rng_int(&r, 100);
+
+		if (p < 30)
+			buf_add(&sql, "SAVEPOINT s; ");
+		if (p % 3 == 0)
+			buf_add(&sql, "DELETE FROM %s WHERE id %% 89 = %d", t->name, rng_int(&r, 89));
+		else if (p % 3 == 1)
+			table_insert_sql(&sql, t, &r, 1000000 + i * 1000, 1000000 + i * 1000 + rng_int(&r, 200));
+		else
+		{
+			char where[64];
+
+			snprintf(where, sizeof(where), "id %% 79 = %d", rng_int(&r, 79));
+			table_update_sql(&sql, t, &r, where);
+		}
+		buf_add(&sql, p < 15 ? "; ROLLBACK TO s; " : "; ");
+	}
+	db_do(*on, "%s", sql.text);
+	mode_sql(o, no, &mode);
+	if (o->store)
+		db_do(*on, "SET LOCAL strata.column_scan = off; SET LOCAL strata.column_aggregate = off");
+	db_do(*on, "SAVEPOINT q");
+	PQsendQuery(*on, q.sql.text);
+	answer_collect(*on, &a);
+	if (PQstatus(*on) == CONNECTION_OK)
+	{
+		db_do(*on, "ROLLBACK TO q; %s", mode.text);
+		PQsendQuery(*on, q.sql.text);
+		answer_collect(*on, &b);
+	}
+	else
+		b = (Answer){.sqlstate = "08006"};
+	judge(o, no, &q, mode.text, off, on, &a, &b, n);
+	db_do(*on, "ROLLBACK; %s", setup);
+	query_free(&q);
+	buf_free(&sql);
+	buf_free(&mode);
+}
+
+/* ---- the test of the test ---- */
+
+/* Copies of all tables, under the same names, in a schema of their own. */
+static void
+make_shadow(PGconn *c)
+{
+	db_do(c, "CREATE SCHEMA shadow");
+	for (int i = 0; i < ntables; i++)
+		db_do(c, "CREATE TABLE shadow.%s AS TABLE public.%s", tables[i].name, tables[i].name);
+}
+
+/*
+ * Side `on` reads the copies.  Before the change every query must pass; then some values of every table are
+ * changed, and queries must be seen to fail.
+ */
+static int
+self_test(const Options *o)
+{
+	PGconn *off = connect_for(o, false), *on = connect_for(o, true);
+	Count same = {0}, changed = {0};
+	Options quiet = *o;
+	bool ok;
+
+	quiet.store = false;
+	make_shadow(on);
+	db_do(on, "SET search_path = shadow, public");
+	for (long no = 0; no < o->queries; no++)
+	{
+		Query q;
+		Answer a, b;
+		Buf why = {0};
+		bool equal;
+
+		if (no == o->queries / 2)
+			for (int i = 0; i < ntables; i++)
+			{
+				Rng r = rng_make(o->seed, no + i);
+				Buf sql = {0};
+
+				table_update_sql(&sql, &tables[i], &r, "id % 10 = 1");
+				db_do(on, "%s", sql.text);
+				buf_free(&sql);
+			}
+		query_make(&q, o->seed, no);
+		if (q.of_place)
+		{
+			query_free(&q);
+			continue;
+		}
+		PQsendQuery(off, q.sql.text);
+		PQsendQuery(on, q.sql.text);
+		answer_collect(off, &a);
+		answer_collect(on, &b);
+		equal = answers_equal(&a, &b, q.ordered, &why);
+		if (no < o->queries / 2)
+		{
+			equal ? same.passed++ : same.failed++;
+			if (!equal)
+				printf("not ok: a copy answers otherwise, query %ld\nsql: %s\n%s", no, q.sql.text,
+					   buf_text(&why));
+		}
+		else
+			equal ? changed.passed++ : changed.failed++;
+		clean(&quiet, &off, false, &a);
+		clean(&quiet, &on, true, &b);
+		answer_free(&a);
+		answer_free(&b);
+		query_free(&q);
+		buf_free(&why);
+	}
+	db_do(on, "DROP SCHEMA shadow CASCADE");
+	PQfinish(off);
+	PQfinish(on);
+	printf("# self-test: copies gave %ld equal and %ld different answers; changed copies %ld and %ld\n",
+		   same.passed, same.failed, changed.passed, changed.failed);
+	/* measured: a change of 10 % of the rows in a third of the columns shows in 3 queries of 10 */
+	ok = same.failed == 0 && same.passed > 0 && changed.failed * 5 > changed.passed + changed.failed;
+	printf("%sself-test\n%ld passed, %d failed\n", ok ? "" : "not ok: ", ok ? same.passed : 0, ok ? 0 : 1);
+	return ok ? 0 : 1;
+}
+
+/* ---- */
+
+static void
+usage(void)
+{
+	fprintf(stderr,
+			"usage: diff --conninfo CONNINFO [--seed N] [--queries N] [--tables N] [--only N] [--plain]\n"
+			"            [--self-test] [--concurrent SECONDS] [--min-share PERCENT]\n");
+	exit(2);
+}
+
+static Options
+parse(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"conninfo", required_argument, NULL, 'c'},	 {"seed", required_argument, NULL, 's'},
+		{"queries", required_argument, NULL, 'q'},	 {"tables", required_argument, NULL, 't'},
+		{"only", required_argument, NULL, 'o'},		 {"plain", no_argument, NULL, 'p'},
+		{"self-test", no_argument, NULL, 'f'},		 {"concurrent", required_argument, NULL, 'n'},
+		{"min-share", required_argument, NULL, 'm'}, {0},
+	};
+	Options o = {.conninfo = "", .seed = 1, .queries = 3000, .only = -1, .store = true};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		switch (c)
+		{
+			case 'c':
+				o.conninfo = optarg;
+				break;
+			case 's':
+				o.seed = strtoull(optarg, NULL, 10);
+				break;
+			case 'q':
+				o.queries = atol(optarg);
+				break;
+			case 't':
+				o.tables = atoi(optarg);
+				break;
+			case 'o':
+				o.only = atol(optarg);
+				break;
+			case 'p':
+				o.store = false;
+				break;
+			case 'f':
+				o.self_test = true;
+				break;
+			case 'n':
+				o.concurrent = atoi(optarg);
+				break;
+			case 'm':
+				o.min_share = atoi(optarg);
+				break;
+			default:
+				usage();
+		}
+	if (optind != argc)
+		usage();
+	return o;
+}
+
+int
+main(int argc, char **argv)
+{
+	Options o = parse(argc, argv);
+	PGconn *off, *on;
+	Count n = {0};
+	long last = o.queries + o.queries / 15;
+	long from_columns = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("# seed %llu\n", (unsigned long long)o.seed);
+	if (o.concurrent)
+	{
+		int bad = concurrent_run(o.conninfo, o.seed, o.concurrent, o.store);
+
+		return bad ? 1 : 0;
+	}
+	on = db_connect(o.conninfo);
+	db_do(on, "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+	tables_make(on, o.seed, o.tables, o.store);
+	PQfinish(on);
+	if (o.self_test)
+		return self_test(&o);
+
+	off = connect_for(&o, false);
+	on = connect_for(&o, true);
+	if (o.store)
+		from_columns = db_long(on, "SELECT rows_from_columns FROM strata.column_stats()");
+	for (long no = 0; no < last; no++)
+	{
+		if (o.only >= 0 && no != o.only)
+			continue;
+		if (no < o.queries)
+			ask(&o, no, &off, &on, &n);
+		else
+			ask_after_writing(&o, no, &off, &on, &n);
+	}
+	if (o.store)
+	{
+		long share = n.asked ? n.custom * 100 / n.asked : 0;
+
+		from_columns = db_long(on, "SELECT rows_from_columns FROM strata.column_stats()") - from_columns;
+		printf("# %ld of %ld plans went through the column store (%ld %%), which gave %ld rows\n", n.custom,
+			   n.asked, share, from_columns);
+		if (o.only < 0 && (share < o.min_share || (o.min_share > 0 && from_columns == 0)))
+		{
+			printf("not ok: at least %d %% of the plans must go through the column store\n", o.min_share);
+			n.failed++;
+		}
+	}
+	printf("# %ld queries raised the same error on both sides, %ld were skipped (timeout)\n", n.errors,
+		   n.skipped);
+	if (n.order)
+		printf("# %ld differ by an error on one side with several conditions\n", n.order);
+	printf("%ld passed, %ld failed\n", n.passed, n.failed);
+	PQfinish(off);
+	PQfinish(on);
+	return n.failed ? 1 : 0;
+}

@@ -1,0 +1,63 @@
+#!/bin/bash
+# run.sh [OPTION...]: the differential test.  Starts a throwaway cluster, asks generated queries with the column
+# store off and on, and compares.  The extension must be installed in the PostgreSQL of PG_CONFIG.
+#
+#   --seed N --queries N --tables N   what to generate (default: seed 1, 3000 queries, every scenario)
+#   --only N                          one query, with its EXPLAIN ANALYZE
+#   --concurrent SECONDS              checkers against writers
+#   --self-test                       the comparison finds nothing in copies, and finds what was changed
+#   --plain                           without the extension: the generator against PostgreSQL itself
+#
+# Without options: the self-test, 3000 queries, and 20 s of checkers against writers.  DIFF_SEED sets the seed.
+set -euo pipefail
+export PG_CONFIG=${PG_CONFIG:-pg_config}
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../cluster.sh"
+work=$(server_tmpdir strata-diff)
+finish() {
+  local status=$?
+  cluster_stop "$work" || true
+  [ -n "${KEEP:-}" ] && echo "# left behind: $work" || rm -rf "$work"
+  exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Wno-missing-field-initializers -I"$("$PG_CONFIG" --includedir)" \
+  -o "$work/diff" "$here"/*.c -L"$("$PG_CONFIG" --libdir)" -lpq
+
+plain=
+for arg; do [ "$arg" != --plain ] || plain=--plain; done
+conf=('fsync = off' 'full_page_writes = off' 'autovacuum = off' 'max_wal_size = 4GB' 'shared_buffers = 512MB'
+  'work_mem = 32MB' 'max_worker_processes = 16')
+[ -n "$plain" ] || conf+=("shared_preload_libraries = 'pg_strata'" 'strata.auto_populate = off' 'strata.memory_max = 1GB'
+  'strata.memory = 1GB' "strata.event_ring_path = '/strata-diff-$$'")
+cluster_start "$work" "${conf[@]}"
+
+passed=0
+failed=0
+run() { # run DATABASE OPTION...: one run of the program in a database of its own
+  local db=$1 counts
+  shift
+  # The default collation is not C: what is only right for C must show.
+  as_server psql -qXc "CREATE DATABASE $db TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'" postgres
+  [ -n "$plain" ] || as_server psql -qXc 'CREATE EXTENSION pg_strata' "$db"
+  (cd "$work" && as_server "$work/diff" --conninfo "dbname=$db" "$@") 2>&1 | tee "$work/$db.out" | grep -vE '^[0-9]+ passed' || true
+  counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$work/$db.out" || echo '0 passed, 1 failed')
+  echo "# $db: $counts"
+  passed=$((passed + $(cut -d' ' -f1 <<< "$counts")))
+  failed=$((failed + $(cut -d' ' -f3 <<< "$counts")))
+}
+if [ $# -gt 0 ] && [ "$*" != --plain ]; then
+  run diff "$@"
+else
+  run self --self-test --queries 400 $plain
+  run diff --queries 3000 --seed "${DIFF_SEED:-1}" --min-share 40 $plain
+  run race --concurrent 20 --seed "${DIFF_SEED:-1}" $plain
+fi
+if grep -E 'PANIC|TRAP|was terminated by signal' "$work/server.log"; then
+  echo 'not ok: the server log has the lines above'
+  failed=$((failed + 1))
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
