@@ -12,12 +12,14 @@
 #include "alloc/region.h"
 #include "base/compat.h"
 #include "base/module.h"
+#include "ring/publish.h"
 
 PG_MODULE_MAGIC;
 
 /* One line a module, lower floors first. */
 static const StrataModule *const modules[] = {
 	&strata_region_module,
+	&strata_ring_module,
 	NULL,
 };
 

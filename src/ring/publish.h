@@ -26,7 +26,7 @@ typedef struct StrataEvent
 	uint16 type;
 	uint16 used;
 	bool   overflow;
-	char   body[STRATA_EVENT_BODY_MAX];
+	char   body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8))); /* abi/event_body.h */
 } StrataEvent;
 
 extern void strata_event_begin(StrataEvent *ev, StrataEventType type);
@@ -36,6 +36,19 @@ extern void strata_event_bool(StrataEvent *ev, StrataField field, bool value);
 extern void strata_event_text(StrataEvent *ev, StrataField field, const char *value);
 /* Stamps time, pid and database and writes it to the ring. */
 extern void strata_event_publish(const StrataEvent *ev);
+
+/*
+ * Publishing reads no catalog, so the name of the database that events carry must be known by then.  A client's
+ * backend learns it when it analyses its first statement.  A background or parallel worker calls this inside
+ * its first transaction; until then its events carry an empty name.  One comparison when it is known.
+ */
+extern void strata_event_learn_database(void);
+
+/* The sign of life that readers of the ring watch; the launcher calls it once a second. */
+extern void strata_ring_heartbeat(void);
+
+/* The name of the ring for other processes (strata_ring_open), or NULL when the server runs without one. */
+extern const char *strata_ring_segment_name(void);
 
 /* Counters only grow; gauges are set.  Both are one relaxed atomic on the named segment. */
 extern void strata_counter_add(StrataCounter counter, uint64 n);
