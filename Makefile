@@ -81,6 +81,9 @@ format: ## clang-format 14 over all C sources
 test: ## everything, on throwaway clusters; the last line is "N passed, N failed"
 	test/run
 
+demo: ## three million flights, with and without the column store; then stratad (DEMO=once: and stop)
+	@demo/demo.sh
+
 docs: ## write the generated pages of docs/ anew
 	DOCS=write test/run build docs
 
@@ -90,4 +93,4 @@ asan: ## unit tests and ring reader under ASan and UBSan; no server
 valgrind: ## unit tests under valgrind
 	$(MAKE) -C test/unit check VALGRIND=1
 
-.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test docs asan valgrind
+.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo docs asan valgrind

@@ -19,7 +19,7 @@ as_server() {
     [ -z "${!name:-}" ] || env+=("$name=${!name}")
   done
   if [ "$(id -u)" = 0 ]; then
-    runuser -u "$server_user" -- env HOME="${SERVER_HOME:-/tmp}" "${env[@]}" "$@"
+    setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --init-groups env HOME="${SERVER_HOME:-/tmp}" "${env[@]}" "$@"
   else
     env "${env[@]}" "$@"
   fi
