@@ -85,7 +85,7 @@ demo: ## three million flights, with and without the column store; then stratad 
 	@demo/demo.sh
 
 docs: ## write the generated pages of docs/ anew
-	DOCS=write test/run build docs
+	GENERATED=write test/run build docs
 
 asan: ## unit tests and ring reader under ASan and UBSan; no server
 	$(MAKE) -C test/unit check SANITIZE=1
