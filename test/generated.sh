@@ -51,14 +51,16 @@ may call a function or read a view without a further grant; where only the owner
 
 ## Functions
 
-| function | result | who | what it does |
-|---|---|---|---|
+| function | result | who | volatility | parallel | what it does |
+|---|---|---|---|---|---|
 HEAD
   sql $db "
-    SELECT format('| \`%s(%s)\` | \`%s\` | %s | %s |', p.proname,
+    SELECT format('| \`%s(%s)\` | \`%s\` | %s | %s | %s | %s |', p.proname,
              pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
              (SELECT coalesce(string_agg(CASE WHEN a.grantee = 0 THEN 'everyone' ELSE a.grantee::regrole::text END, ', ' ORDER BY a.grantee), '')
                 FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee <> p.proowner),
+             CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
+             CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END,
              obj_description(p.oid, 'pg_proc'))
     FROM pg_depend d JOIN pg_extension e ON d.refobjid = e.oid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'pg_strata'
          JOIN pg_proc p ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass

@@ -23,13 +23,6 @@ UNION ALL
 SELECT object FROM objects JOIN pg_class c ON classid = 'pg_class'::regclass AND objid = c.oid
 WHERE c.relnamespace <> 'strata'::regnamespace;
 
--- Whoever looks at this list decides again: what everyone may call, and what may run in a parallel worker.
-SELECT p.proname, p.provolatile AS volatility, p.proparallel AS parallel,
-       has_function_privilege('public', p.oid, 'EXECUTE') AS everyone,
-       has_function_privilege('pg_monitor', p.oid, 'EXECUTE') AS pg_monitor
-FROM objects JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
-ORDER BY p.proname COLLATE "C";
-
 -- SECURITY DEFINER functions would need a fixed search_path.
 SELECT object FROM objects JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
 WHERE p.prosecdef AND NOT coalesce(p.proconfig::text ~ 'search_path', false);

@@ -10,6 +10,6 @@ for my $file (grep { $_ ne 'src/base/compat.h' } files('src', qr/\.(c|h|def)$/))
     for (lines($file))
     {
         $n++;
-        fault($file, $n, 'version test outside base/compat.h') if /\b(PG_VERSION_NUM|PG_MAJORVERSION_NUM|CATALOG_VERSION_NO)\b/;
+        fault($file, $n, 'version test outside base/compat.h') if /(#\s*(el)?if|\b(if|while)\s*\(|[?<>=]).*\b(PG_VERSION_NUM|PG_MAJORVERSION_NUM)\b|\b(PG_VERSION_NUM|PG_MAJORVERSION_NUM)\b.*[?<>=]/;
     }
 }
