@@ -23,6 +23,19 @@
 #endif
 
 /*
+ * 17 took out old_snapshot_threshold (f691f5b80a85).  Until then a heap reader tests each page, and a reader of
+ * anything copied from pages up to `newest` must not use the copy when its snapshot is older.
+ */
+#if PG_VERSION_NUM < 170000
+#define StrataTestForOldSnapshot(snapshot, rel, page) TestForOldSnapshot(snapshot, rel, page)
+#define StrataSnapshotPredates(snapshot, newest)                                                                   \
+	(old_snapshot_threshold >= 0 && !XLogRecPtrIsInvalid((snapshot)->lsn) && (newest) > (snapshot)->lsn)
+#else
+#define StrataTestForOldSnapshot(snapshot, rel, page) ((void) 0)
+#define StrataSnapshotPredates(snapshot, newest)	  ((void) (snapshot), (void) (newest), false)
+#endif
+
+/*
  * The library is built with hidden visibility.  16 made PGDLLEXPORT mean "visible" outside Windows and
  * declared the functions of PG_FUNCTION_INFO_V1 and _PG_init with it (089480c07705).
  */

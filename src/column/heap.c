@@ -1,0 +1,113 @@
+/*
+ * heap.c - reading the heap block by block, as a sequential scan does.
+ *
+ * The same steps as heapgetpage() in PostgreSQL's heapam.c, which cannot be called for a block of one's
+ * choice: prune if it looks worth it, then under a share lock decide for every tuple whether the snapshot sees
+ * it and let serializable transactions know, then keep the pin alone.  The pin keeps tuples in place.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "column/column.h"
+
+struct StrataHeapRead
+{
+	Relation			 rel;
+	Snapshot			 snapshot;
+	BufferAccessStrategy strategy;
+	StrataHeapPage		 page;
+};
+
+/* Snapshot must be an MVCC one. */
+StrataHeapRead *
+strata_heap_begin(Relation rel, Snapshot snapshot)
+{
+	StrataHeapRead *h = palloc(sizeof(StrataHeapRead));
+
+	Assert(IsMVCCSnapshot(snapshot));
+	h->rel = rel;
+	h->snapshot = snapshot;
+	h->strategy = NULL;
+	if (RelationGetNumberOfBlocks(rel) > (BlockNumber) NBuffers / 4)
+		h->strategy = GetAccessStrategy(BAS_BULKREAD);
+	h->page.buffer = InvalidBuffer;
+	h->page.ntuples = 0;
+	pgstat_count_heap_scan(rel);
+	return h;
+}
+
+/* Lets go of the page of the last call. */
+static void
+heap_release_page(StrataHeapRead *h)
+{
+	if (BufferIsValid(h->page.buffer))
+		ReleaseBuffer(h->page.buffer);
+	h->page.buffer = InvalidBuffer;
+	h->page.ntuples = 0;
+}
+
+/* With the buffer share-locked: the tuples that the snapshot sees. */
+static int
+heap_visible_tuples(StrataHeapRead *h, BlockNumber block)
+{
+	Buffer		   buffer = h->page.buffer;
+	Page		   page = BufferGetPage(buffer);
+	int			   ntuples = 0;
+	OffsetNumber   lines = PageGetMaxOffsetNumber(page);
+	/* The page flag is no proof for a snapshot taken in recovery (see heapgetpage). */
+	bool		   all_visible = PageIsAllVisible(page) && !h->snapshot->takenDuringRecovery;
+
+	StrataTestForOldSnapshot(h->snapshot, h->rel, page);
+	for (OffsetNumber line = FirstOffsetNumber; line <= lines; line++)
+	{
+		ItemId		  item = PageGetItemId(page, line);
+		HeapTupleData tuple;
+		bool		  visible;
+
+		if (!ItemIdIsNormal(item))
+			continue;
+		tuple.t_tableOid = RelationGetRelid(h->rel);
+		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple.t_len = ItemIdGetLength(item);
+		ItemPointerSet(&tuple.t_self, block, line);
+
+		visible = all_visible || HeapTupleSatisfiesVisibility(&tuple, h->snapshot, buffer);
+		HeapCheckForSerializableConflictOut(visible, h->rel, &tuple, buffer, h->snapshot);
+		if (visible)
+		{
+			h->page.tuples[ntuples++] = tuple;
+			pgstat_count_heap_getnext(h->rel);
+		}
+	}
+	return ntuples;
+}
+
+StrataHeapPage *
+strata_heap_block(StrataHeapRead *h, BlockNumber block)
+{
+	CHECK_FOR_INTERRUPTS();
+	heap_release_page(h);
+
+	h->page.buffer = ReadBufferExtended(h->rel, MAIN_FORKNUM, block, RBM_NORMAL, h->strategy);
+	heap_page_prune_opt(h->rel, h->page.buffer);
+	LockBuffer(h->page.buffer, BUFFER_LOCK_SHARE);
+	h->page.ntuples = heap_visible_tuples(h, block);
+	LockBuffer(h->page.buffer, BUFFER_LOCK_UNLOCK);
+	return &h->page;
+}
+
+void
+strata_heap_end(StrataHeapRead *h)
+{
+	heap_release_page(h);
+	pfree(h);
+}

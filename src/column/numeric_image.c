@@ -1,0 +1,121 @@
+/*
+ * numeric_image.c - a stored numeric as a scaled 64-bit integer.
+ *
+ * The layout is private to PostgreSQL's numeric.c, but it is on disk, so it has been the same since 9.1 and cannot
+ * change without pg_upgrade knowing.  Even so populate.c compares this reading with numeric_out for a list of
+ * numbers before a process uses it, and without agreement keeps numerics as bytes.
+ *
+ * First a 16-bit header word, native byte order.  Its two highest bits:
+ *   10  short: sign 0x2000, display scale 0x1f80, weight 0x007f as a 7-bit two's complement number
+ *   0x  long: 0x4000 is the sign, 0x3fff the display scale; a second word is the weight, signed
+ *   11  NaN and the infinities
+ * Then 16-bit digits base 10000, most significant first; digit i counts 10000^(weight - i).  Leading and
+ * trailing zero digits are stripped; zero has no digits.
+ */
+#include "column/numeric_image.h"
+
+#include <string.h>
+
+#define KIND_MASK	   0xc000
+#define KIND_SHORT	   0x8000
+#define KIND_SPECIAL   0xc000
+#define SHORT_NEGATIVE 0x2000
+#define SHORT_SCALE(h) (((h) & 0x1f80) >> 7)
+#define SHORT_WEIGHT(h) (((h) & 0x0040) ? (int) ((h) & 0x003f) - 64 : (int) ((h) & 0x003f))
+#define LONG_NEGATIVE  0x4000
+#define LONG_SCALE(h)  ((h) & 0x3fff)
+
+static const int64_t power_of_ten[] = {
+	1,
+	10,
+	100,
+	1000,
+	10000,
+	100000,
+	1000000,
+	10000000,
+	100000000,
+	1000000000,
+	10000000000,
+	100000000000,
+	1000000000000,
+	10000000000000,
+	100000000000000,
+	1000000000000000,
+	10000000000000000,
+	100000000000000000,
+	1000000000000000000,
+};
+
+static inline uint16_t
+load16(const char *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+bool
+strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
+{
+	uint16_t	h;
+	int			weight, dscale, exponent;
+	uint32_t	ndigits;
+	int64_t		acc = 0;
+	bool		negative;
+	const char *digits;
+
+	if (len < 2)
+		return false;
+	h = load16(data);
+	if ((h & KIND_MASK) == KIND_SHORT)
+	{
+		negative = (h & SHORT_NEGATIVE) != 0;
+		dscale = SHORT_SCALE(h);
+		weight = SHORT_WEIGHT(h);
+		digits = data + 2;
+	}
+	else if ((h & KIND_MASK) == KIND_SPECIAL || len < 4)
+		return false;
+	else
+	{
+		negative = (h & LONG_NEGATIVE) != 0;
+		dscale = LONG_SCALE(h);
+		weight = (int16_t) load16(data + 2);
+		digits = data + 4;
+	}
+	if (dscale > STRATA_NUMERIC_MAX_SCALE)
+		return false;
+	*scale = dscale;
+	ndigits = (uint32_t) (data + len - digits) / 2;
+	if (ndigits == 0)
+	{
+		*value = 0;
+		return true;
+	}
+
+	for (uint32_t i = 0; i < ndigits; i++)
+	{
+		if (acc > (INT64_MAX - 9999) / 10000)
+			return false;
+		acc = acc * 10000 + load16(digits + i * 2);
+	}
+	/* acc counts 10000^(weight - ndigits + 1); wanted is the count of 10^-dscale. */
+	exponent = 4 * (weight - (int) ndigits + 1) + dscale;
+	if (exponent > 0)
+	{
+		if (exponent > STRATA_NUMERIC_MAX_SCALE || acc > INT64_MAX / power_of_ten[exponent])
+			return false;
+		acc *= power_of_ten[exponent];
+	}
+	else if (exponent < 0)
+	{
+		/* The last digit may reach up to three decimals past the display scale, and they are zeros. */
+		if (exponent < -3 || acc % power_of_ten[-exponent] != 0)
+			return false;
+		acc /= power_of_ten[-exponent];
+	}
+	*value = negative ? -acc : acc;
+	return true;
+}

@@ -1,0 +1,902 @@
+/*
+ * populate.c - copying one unit of a table from the heap into the shared region.
+ *
+ * Three steps.  Pages: every all-visible block of the range is copied whole into private memory under its share
+ * lock; locks and pins are gone before anything is decoded, and varlena values can be pointed to where they lie in
+ * the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.  Segments: each
+ * array is encoded (segment.c), moved to the region, and the whole is published by one pointer (store.c).
+ *
+ * The order of looks at the snapshot, WAL position, map and pages is part of the argument in freshness.c.
+ *
+ * TOAST.  The page copies hold pointers to out-of-line values, fetched after the page lock is gone.  The chunks
+ * are still there: the snapshot taken before the first page was copied keeps vacuum from removing a row that
+ * was visible to everyone when its page was copied, and the row's chunks with it; AccessShareLock keeps the TOAST table.
+ *
+ * Memory in use at once: the page copies (at most 32 MB), the arrays, one column's encoder, the segments built so
+ * far.  A unit with more than 256 MB of values is refused.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/tupmacs.h"
+#include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "portability/instr_time.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "alloc/region.h"
+#include "base/compat.h"
+#include "column/column_internal.h"
+#include "column/numeric_image.h"
+#include "ring/publish.h"
+
+/* Values of one unit; more stays in the heap. */
+#define POPULATE_MAX_BYTES ((Size) 256 * 1024 * 1024)
+
+/* Segments of at least this size get a block of the region of their own; smaller ones lie behind the unit's
+ * head, so that a small table does not take a page for every column. */
+#define POPULATE_OWN_BLOCK ((Size) 64 * 1024)
+
+/* What to do with an attribute when a tuple is walked. */
+typedef enum DeformAction
+{
+	DEFORM_SKIP,
+	DEFORM_BOOL,
+	DEFORM_INT2,
+	DEFORM_INT4,
+	DEFORM_INT8,
+	DEFORM_FLOAT4,
+	DEFORM_FLOAT8,
+	DEFORM_NUMERIC, /* as a scaled integer, until a value does not fit */
+	DEFORM_BYTES
+} DeformAction;
+
+typedef struct BuildColumn
+{
+	AttrNumber	 attnum;
+	DeformAction action;
+	bool		 has_nulls;
+	bool		 irregular; /* NUMERIC: some value does not fit; to be walked again as BYTES */
+	int			 scale;		/* NUMERIC: of every value so far; -1: none seen */
+	uint64		*nulls;		/* bit a row */
+	union
+	{
+		void		*any;
+		int64		*i64;
+		float4		*f32;
+		float8		*f64;
+		const char **ptr;
+	} v;
+	uint32		  *len; /* BYTES */
+	StrataSegment *segment;
+} BuildColumn;
+
+/* One attribute of the tuple, wanted or to be stepped over. */
+typedef struct DeformAttribute
+{
+	int16		 attlen;
+	char		 attalign;
+	BuildColumn *column; /* NULL: step over */
+} DeformAttribute;
+
+typedef struct UnitBuild
+{
+	StrataHold	  hold; /* of the region blocks */
+	MemoryContext context;
+	Relation	  rel;
+	uint32		  unitno;
+	uint32		  unit_blocks;
+	BlockNumber	  first;
+	uint32		  nblocks;
+	BlockNumber	  heap_blocks;
+	StrataTableConfig config;
+	char		  table_name[2 * NAMEDATALEN];
+
+	XLogRecPtr	   insert_pos;
+	XLogRecPtr	   newest_lsn;
+	StrataMapCopy *map;
+
+	uint64	copied[STRATA_UNIT_WORDS];
+	uint32	copied_blocks;
+	uint32 *block_row; /* nblocks + 1 */
+	char  **pages;	   /* nblocks; NULL: not copied */
+	uint32	nrows;
+	Size	bytes; /* of values, so far */
+
+	int				 ncols;
+	BuildColumn		*cols;
+	int				 natts; /* attributes to walk: up to the last wanted one */
+	DeformAttribute *atts;
+
+	uint32			   nmemory;
+	StrataRegionBlock *memory; /* ncols + 1 entries */
+	Size			   unit_bytes;
+	StrataUnit		  *looking_at; /* a published unit, referenced */
+} UnitBuild;
+
+/* ---- numerics ---- */
+
+/*
+ * Does strata_numeric_parse() read what numeric_out() prints?  Once a process; without agreement numerics are
+ * kept as bytes, which needs no knowledge of their insides.
+ */
+static bool
+numeric_parse_works(void)
+{
+	static const char *const regular[] = {
+		"0", "0.00", "1", "-1", "9999", "10000", "10001", "123456789", "-99999999.99", "0.1", "0.01", "0.0001",
+		"0.00001", "-0.000000000000000001", "1.10", "1.1000", "100000000", "12345678901234.56",
+		"99999999999999999", "-922337203685477580", "100000000000000000.0", "5000.05", "0.12345678",
+	};
+	static const char *const special[] = {"NaN", "Infinity", "-Infinity", "1e30", "0.0000000000000000001"};
+	static int works = -1;
+
+	if (works >= 0)
+		return works;
+	works = 1;
+	for (int i = 0; i < lengthof(regular) + lengthof(special); i++)
+	{
+		bool		want = i < lengthof(regular);
+		const char *text = want ? regular[i] : special[i - lengthof(regular)];
+		Datum		d = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+											Int32GetDatum(-1));
+		struct varlena *image = PG_DETOAST_DATUM_PACKED(d);
+		int64		value;
+		int			scale;
+		bool		got = strata_numeric_parse(VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image), &value, &scale);
+
+		if (got && want)
+		{
+			/* value / 10^scale as numeric.c itself would print it. */
+			Numeric back = int64_div_fast_to_numeric(value, scale);
+			char   *printed = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(back)));
+			char   *original = DatumGetCString(DirectFunctionCall1(numeric_out, d));
+
+			got = strcmp(printed, original) == 0;
+		}
+		if (got != want)
+		{
+			ereport(LOG, (errmsg("pg_strata does not know this server's numeric format (%s); "
+								 "numeric columns are stored as bytes", text)));
+			works = 0;
+			break;
+		}
+	}
+	return works;
+}
+
+/* ---- step 1: pages ---- */
+
+/*
+ * Copies one block if all of it may be copied: flagged all-visible, with an LSN, and with no line pointer that
+ * an all-visible page cannot have.  Returns its rows, or -1.
+ */
+static int
+populate_copy_page(UnitBuild *b, uint32 i, bool *no_lsn)
+{
+	Buffer buffer = ReadBufferExtended(b->rel, MAIN_FORKNUM, b->first + i, RBM_NORMAL, b->map->strategy);
+	Page   page = BufferGetPage(buffer);
+	char  *copy = NULL;
+	int	   rows = 0;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (!PageIsNew(page) && PageIsAllVisible(page))
+	{
+		if (XLogRecPtrIsInvalid(PageGetLSN(page)))
+			*no_lsn = true;
+		else
+		{
+			copy = MemoryContextAlloc(b->context, BLCKSZ);
+			memcpy(copy, page, BLCKSZ);
+		}
+	}
+	UnlockReleaseBuffer(buffer);
+	if (copy == NULL)
+		return -1;
+
+	page = (Page) copy;
+	for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
+	{
+		ItemId item = PageGetItemId(page, line);
+
+		if (ItemIdIsNormal(item))
+			rows++;
+		else if (ItemIdIsDead(item))
+		{
+			pfree(copy);
+			return -1;
+		}
+	}
+	b->pages[i] = copy;
+	b->newest_lsn = Max(b->newest_lsn, PageGetLSN(page));
+	return rows;
+}
+
+/* Copies the blocks whose bit is set in the map.  DONE when there is at least one. */
+static StrataPopulateResult
+populate_copy_pages(UnitBuild *b)
+{
+	uint64 visible[STRATA_UNIT_WORDS] = {0};
+	bool   no_lsn = false;
+
+	strata_map_bits(b->map, b->first, b->nblocks, visible);
+	b->pages = palloc0(b->nblocks * sizeof(char *));
+	b->block_row = palloc((b->nblocks + 1) * sizeof(uint32));
+	for (uint32 i = 0; i < b->nblocks; i++)
+	{
+		int rows = -1;
+
+		CHECK_FOR_INTERRUPTS();
+		b->block_row[i] = b->nrows;
+		if (!(visible[i / 64] >> (i % 64) & 1))
+			continue;
+		/* Such a map page does not say by its LSN when a bit is set. */
+		if (XLogRecPtrIsInvalid(strata_map_page(b->map, strata_map_page_of(b->first + i))->lsn))
+			no_lsn = true;
+		else
+			rows = populate_copy_page(b, i, &no_lsn);
+		if (rows < 0)
+			continue;
+		b->copied[i / 64] |= UINT64CONST(1) << (i % 64);
+		b->copied_blocks++;
+		b->nrows += rows;
+	}
+	b->block_row[b->nblocks] = b->nrows;
+	if (b->copied_blocks > 0)
+		return STRATA_POPULATE_DONE;
+	return no_lsn ? STRATA_POPULATE_NO_LSN : STRATA_POPULATE_NOTHING;
+}
+
+/* ---- step 2: columns ---- */
+
+/* Which columns are wanted now, and the walk over the attributes that finds them. */
+static void
+populate_choose_columns(UnitBuild *b)
+{
+	static const DeformAction action_of[] = {
+		[STRATA_REP_BOOL] = DEFORM_BOOL,	   [STRATA_REP_INT2] = DEFORM_INT2,
+		[STRATA_REP_INT4] = DEFORM_INT4,	   [STRATA_REP_INT8] = DEFORM_INT8,
+		[STRATA_REP_FLOAT4] = DEFORM_FLOAT4,   [STRATA_REP_FLOAT8] = DEFORM_FLOAT8,
+		[STRATA_REP_NUMERIC] = DEFORM_NUMERIC, [STRATA_REP_VARLENA] = DEFORM_BYTES,
+	};
+	TupleDesc desc = RelationGetDescr(b->rel);
+
+	b->cols = palloc0(Max(desc->natts, 1) * sizeof(BuildColumn));
+	b->atts = palloc0(Max(desc->natts, 1) * sizeof(DeformAttribute));
+	for (int a = 0; a < desc->natts; a++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, a);
+		BuildColumn		 *col;
+		StrataRep		  rep;
+
+		b->atts[a].attlen = att->attlen;
+		b->atts[a].attalign = att->attalign;
+		if (att->attisdropped || !strata_store_column_wanted(&b->config, a + 1) ||
+			!strata_column_rep(att->atttypid, &rep))
+			continue;
+		col = &b->cols[b->ncols++];
+		col->attnum = a + 1;
+		col->action = action_of[rep];
+		col->scale = -1;
+		if (col->action == DEFORM_NUMERIC && !numeric_parse_works())
+			col->action = DEFORM_BYTES;
+		b->atts[a].column = col;
+		b->natts = a + 1;
+	}
+}
+
+/* Arrays for the rows; those of a column walked a second time take the place of the first. */
+static void
+populate_alloc_column(UnitBuild *b, BuildColumn *col)
+{
+	Size n = Max(b->nrows, 1);
+	Size width = col->action == DEFORM_FLOAT4 ? sizeof(float4) : 8;
+
+	if (col->v.any != NULL)
+		pfree(col->v.any);
+	col->v.any = MemoryContextAllocHuge(b->context, n * width);
+	if (col->action == DEFORM_BYTES)
+		col->len = MemoryContextAllocHuge(b->context, n * sizeof(uint32));
+	if (col->nulls == NULL)
+		col->nulls = MemoryContextAllocHuge(b->context, (n + 63) / 64 * sizeof(uint64));
+	memset(col->nulls, 0, (n + 63) / 64 * sizeof(uint64));
+	col->has_nulls = false;
+}
+
+static inline void
+populate_set_null(BuildColumn *col, uint32 row)
+{
+	col->nulls[row / 64] |= UINT64CONST(1) << (row % 64);
+	col->has_nulls = true;
+	switch (col->action)
+	{
+		case DEFORM_FLOAT4:
+			col->v.f32[row] = 0;
+			break;
+		case DEFORM_FLOAT8:
+			col->v.f64[row] = 0;
+			break;
+		case DEFORM_BYTES:
+			col->v.ptr[row] = NULL;
+			col->len[row] = 0;
+			break;
+		default:
+			col->v.i64[row] = 0;
+	}
+}
+
+/*
+ * A varlena as the store keeps it: inline, not compressed, with a 1-byte header where it fits, so that equal
+ * values are equal bytes.  Points into the page copy when nothing has to be changed.
+ */
+static void
+populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
+{
+	if (!VARATT_IS_SHORT(value))
+	{
+		if (VARATT_IS_EXTENDED(value))
+		{
+			/* Refuse before fetching what would be refused afterwards. */
+			if (b->bytes + toast_raw_datum_size(PointerGetDatum(value)) > POPULATE_MAX_BYTES)
+			{
+				b->bytes = POPULATE_MAX_BYTES + 1;
+				populate_set_null(col, row);
+				return;
+			}
+			value = detoast_attr(value);
+		}
+		if (VARATT_CAN_MAKE_SHORT(value))
+		{
+			Size  len = VARATT_CONVERTED_SHORT_SIZE(value);
+			char *s = MemoryContextAlloc(b->context, len);
+
+			SET_VARSIZE_SHORT(s, len);
+			memcpy(s + VARHDRSZ_SHORT, VARDATA(value), len - VARHDRSZ_SHORT);
+			value = (struct varlena *) s;
+		}
+	}
+	col->v.ptr[row] = (const char *) value;
+	col->len[row] = VARSIZE_ANY(value);
+	b->bytes += col->len[row];
+}
+
+/* A numeric as an integer of the scale that all values of the column share, or else marks the column. */
+static void
+populate_put_numeric(BuildColumn *col, uint32 row, struct varlena *value)
+{
+	int scale;
+
+	if (col->irregular)
+		return;
+	if (VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value) ||
+		!strata_numeric_parse(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), &col->v.i64[row], &scale) ||
+		(col->scale >= 0 && scale != col->scale))
+		col->irregular = true;
+	else
+		col->scale = scale;
+}
+
+/* The value of one attribute at p into its column. */
+static inline void
+populate_put(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
+{
+	switch (col->action)
+	{
+		case DEFORM_BOOL:
+			col->v.i64[row] = *(const bool *) p;
+			break;
+		case DEFORM_INT2:
+			col->v.i64[row] = *(const int16 *) p;
+			break;
+		case DEFORM_INT4:
+			col->v.i64[row] = *(const int32 *) p;
+			break;
+		case DEFORM_INT8:
+			col->v.i64[row] = *(const int64 *) p;
+			break;
+		case DEFORM_FLOAT4:
+			col->v.f32[row] = *(const float4 *) p;
+			break;
+		case DEFORM_FLOAT8:
+			col->v.f64[row] = *(const float8 *) p;
+			break;
+		case DEFORM_NUMERIC:
+			populate_put_numeric(col, row, (struct varlena *) p);
+			break;
+		case DEFORM_BYTES:
+			populate_put_bytes(b, col, row, (struct varlena *) p);
+			break;
+		case DEFORM_SKIP:
+			break;
+	}
+}
+
+/* An attribute that the tuple is too short to have: its missing value, or null. */
+static void
+populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
+{
+	bool  isnull;
+	Datum value = getmissingattr(RelationGetDescr(b->rel), col->attnum, &isnull);
+
+	if (isnull)
+		populate_set_null(col, row);
+	else if (col->action == DEFORM_NUMERIC || col->action == DEFORM_BYTES)
+		populate_put(b, col, row, DatumGetPointer(value));
+	else
+	{
+		/* By value: store it as it would lie in a tuple. */
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(b->rel), col->attnum - 1);
+		char			  image[sizeof(Datum)] pg_attribute_aligned(8);
+
+		store_att_byval(image, value, att->attlen);
+		populate_put(b, col, row, image);
+	}
+}
+
+/* Walks one tuple.  Columns whose `column` is NULL are stepped over. */
+static void
+populate_deform(UnitBuild *b, HeapTupleHeader tuple, uint32 row)
+{
+	int			natts = Min(HeapTupleHeaderGetNatts(tuple), b->natts);
+	bool		has_nulls = (tuple->t_infomask & HEAP_HASNULL) != 0;
+	const char *start = (const char *) tuple + tuple->t_hoff;
+	uint32		off = 0;
+	int			a;
+
+	for (a = 0; a < natts; a++)
+	{
+		const DeformAttribute *att = &b->atts[a];
+
+		if (has_nulls && att_isnull(a, tuple->t_bits))
+		{
+			if (att->column)
+				populate_set_null(att->column, row);
+			continue;
+		}
+		if (att->attlen > 0)
+		{
+			off = att_align_nominal(off, att->attalign);
+			if (att->column)
+				populate_put(b, att->column, row, start + off);
+			off += att->attlen;
+		}
+		else
+		{
+			off = att_align_pointer(off, att->attalign, att->attlen, start + off);
+			if (att->column)
+				populate_put(b, att->column, row, start + off);
+			off = att_addlength_pointer(off, att->attlen, start + off);
+		}
+	}
+	for (; a < b->natts; a++)
+		if (b->atts[a].column)
+			populate_put_missing(b, b->atts[a].column, row);
+}
+
+/* One pass over all copied tuples.  False: too large. */
+static bool
+populate_walk(UnitBuild *b)
+{
+	uint32 row = 0;
+
+	for (uint32 i = 0; i < b->nblocks; i++)
+	{
+		Page page = (Page) b->pages[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (page == NULL)
+			continue;
+		Assert(row == b->block_row[i]);
+		for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
+		{
+			ItemId item = PageGetItemId(page, line);
+
+			/* Redirects lead to a normal pointer of the same page, so each tuple comes once. */
+			if (ItemIdIsNormal(item))
+				populate_deform(b, (HeapTupleHeader) PageGetItem(page, item), row++);
+		}
+		if (b->bytes > POPULATE_MAX_BYTES)
+			return false;
+	}
+	Assert(row == b->nrows);
+	return true;
+}
+
+/* Fills the arrays; a second pass takes the numerics that are no integers of one scale. */
+static bool
+populate_fill_columns(UnitBuild *b)
+{
+	bool again = false;
+
+	for (int c = 0; c < b->ncols; c++)
+		populate_alloc_column(b, &b->cols[c]);
+	/* Fixed-width values count with their width in the arrays. */
+	b->bytes = (Size) b->nrows * b->ncols * 8;
+	if (b->bytes > POPULATE_MAX_BYTES || !populate_walk(b))
+		return false;
+
+	for (int a = 0; a < b->natts; a++)
+	{
+		BuildColumn *col = b->atts[a].column;
+
+		if (col == NULL)
+			continue;
+		if (!col->irregular)
+			b->atts[a].column = NULL;
+		else
+		{
+			again = true;
+			col->action = DEFORM_BYTES;
+			populate_alloc_column(b, col);
+		}
+	}
+	return !again || populate_walk(b);
+}
+
+/* ---- step 3: segments ---- */
+
+static void *
+populate_builder_alloc(void *arg, size_t bytes)
+{
+	return MemoryContextAllocHuge(arg, bytes);
+}
+
+static void
+populate_builder_free(void *arg, void *p)
+{
+	if (p != NULL)
+		pfree(p);
+}
+
+/* Tells that a column is about to be, or was, encoded. */
+static void
+populate_compression_event(UnitBuild *b, const BuildColumn *col, Size original, const StrataSegment *done, uint64 us)
+{
+	const char *column = NameStr(TupleDescAttr(RelationGetDescr(b->rel), col->attnum - 1)->attname);
+	StrataEvent ev;
+
+	strata_event_begin(&ev, done ? STRATA_EV_COMPRESSION_COMPLETED : STRATA_EV_COMPRESSION_STARTED);
+	strata_event_text(&ev, STRATA_F_TABLE_NAME, b->table_name);
+	strata_event_text(&ev, STRATA_F_COLUMN_NAME, column);
+	if (done)
+		strata_event_text(&ev, STRATA_F_COMPRESSION_TYPE, strata_encoding_name(done->encoding));
+	strata_event_int(&ev, STRATA_F_ORIGINAL_BYTES, original);
+	if (done)
+	{
+		strata_event_int(&ev, STRATA_F_COMPRESSED_BYTES, done->bytes);
+		strata_event_double(&ev, STRATA_F_COMPRESSION_RATIO, done->bytes > 0 ? (double) original / done->bytes : 1);
+		strata_event_int(&ev, STRATA_F_DURATION_US, us);
+	}
+	strata_event_publish(&ev);
+}
+
+/* Bytes of the column's values that are not null, as the builder will count them. */
+static Size
+populate_column_bytes(const UnitBuild *b, const BuildColumn *col)
+{
+	Size bytes = 0;
+	Size nulls = 0;
+
+	if (col->action == DEFORM_BYTES)
+	{
+		for (uint32 r = 0; r < b->nrows; r++)
+			bytes += col->len[r];
+		return bytes;
+	}
+	if (col->has_nulls)
+		nulls = pg_popcount((const char *) col->nulls, (int) ((b->nrows + 63) / 64 * sizeof(uint64)));
+	return (b->nrows - nulls) * (col->action == DEFORM_FLOAT4 ? sizeof(float4) : 8);
+}
+
+static void
+populate_build_segment(UnitBuild *b, BuildColumn *col)
+{
+	StrataColumnData data = {.nrows = b->nrows, .nulls = col->has_nulls ? col->nulls : NULL};
+	StrataBuildMemory memory = {populate_builder_alloc, populate_builder_free, b->context};
+	Size			  original = populate_column_bytes(b, col);
+	instr_time		  start, end;
+
+	switch (col->action)
+	{
+		case DEFORM_FLOAT4:
+			data.phys = STRATA_PHYS_F32;
+			data.f32 = col->v.f32;
+			break;
+		case DEFORM_FLOAT8:
+			data.phys = STRATA_PHYS_F64;
+			data.f64 = col->v.f64;
+			break;
+		case DEFORM_BYTES:
+			data.phys = STRATA_PHYS_BYTES;
+			data.ptr = col->v.ptr;
+			data.len = col->len;
+			break;
+		default:
+			data.phys = STRATA_PHYS_INT;
+			data.i64 = col->v.i64;
+			data.scale = Max(col->scale, 0);
+	}
+	populate_compression_event(b, col, original, NULL, 0);
+	INSTR_TIME_SET_CURRENT(start);
+	col->segment = strata_segment_build(&data, b->config.compression, &memory);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	populate_compression_event(b, col, original, col->segment, INSTR_TIME_GET_MICROSEC(end));
+
+	pfree(col->v.any);
+	pfree(col->nulls);
+	if (col->len)
+		pfree(col->len);
+}
+
+/* A block of the region that the build owns until the unit is published. */
+static char *
+populate_region_alloc(UnitBuild *b, Size bytes)
+{
+	char *p = strata_region_alloc(bytes);
+
+	if (p == NULL)
+		strata_counter_add(STRATA_C_REGION_ALLOC_FAILURES, 1);
+	else
+		b->memory[b->nmemory++] = (StrataRegionBlock){p, bytes};
+	return p;
+}
+
+/* Takes the next aligned piece of a block; with a NULL base only counts. */
+static inline void *
+populate_place(char *base, Size *used, Size bytes)
+{
+	void *p = base ? base + *used : NULL;
+
+	*used += MAXALIGN(bytes);
+	return p;
+}
+
+/* The parts of a unit's head block, in the order they lie there. */
+typedef struct UnitHead
+{
+	StrataUnit			   *unit;
+	struct StrataUnitFresh *fresh;
+	StrataRegionBlock	   *memory;
+	StrataUnitColumn	   *cols;
+	uint32				   *block_row;
+	uint64				   *copied;
+	pg_atomic_uint64	   *sticky;
+	char				  **segments; /* of the small columns, private array; NULL entries: a block of its own */
+} UnitHead;
+
+/* Lays out the head block at base, or only counts its size. */
+static Size
+populate_layout_head(const UnitBuild *b, char *base, UnitHead *h)
+{
+	Size   used = 0;
+	uint32 nwords = (b->nblocks + 63) / 64;
+
+	h->unit = populate_place(base, &used, sizeof(StrataUnit));
+	h->fresh = populate_place(base, &used, sizeof(struct StrataUnitFresh));
+	h->memory = populate_place(base, &used, (b->ncols + 1) * sizeof(StrataRegionBlock));
+	h->cols = populate_place(base, &used, b->ncols * sizeof(StrataUnitColumn));
+	h->block_row = populate_place(base, &used, (b->nblocks + 1) * sizeof(uint32));
+	h->copied = populate_place(base, &used, nwords * sizeof(uint64));
+	h->sticky = populate_place(base, &used, nwords * sizeof(uint64));
+	for (int c = 0; c < b->ncols; c++)
+		if (b->cols[c].segment->bytes < POPULATE_OWN_BLOCK)
+			h->segments[c] = populate_place(base, &used, b->cols[c].segment->bytes);
+	return used;
+}
+
+static void
+populate_fill_fresh(const UnitBuild *b, UnitHead *h)
+{
+	struct StrataUnitFresh *f = h->fresh;
+	BlockNumber				map_page = strata_map_page_of(b->first);
+
+	pg_atomic_init_u32(&f->refs, 1);
+	f->dbid = MyDatabaseId;
+	f->relid = RelationGetRelid(b->rel);
+	f->relnumber = StrataRelNumber(b->rel);
+	f->insert_pos = b->insert_pos;
+	f->newest_lsn = b->newest_lsn;
+	f->map_page = map_page;
+	f->split = Min(b->nblocks, strata_map_first_block(map_page + 1) - b->first);
+	pg_atomic_init_u64(&f->map_lsn[0], strata_map_page(b->map, map_page)->lsn);
+	pg_atomic_init_u64(&f->map_lsn[1], f->split < b->nblocks ? strata_map_page(b->map, map_page + 1)->lsn : 0);
+	f->copied_blocks = b->copied_blocks;
+	f->nwords = (b->nblocks + 63) / 64;
+	memcpy(h->copied, b->copied, f->nwords * sizeof(uint64));
+	for (uint32 w = 0; w < f->nwords; w++)
+		pg_atomic_init_u64(&h->sticky[w], 0);
+	f->copied = h->copied;
+	f->sticky = h->sticky;
+	pg_atomic_init_u32(&f->last_stale, 0);
+	f->bytes_raw = 0;
+	for (int c = 0; c < b->ncols; c++)
+		f->bytes_raw += b->cols[c].segment->raw_bytes;
+	f->nmemory = b->nmemory;
+	memcpy(h->memory, b->memory, b->nmemory * sizeof(StrataRegionBlock));
+	f->memory = h->memory;
+}
+
+/* Moves everything to the region.  NULL when it has no room; what was taken is given back with the build. */
+static StrataUnit *
+populate_move_to_region(UnitBuild *b)
+{
+	TupleDesc desc = RelationGetDescr(b->rel);
+	UnitHead  h = {.segments = palloc0(Max(b->ncols, 1) * sizeof(char *))};
+	Size	  head_bytes = populate_layout_head(b, NULL, &h);
+	char	 *head;
+
+	b->memory = palloc((b->ncols + 1) * sizeof(StrataRegionBlock));
+	head = populate_region_alloc(b, head_bytes);
+	if (head == NULL)
+		return NULL;
+	populate_layout_head(b, head, &h);
+
+	for (int c = 0; c < b->ncols; c++)
+	{
+		StrataSegment	 *segment = b->cols[c].segment;
+		Form_pg_attribute att = TupleDescAttr(desc, b->cols[c].attnum - 1);
+
+		if (h.segments[c] == NULL && (h.segments[c] = populate_region_alloc(b, segment->bytes)) == NULL)
+			return NULL;
+		memcpy(h.segments[c], segment, segment->bytes);
+		h.cols[c] = (StrataUnitColumn){.attnum = att->attnum,
+									   .type = att->atttypid,
+									   .typmod = att->atttypmod,
+									   .collation = att->attcollation,
+									   .segment = (const StrataSegment *) h.segments[c]};
+	}
+	memcpy(h.block_row, b->block_row, (b->nblocks + 1) * sizeof(uint32));
+	populate_fill_fresh(b, &h);
+	*h.unit = (StrataUnit){.magic = STRATA_UNIT_MAGIC,
+						   .unitno = b->unitno,
+						   .first_block = b->first,
+						   .nblocks = b->nblocks,
+						   .nrows = b->nrows,
+						   .ncols = b->ncols,
+						   .block_row = h.block_row,
+						   .cols = h.cols,
+						   .fresh = h.fresh};
+	for (uint32 m = 0; m < b->nmemory; m++)
+		b->unit_bytes += strata_region_round(b->memory[m].bytes);
+	h.unit->bytes = b->unit_bytes;
+	return h.unit;
+}
+
+/* ---- the whole ---- */
+
+/* However the build ends: what it still owns in the region goes back. */
+static void
+populate_release(StrataHold *hold)
+{
+	UnitBuild *b = (UnitBuild *) hold;
+
+	if (b->looking_at != NULL)
+		strata_store_unref(b->looking_at);
+	strata_store_free_memory(b->memory, b->nmemory);
+}
+
+/* Does the published unit hold everything a new one would?  Columns as wanted now, and nothing to gain. */
+static bool
+populate_is_up_to_date(UnitBuild *b)
+{
+	StrataUnit *unit = strata_store_ref(RelationGetRelid(b->rel), StrataRelNumber(b->rel), b->unit_blocks, b->unitno);
+	uint64		fresh[STRATA_UNIT_WORDS] = {0};
+	uint64		visible[STRATA_UNIT_WORDS] = {0};
+	bool		same;
+
+	if (unit == NULL)
+		return false;
+	/* The build gives the reference back if the look at heap pages fails. */
+	b->looking_at = unit;
+	same = unit->nblocks == b->nblocks && unit->ncols == b->ncols;
+	for (int c = 0; same && c < b->ncols; c++)
+		same = strata_unit_column(unit, RelationGetDescr(b->rel), b->cols[c].attnum) != NULL;
+	if (same)
+	{
+		strata_fresh_blocks(b->map, unit, b->nblocks, fresh);
+		strata_map_bits(b->map, b->first, b->nblocks, visible);
+		same = memcmp(fresh, visible, sizeof(fresh)) == 0;
+	}
+	b->looking_at = NULL;
+	strata_store_unref(unit);
+	return same;
+}
+
+/* Everything between the snapshot and publication. */
+static StrataPopulateResult
+populate_build(UnitBuild *b, bool force)
+{
+	StrataPopulateResult result;
+	StrataUnit			*unit;
+
+	/* First the position, then the map, then the pages. */
+	b->insert_pos = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetXLogInsertRecPtr();
+	b->heap_blocks = RelationGetNumberOfBlocks(b->rel);
+	b->first = b->unitno * b->unit_blocks;
+	if (b->first >= b->heap_blocks)
+	{
+		/* The heap was cut short; what was copied from there is of no use. */
+		strata_store_drop_unit(RelationGetRelid(b->rel), StrataRelNumber(b->rel), b->unit_blocks, b->unitno);
+		return STRATA_POPULATE_GONE;
+	}
+	b->nblocks = Min(b->unit_blocks, b->heap_blocks - b->first);
+	b->map = strata_map_begin(b->rel, b->heap_blocks);
+	populate_choose_columns(b);
+	if (!force && populate_is_up_to_date(b))
+		return STRATA_POPULATE_UNCHANGED;
+
+	result = populate_copy_pages(b);
+	if (result != STRATA_POPULATE_DONE)
+	{
+		strata_store_drop_unit(RelationGetRelid(b->rel), StrataRelNumber(b->rel), b->unit_blocks, b->unitno);
+		return result;
+	}
+	if (!populate_fill_columns(b))
+		return STRATA_POPULATE_TOO_LARGE;
+	for (int c = 0; c < b->ncols; c++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		populate_build_segment(b, &b->cols[c]);
+	}
+	unit = populate_move_to_region(b);
+	if (unit == NULL)
+		return STRATA_POPULATE_NO_MEMORY;
+
+	result = strata_store_publish(unit, b->unit_blocks, b->heap_blocks);
+	if (result == STRATA_POPULATE_DONE)
+		b->nmemory = 0; /* the directory's now */
+	return result;
+}
+
+StrataPopulateResult
+strata_store_populate_unit(Relation rel, uint32 unitno, bool force, StrataPopulateStats *stats)
+{
+	MemoryContext		 context, before;
+	UnitBuild			*b;
+	StrataPopulateResult result = STRATA_POPULATE_GONE;
+	instr_time			 start, end;
+
+	INSTR_TIME_SET_CURRENT(start);
+	memset(stats, 0, sizeof(*stats));
+	/* A child of the transaction's context, which any kind of abort deletes. */
+	context = AllocSetContextCreate(CurTransactionContext, "strata unit build", ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(context);
+	b = palloc0(sizeof(UnitBuild));
+	b->context = context;
+	b->rel = rel;
+	b->unitno = unitno;
+	strata_hold(&b->hold, context, populate_release);
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (strata_store_population_config(RelationGetRelid(rel), StrataRelNumber(rel), &b->config, &b->unit_blocks) &&
+		strata_store_table_name(RelationGetRelid(rel), b->table_name, sizeof(b->table_name)))
+		result = populate_build(b, force);
+	PopActiveSnapshot();
+
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	stats->us = INSTR_TIME_GET_MICROSEC(end);
+	stats->nblocks = b->nblocks;
+	if (result == STRATA_POPULATE_DONE)
+	{
+		stats->copied_blocks = b->copied_blocks;
+		stats->nrows = b->nrows;
+		for (int c = 0; c < b->ncols; c++)
+			stats->bytes_raw += b->cols[c].segment->raw_bytes;
+		stats->bytes = b->unit_bytes;
+		strata_counter_add(STRATA_C_ROWS_POPULATED, b->nrows);
+		strata_counter_add(STRATA_C_UNITS_POPULATED, 1);
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(context);
+	return result;
+}

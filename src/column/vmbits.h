@@ -1,0 +1,39 @@
+/*
+ * vmbits.h - reading the visibility map's bytes as a plain bitmap.
+ *
+ * Included by: column/, unit tests (plain C11; no postgres.h).  Memory: the caller's.  Locking: none.
+ * Not here: map buffers and what the bits mean (freshness.c).
+ *
+ * The map has two bits a heap block, all-visible in the lower; four blocks a byte, lowest first.  A map page
+ * has room for 32,672 heap blocks (8 kB pages): a multiple of 32, not of 64.
+ */
+#ifndef STRATA_COLUMN_VMBITS_H
+#define STRATA_COLUMN_VMBITS_H
+
+#include <stdint.h>
+
+/* The lower bits of 32 pairs, together: bit i of the result is bit 2i of `pairs`. */
+static inline uint32_t
+strata_vm_lower_bits(uint64_t pairs)
+{
+	uint64_t x = pairs & UINT64_C(0x5555555555555555);
+
+	x = (x | x >> 1) & UINT64_C(0x3333333333333333);
+	x = (x | x >> 2) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	x = (x | x >> 4) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x | x >> 8) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x >> 16) & UINT64_C(0x00000000ffffffff);
+	return (uint32_t) x;
+}
+
+/* Map bytes (8 a word of 32 blocks) to nwords words of all-visible bits. */
+extern void strata_vm_extract(const uint8_t *map, uint32_t nwords, uint32_t *bits);
+
+/* Bits [0, n) of a bitmap of 64-bit words set, the rest of the last word clear. */
+static inline uint64_t
+strata_low_mask(uint32_t n)
+{
+	return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+}
+
+#endif
