@@ -12,6 +12,7 @@
 #include "alloc/region.h"
 #include "base/compat.h"
 #include "base/module.h"
+#include "column/column.h"
 #include "ring/publish.h"
 
 PG_MODULE_MAGIC;
@@ -20,6 +21,7 @@ PG_MODULE_MAGIC;
 static const StrataModule *const modules[] = {
 	&strata_region_module,
 	&strata_ring_module,
+	&strata_column_module,
 	NULL,
 };
 

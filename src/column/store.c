@@ -10,9 +10,9 @@
 #include "postgres.h"
 
 #include "access/tableam.h"
-#include "catalog/catalog.h"
-#include "catalog/pg_class.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
