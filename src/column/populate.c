@@ -340,7 +340,8 @@ populate_set_null(BuildColumn *col, uint32 row)
 static void
 populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
 {
-	if (!VARATT_IS_SHORT(value))
+	/* A pointer to an out-of-line value passes for a short header too. */
+	if (!VARATT_IS_SHORT(value) || VARATT_IS_EXTERNAL(value))
 	{
 		if (VARATT_IS_EXTENDED(value))
 		{
