@@ -71,13 +71,31 @@ strata_cpu_features(void)
 StrataSimdLevel
 strata_simd_best(void)
 {
-	return STRATA_SIMD_SCALAR;
+	const StrataCpuFeatures *f = strata_cpu_features();
+
+	if (!f->popcnt || !f->bmi2 || !f->avx2)
+		return STRATA_SIMD_SCALAR;
+	if (!f->avx512f || !f->avx512bw || !f->avx512dq || !f->avx512vl || !f->avx512vbmi)
+		return STRATA_SIMD_AVX2;
+	return STRATA_SIMD_AVX512;
 }
 
 const StrataKernels *
 strata_simd_table(StrataSimdLevel level)
 {
-	return level == STRATA_SIMD_SCALAR ? &strata_kernels_scalar : NULL;
+	if (level > strata_simd_best())
+		return NULL;
+	switch (level)
+	{
+#ifdef STRATA_SIMD_X86
+		case STRATA_SIMD_AVX512:
+			return &strata_kernels_avx512;
+		case STRATA_SIMD_AVX2:
+			return &strata_kernels_avx2;
+#endif
+		default:
+			return &strata_kernels_scalar;
+	}
 }
 
 StrataSimdLevel

@@ -15,6 +15,12 @@
 
 #if defined(__x86_64__)
 #define STRATA_SIMD_X86 1
+#define STRATA_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define STRATA_TARGET_AVX512                                                                                       \
+	__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
+
+extern const StrataKernels strata_kernels_avx2;
+extern const StrataKernels strata_kernels_avx512;
 #endif
 
 extern const StrataKernels strata_kernels_scalar;
