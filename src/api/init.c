@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 
 #include "alloc/region.h"
+#include "api/simd.h"
 #include "base/compat.h"
 #include "base/module.h"
 #include "column/column.h"
@@ -19,6 +20,7 @@ PG_MODULE_MAGIC;
 
 /* One line a module, lower floors first. */
 static const StrataModule *const modules[] = {
+	&strata_simd_module,
 	&strata_region_module,
 	&strata_ring_module,
 	&strata_column_module,
