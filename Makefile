@@ -84,6 +84,10 @@ test: ## everything, on throwaway clusters; the last line is "N passed, N failed
 demo: ## three million flights, with and without the column store; then stratad (DEMO=once: and stop)
 	@demo/demo.sh
 
+bench: ## column store against sequential scan and DuckDB, and what it costs writers; minutes long
+	test/bench/columns.sh
+	test/bench/writers.sh
+
 docs: ## write the generated pages of docs/ anew
 	GENERATED=write test/run build docs
 
@@ -93,4 +97,4 @@ asan: ## unit tests and ring reader under ASan and UBSan; no server
 valgrind: ## unit tests under valgrind
 	$(MAKE) -C test/unit check VALGRIND=1
 
-.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo docs asan valgrind
+.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo bench docs asan valgrind

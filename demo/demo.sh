@@ -38,9 +38,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 say 'Building, and starting a PostgreSQL of its own'
-PG_CONFIG=$(test/pg_private.sh "$work/pg")
+PG_CONFIG=$(test/private_install.sh "$work/pg") || die 'it does not build'
 export PG_CONFIG
-{ make -s -j"$(nproc)" all && make -s install; } > "$work/build.log" 2>&1 || { cat "$work/build.log"; die 'it does not build'; }
 (cd demo && npm ci --silent --no-fund --no-audit) > "$work/npm.log" 2>&1 || { cat "$work/npm.log"; die 'npm could not fetch the data'; }
 . test/cluster.sh
 mkdir "$work/cluster"
