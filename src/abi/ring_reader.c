@@ -85,6 +85,7 @@ struct StrataRingReader
 	bool	 placed;
 	bool	 say_reset;		   /* the next poll tells the epoch */
 	int64_t	 waiting_since_us; /* since when the event at the cursor is overdue; 0: it is not */
+	uint64_t aim[STRATA_LANE_COUNT];   /* the event of a lane that lapped us from which we meant to go on */
 	Window	 windows[STRATA_LANE_COUNT];
 
 	int64_t		grace_us;
@@ -344,7 +345,10 @@ place_after(StrataRingReader *ring, uint64_t since)
 	ring->placed = false;
 	ring->waiting_since_us = 0;
 	for (int lane = 0; lane < STRATA_LANE_COUNT; lane++)
+	{
 		ring->windows[lane].count = 0;
+		ring->aim[lane] = 0;
+	}
 }
 
 /* Makes `fd`, which has a good header, the segment of this reader. */
@@ -389,9 +393,19 @@ open_segment(const char *path, int *fd, StrataRingHeader *head)
 
 	*fd = strata_ring_is_file(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : shm_open(path, O_RDONLY, 0);
 	if (*fd < 0)
-		return errno == ENOENT || errno == ENOTDIR	 ? STRATA_RING_MISSING
-			   : errno == EACCES || errno == EPERM ? STRATA_RING_DENIED
-												   : STRATA_RING_SYSTEM;
+		switch (errno)
+		{
+			case ENOENT:
+			case ENOTDIR:
+			case EINVAL:
+			case ENAMETOOLONG:
+				return STRATA_RING_MISSING;
+			case EACCES:
+			case EPERM:
+				return STRATA_RING_DENIED;
+			default:
+				return STRATA_RING_SYSTEM;
+		}
 	status = read_header(*fd, head);
 	if (status != STRATA_RING_OK)
 	{
@@ -594,9 +608,11 @@ judge_overdue(const StrataRingReader *ring)
 
 		if (i >= w->count)
 			continue;
+		/* A later event at the same position only tells that ours is of the other lane. */
 		if (w->claimed[i] == ring->cursor)
 			result.in_flight = true;
-		else if (strata_claim_seq(w->claimed[i]) > strata_claim_seq(ring->cursor))
+		else if (strata_claim_seq(w->claimed[i]) > strata_claim_seq(ring->cursor) &&
+				 strata_claim_position(w->claimed[i], lane) != strata_claim_position(ring->cursor, lane))
 			result.lapped[lane] = true;
 	}
 	return result;
@@ -613,15 +629,15 @@ typedef struct SlotWords
  * The claim of the first whole event of the lane with a seq of at least `seq`; 0 when there is none.
  * Seqs rise along the positions head-count .. head-1, except for slots that are being written or were given
  * up; a probe that meets such a slot takes the next one.  (A slot that no event has used yet has seq 0 and
- * the position of the lap before the first: ring_writer.c.)  After a lap the oldest eighth is left alone,
- * since it would be overwritten before we had read it.  Every loop ends whatever the slots hold.
+ * the position of the lap before the first: ring_writer.c.)  With `leap` the older half is left alone:
+ * its events are overwritten before we come to read them.  Every loop ends whatever the slots hold.
  */
 static bool
-seek_lane(StrataRingReader *ring, StrataLane lane, uint64_t head, uint64_t seq, bool lapped, uint64_t *found)
+seek_lane(StrataRingReader *ring, StrataLane lane, uint64_t head, uint64_t seq, bool leap, uint64_t *found)
 {
 	uint32_t slots = ring->lanes[lane].count;
 	uint16_t oldest = (uint16_t) (strata_claim_position(head, lane) - slots);
-	uint32_t low = lapped ? slots / 8 : 0;
+	uint32_t low = leap ? slots / 2 : 0;
 	uint32_t high = slots;
 
 	*found = 0;
@@ -768,8 +784,16 @@ pass_over(StrataRingReader *ring, StrataRingItem *item, uint64_t head)
 	{
 		uint64_t found;
 
-		if (!seek_lane(ring, lane, head, seq, overdue.lapped[lane], &found))
+		if (!seek_lane(ring, lane, head, seq, false, &found))
 			return segment_failed(ring, item);
+		if (overdue.lapped[lane])
+		{
+			/* We aim at the oldest event; when that has been overwritten before we came, further ahead. */
+			if (strata_claim_seq(ring->aim[lane]) >= seq && found != ring->aim[lane] &&
+				!seek_lane(ring, lane, head, seq, true, &found))
+				return segment_failed(ring, item);
+			ring->aim[lane] = found;
+		}
 		if (found != 0 && (next == 0 || strata_claim_seq(found) < strata_claim_seq(next)))
 			next = found;
 	}
