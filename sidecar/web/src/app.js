@@ -137,6 +137,7 @@ class Page {
     if (stats) this.stats = stats;
     this.chart.add(Date.now(), stats ? stats.used_bytes : null, stats ? stats.limit_bytes : (this.stats?.limit_bytes ?? null));
     if (status) this.tables.update(status.tables ?? [], status.total ?? 0, this.capabilities?.mutations === true);
+    else this.tables.unknown();
     if (stats && status) this.lastGood = Date.now();
 
     this.#health();
@@ -185,7 +186,7 @@ class Page {
       ['Tables', s ? count(s.tables) : '–', s ? `${count(s.units)} units` : ''],
       ['Rows in columns', s ? count(s.rows) : '–', s ? bytes(s.bytes) : ''],
       ['Scans', s ? count(s.scans) : '–', s ? `${count(s.units_pruned)} of ${count(Number(s.units_scanned) + Number(s.units_pruned))} units skipped` : ''],
-      ['Read from columns', read ? percent(s.rows_from_columns / read) : '–', read ? `of ${count(read)} rows` : 'nothing read yet'],
+      ['Read from columns', read ? percent(s.rows_from_columns / read) : '–', read ? `of ${count(read)} rows` : s ? 'nothing read yet' : ''],
       ['SIMD', this.features ? simdLevel(this.features.level) : '–', this.features ? `${this.features.vector_width} bits at a time` : ''],
     ];
     if (!$('figures').children.length) {

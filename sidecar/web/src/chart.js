@@ -107,7 +107,8 @@ export class MemoryChart {
   }
 
   #draw() {
-    if (this.times.length < 2 || this.asTable) return;
+    // A line needs two points.
+    if (this.asTable || this.used.filter((u) => u !== null).length < 2) return;
     const data = [this.times, this.used, this.limit];
     if (this.plot) this.plot.setData(data);
     else this.plot = new globalThis.uPlot(this.#options(), data, this.holder);

@@ -73,6 +73,12 @@ export class Tables {
     }
   }
 
+  /** Before the first answer there is nothing to show; after it the last answer stays. */
+  unknown() {
+    if ($('tables').children.length) return;
+    $('tables').replaceChildren(el('p', { class: 'empty' }, 'Not known yet: PostgreSQL has to answer first.'));
+  }
+
   /** The line beside the title. */
   tell(text, tone) {
     const note = $('tables-note');
