@@ -11,6 +11,7 @@
 
 #include "alloc/region.h"
 #include "api/simd.h"
+#include "api/workers.h"
 #include "base/compat.h"
 #include "base/module.h"
 #include "column/column.h"
@@ -24,6 +25,7 @@ static const StrataModule *const modules[] = {
 	&strata_region_module,
 	&strata_ring_module,
 	&strata_column_module,
+	&strata_workers_module,
 	NULL,
 };
 

@@ -1,0 +1,18 @@
+-- jobs.sql: what the background workers are asked to do
+
+CREATE FUNCTION strata.jobs_rows(OUT id bigint, OUT kind text, OUT target text, OUT state text, OUT phase text,
+    OUT done bigint, OUT total bigint, OUT started_at timestamptz, OUT finished_at timestamptz, OUT error text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'strata_jobs_rows';
+COMMENT ON FUNCTION strata.jobs_rows() IS 'Rows of strata.jobs that the caller may see.';
+
+CREATE VIEW strata.jobs AS SELECT * FROM strata.jobs_rows();
+COMMENT ON VIEW strata.jobs IS 'Background jobs of this database, finished ones too until their place is needed; done and total count units.';
+GRANT SELECT ON strata.jobs TO PUBLIC;
+
+CREATE FUNCTION strata.cancel_job(id bigint) RETURNS bool
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'strata_cancel_job';
+COMMENT ON FUNCTION strata.cancel_job(bigint) IS 'Cancels a queued or running job; false when it has already ended.';
+REVOKE EXECUTE ON FUNCTION strata.cancel_job(bigint) FROM PUBLIC;

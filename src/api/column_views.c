@@ -1,0 +1,557 @@
+/*
+ * column_views.c - what strata.column_tables, column_units, column_segments and column_stats() show.
+ *
+ * A table is in these views when its catalog row or its units exist.  Freshness is looked up in the
+ * visibility map as it is now; when somebody holds the table locked, the numbers are those of the last look
+ * instead, so a view never waits.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "alloc/region.h"
+#include "api/access.h"
+#include "api/enabled.h"
+#include "api/workers.h"
+#include "base/compat.h"
+#include "column/store.h"
+#include "ring/publish.h"
+
+STRATA_FUNCTION(strata_column_tables_rows);
+STRATA_FUNCTION(strata_column_units_rows);
+STRATA_FUNCTION(strata_column_segments_rows);
+STRATA_FUNCTION(strata_column_stats);
+
+/* AccessShareLock without waiting; NULL when the table is locked or gone. */
+static Relation
+open_unlocked(Oid relid)
+{
+	Relation rel;
+
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		return NULL;
+	rel = try_relation_open(relid, NoLock);
+	if (!rel)
+		UnlockRelationOid(relid, AccessShareLock);
+	return rel;
+}
+
+/* ---- column_tables ---- */
+
+/* How the blocks of the heap stand. */
+typedef struct Blocks
+{
+	uint64 total, populated, stale, tail;
+} Blocks;
+
+static void
+blocks_now(Relation rel, Blocks *b)
+{
+	uint32 n;
+	StrataUnitStaleness *units = strata_store_staleness(rel, &n);
+
+	memset(b, 0, sizeof(*b));
+	for (uint32 u = 0; u < n; u++)
+	{
+		b->total += units[u].nblocks;
+		b->populated += units[u].fresh + units[u].stale;
+		b->stale += units[u].stale;
+		b->tail += units[u].missing;
+	}
+}
+
+static void
+blocks_last(const StrataTableStat *stat, Blocks *b)
+{
+	b->total = stat->total_blocks;
+	b->populated = stat->copied_blocks;
+	b->stale = stat->stale_blocks;
+	b->tail = b->total > b->populated ? b->total - b->populated : 0;
+}
+
+static StrataTableStatus
+table_status(Oid relid, bool enabled, bool attached, const StrataTableStat *stat, const Blocks *b)
+{
+	bool running;
+
+	if (!enabled)
+		return STRATA_TABLE_DISABLED;
+	if (strata_job_active(MyDatabaseId, relid, &running))
+		return running ? STRATA_TABLE_POPULATING : STRATA_TABLE_QUEUED;
+	if (!attached || stat->status == STRATA_TABLE_QUEUED)
+		return strata_auto_populate ? STRATA_TABLE_QUEUED : STRATA_TABLE_PARTIAL;
+	if (stat->status == STRATA_TABLE_OUT_OF_MEMORY)
+		return STRATA_TABLE_OUT_OF_MEMORY;
+	if (b->populated == 0 && b->total > 0)
+		return STRATA_TABLE_PARTIAL; /* evicted, or nothing could be copied */
+	if (stat->status == STRATA_TABLE_POPULATED && (b->stale + b->tail) * 10 > b->total)
+		return STRATA_TABLE_STALE;
+	if (stat->status == STRATA_TABLE_PARTIAL && (b->stale + b->tail) * 10 <= b->total)
+		return STRATA_TABLE_POPULATED;
+	/* Left so by a worker that was terminated. */
+	if (stat->status == STRATA_TABLE_POPULATING)
+		return STRATA_TABLE_PARTIAL;
+	return stat->status;
+}
+
+/* The columns that are wanted and can be stored, by their present names. */
+static Datum
+wanted_columns(Relation rel, const StrataEnabled *row)
+{
+	StrataTableConfig config;
+	Datum *names = palloc(sizeof(Datum) * Max(RelationGetNumberOfAttributes(rel), 1));
+	int n = 0;
+
+	strata_enabled_config(rel, row, &config);
+	for (AttrNumber a = 1; a <= RelationGetNumberOfAttributes(rel); a++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), a - 1);
+		StrataRep rep;
+
+		if (!att->attisdropped && strata_store_column_wanted(&config, a) &&
+			strata_column_rep(att->atttypid, &rep))
+			names[n++] = CStringGetTextDatum(NameStr(att->attname));
+	}
+	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static Datum
+time_or_null(TimestampTz t, bool *isnull)
+{
+	*isnull = t == 0;
+	return TimestampTzGetDatum(t);
+}
+
+enum
+{
+	TABLES_SCHEMA,
+	TABLES_NAME,
+	TABLES_RELID,
+	TABLES_STATUS,
+	TABLES_PRIORITY,
+	TABLES_COMPRESSION,
+	TABLES_COLUMNS,
+	TABLES_ROWS,
+	TABLES_ROWS_IN_COLUMNS,
+	TABLES_UNITS,
+	TABLES_POPULATED_BLOCKS,
+	TABLES_TOTAL_BLOCKS,
+	TABLES_STALE_BLOCKS,
+	TABLES_TAIL_BLOCKS,
+	TABLES_BYTES,
+	TABLES_BYTES_RAW,
+	TABLES_COMPRESSION_RATIO,
+	TABLES_HOT_BYTES,
+	TABLES_LAST_ACCESSED,
+	TABLES_POPULATED_AT,
+	TABLES_SCANS,
+	TABLES_LAST_ERROR,
+	TABLES_NATTS
+};
+
+/* One row; `row` is NULL for a table that has units, but is not enabled (any more). */
+static void
+put_table(ReturnSetInfo *rsinfo, Oid relid, const StrataEnabled *row)
+{
+	Datum values[TABLES_NATTS];
+	bool nulls[TABLES_NATTS] = {false};
+	StrataTableStat stat;
+	Blocks blocks;
+	bool attached;
+	Relation rel;
+	HeapTuple tuple;
+	float4 reltuples;
+	NameData name;
+	char *schema;
+
+	memset(&stat, 0, sizeof(stat));
+	attached = strata_store_table(MyDatabaseId, relid, &stat);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		return; /* dropped a moment ago */
+	name = ((Form_pg_class)GETSTRUCT(tuple))->relname;
+	schema = get_namespace_name(((Form_pg_class)GETSTRUCT(tuple))->relnamespace);
+	reltuples = ((Form_pg_class)GETSTRUCT(tuple))->reltuples;
+	ReleaseSysCache(tuple);
+	if (!schema)
+		return;
+
+	rel = open_unlocked(relid);
+	if (rel)
+		blocks_now(rel, &blocks);
+	else
+		blocks_last(&stat, &blocks);
+
+	values[TABLES_SCHEMA] = DirectFunctionCall1(namein, CStringGetDatum(schema));
+	values[TABLES_NAME] = NameGetDatum(&name);
+	values[TABLES_RELID] = ObjectIdGetDatum(relid);
+	values[TABLES_STATUS] =
+		CStringGetTextDatum(strata_status_name(table_status(relid, row != NULL, attached, &stat, &blocks)));
+	values[TABLES_PRIORITY] =
+		CStringGetTextDatum(strata_priority_name(row ? row->priority : stat.config.priority));
+	values[TABLES_COMPRESSION] =
+		CStringGetTextDatum(strata_compression_name(row ? row->compression : stat.config.compression));
+	nulls[TABLES_COLUMNS] = !row || !rel;
+	if (row && rel)
+		values[TABLES_COLUMNS] = wanted_columns(rel, row);
+	nulls[TABLES_ROWS] = reltuples < 0;
+	values[TABLES_ROWS] = Int64GetDatum((int64)reltuples);
+	values[TABLES_ROWS_IN_COLUMNS] = Int64GetDatum((int64)stat.rows);
+	values[TABLES_UNITS] = Int32GetDatum(stat.units);
+	values[TABLES_POPULATED_BLOCKS] = Int64GetDatum((int64)blocks.populated);
+	values[TABLES_TOTAL_BLOCKS] = Int64GetDatum((int64)blocks.total);
+	values[TABLES_STALE_BLOCKS] = Int64GetDatum((int64)blocks.stale);
+	values[TABLES_TAIL_BLOCKS] = Int64GetDatum((int64)blocks.tail);
+	values[TABLES_BYTES] = Int64GetDatum((int64)stat.bytes);
+	values[TABLES_BYTES_RAW] = Int64GetDatum((int64)stat.bytes_raw);
+	nulls[TABLES_COMPRESSION_RATIO] = stat.bytes == 0;
+	values[TABLES_COMPRESSION_RATIO] = Float8GetDatum(stat.bytes ? (float8)stat.bytes_raw / stat.bytes : 0);
+	values[TABLES_HOT_BYTES] = Int64GetDatum((int64)stat.bytes);
+	values[TABLES_LAST_ACCESSED] = time_or_null(stat.last_accessed, &nulls[TABLES_LAST_ACCESSED]);
+	values[TABLES_POPULATED_AT] = time_or_null(stat.populated_at, &nulls[TABLES_POPULATED_AT]);
+	values[TABLES_SCANS] = Int64GetDatum((int64)stat.scans);
+	nulls[TABLES_LAST_ERROR] = stat.last_error[0] == '\0';
+	values[TABLES_LAST_ERROR] = CStringGetTextDatum(stat.last_error);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	if (rel)
+		relation_close(rel, AccessShareLock);
+}
+
+/* strata.column_tables */
+Datum
+strata_column_tables_rows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
+	List *enabled;
+	ListCell *lc;
+	StrataTableStat *tables;
+	int n;
+
+	strata_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	enabled = strata_enabled_list();
+	foreach (lc, enabled)
+	{
+		StrataEnabled *row = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (strata_may_see(row->relid))
+			put_table(rsinfo, row->relid, row);
+	}
+	tables = strata_store_tables(MyDatabaseId, &n);
+	for (int i = 0; i < n; i++)
+	{
+		bool listed = false;
+
+		foreach (lc, enabled)
+			if (((StrataEnabled *)lfirst(lc))->relid == tables[i].relid)
+				listed = true;
+		if (!listed && tables[i].units > 0 && strata_may_see(tables[i].relid))
+			put_table(rsinfo, tables[i].relid, NULL);
+	}
+	return (Datum)0;
+}
+
+/* ---- column_units ---- */
+
+/* Tables of this database with units, that the caller may see. */
+static StrataTableStat *
+visible_tables(int *n)
+{
+	StrataTableStat *tables = strata_store_tables(MyDatabaseId, n);
+	int kept = 0;
+
+	for (int i = 0; i < *n; i++)
+		if (tables[i].units > 0 && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(tables[i].relid)) &&
+			strata_may_see(tables[i].relid))
+			tables[kept++] = tables[i];
+	*n = kept;
+	return tables;
+}
+
+/* Schema and name as the catalog has them now.  False when the table has gone. */
+static bool
+table_names(Oid relid, Datum *schema, Datum *name)
+{
+	char *relname = get_rel_name(relid);
+	char *nspname = relname ? get_namespace_name(get_rel_namespace(relid)) : NULL;
+
+	if (!nspname)
+		return false;
+	*schema = DirectFunctionCall1(namein, CStringGetDatum(nspname));
+	*name = DirectFunctionCall1(namein, CStringGetDatum(relname));
+	return true;
+}
+
+/* strata.column_units */
+Datum
+strata_column_units_rows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
+	StrataTableStat *tables;
+	int ntables;
+
+	strata_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	tables = visible_tables(&ntables);
+	for (int t = 0; t < ntables; t++)
+	{
+		Oid relid = tables[t].relid;
+		Relation rel = open_unlocked(relid);
+		uint32 nlive = 0;
+		StrataUnitStaleness *live = rel ? strata_store_staleness(rel, &nlive) : NULL;
+		int n;
+		StrataUnitStat *units = strata_store_units(relid, &n);
+		Datum values[11];
+		bool nulls[11] = {false};
+
+		CHECK_FOR_INTERRUPTS();
+		if (!table_names(relid, &values[0], &values[1]))
+			n = 0;
+		for (int i = 0; i < n; i++)
+		{
+			StrataUnitStat *u = &units[i];
+
+			values[2] = ObjectIdGetDatum(relid);
+			values[3] = Int32GetDatum(u->unitno);
+			values[4] = Int64GetDatum((int64)u->first_block);
+			values[5] = Int32GetDatum(u->nblocks);
+			values[6] = Int64GetDatum((int64)u->nrows);
+			values[7] = Int32GetDatum(u->copied_blocks);
+			values[8] = Int32GetDatum(u->unitno < nlive ? live[u->unitno].stale : u->stale_blocks);
+			values[9] = Int64GetDatum((int64)u->bytes);
+			values[10] = Int64GetDatum((int64)u->generation);
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+		if (rel)
+			relation_close(rel, AccessShareLock);
+	}
+	return (Datum)0;
+}
+
+/* ---- column_segments ---- */
+
+/* One end of a zone map as text. */
+static char *
+bound_text(const StrataSegment *s, const StrataUnitColumn *col, StrataRep rep, bool max)
+{
+	Oid out;
+	bool varlena;
+	Datum value;
+
+	if (s->phys == STRATA_PHYS_BYTES)
+	{
+		uint32 len;
+		const char *image = max ? strata_segment_max_bytes(s, &len) : strata_segment_min_bytes(s, &len);
+		/* Copied, since only what lies in the data part of a segment is aligned. */
+		char *copy = palloc(len);
+
+		memcpy(copy, image, len);
+		value = PointerGetDatum(copy);
+	}
+	else
+	{
+		int64 i = max ? s->max.i : s->min.i;
+		double d = max ? s->max.d : s->min.d;
+
+		switch (rep)
+		{
+			case STRATA_REP_BOOL:
+				value = BoolGetDatum(i != 0);
+				break;
+			case STRATA_REP_INT2:
+				value = Int16GetDatum((int16)i);
+				break;
+			case STRATA_REP_INT4:
+				value = Int32GetDatum((int32)i);
+				break;
+			case STRATA_REP_INT8:
+				value = Int64GetDatum(i);
+				break;
+			case STRATA_REP_FLOAT4:
+				value = Float4GetDatum((float4)d);
+				break;
+			case STRATA_REP_FLOAT8:
+				value = Float8GetDatum(d);
+				break;
+			case STRATA_REP_NUMERIC:
+				/* i / 10^scale, shown with all its digits */
+				value = NumericGetDatum(int64_div_fast_to_numeric(i, s->scale));
+				break;
+			default:
+				return NULL;
+		}
+	}
+	getTypeOutputInfo(col->type, &out, &varlena);
+	return OidOutputFunctionCall(out, value);
+}
+
+enum
+{
+	SEGMENTS_SCHEMA,
+	SEGMENTS_TABLE,
+	SEGMENTS_RELID,
+	SEGMENTS_UNIT,
+	SEGMENTS_COLUMN,
+	SEGMENTS_ATTNUM,
+	SEGMENTS_TYPE,
+	SEGMENTS_ENCODING,
+	SEGMENTS_WIDTH,
+	SEGMENTS_ROWS,
+	SEGMENTS_NULL_COUNT,
+	SEGMENTS_DISTINCT,
+	SEGMENTS_MIN,
+	SEGMENTS_MAX,
+	SEGMENTS_BYTES,
+	SEGMENTS_BYTES_RAW,
+	SEGMENTS_TIER,
+	SEGMENTS_NATTS
+};
+
+/* Floats: a NaN is above all numbers for PostgreSQL, but left out of a zone map. */
+static void
+put_bounds(const StrataUnitColumn *col, Datum *values, bool *nulls)
+{
+	const StrataSegment *s = col->segment;
+	StrataRep rep;
+	char *min = NULL;
+	char *max = NULL;
+
+	if (strata_column_rep(col->type, &rep) && (s->flags & STRATA_SEG_HAS_RANGE))
+	{
+		min = bound_text(s, col, rep, false);
+		max = bound_text(s, col, rep, true);
+	}
+	if (s->flags & STRATA_SEG_HAS_NAN)
+	{
+		max = "NaN";
+		min = min ? min : "NaN";
+	}
+	nulls[SEGMENTS_MIN] = min == NULL;
+	nulls[SEGMENTS_MAX] = max == NULL;
+	if (min)
+		values[SEGMENTS_MIN] = CStringGetTextDatum(min);
+	if (max)
+		values[SEGMENTS_MAX] = CStringGetTextDatum(max);
+}
+
+static void
+put_segment(ReturnSetInfo *rsinfo, Datum schema, Datum name, Oid relid, const StrataUnit *unit,
+			const StrataUnitColumn *col)
+{
+	const StrataSegment *s = col->segment;
+	char *attname = get_attname(relid, col->attnum, true);
+	Datum values[SEGMENTS_NATTS];
+	bool nulls[SEGMENTS_NATTS] = {false};
+
+	if (!attname)
+		return; /* dropped since */
+	values[SEGMENTS_SCHEMA] = schema;
+	values[SEGMENTS_TABLE] = name;
+	values[SEGMENTS_RELID] = ObjectIdGetDatum(relid);
+	values[SEGMENTS_UNIT] = Int32GetDatum(unit->unitno);
+	values[SEGMENTS_COLUMN] = DirectFunctionCall1(namein, CStringGetDatum(attname));
+	values[SEGMENTS_ATTNUM] = Int16GetDatum(col->attnum);
+	values[SEGMENTS_TYPE] = ObjectIdGetDatum(col->type);
+	values[SEGMENTS_ENCODING] = CStringGetTextDatum(strata_encoding_name(s->encoding));
+	values[SEGMENTS_WIDTH] = Int32GetDatum(s->width);
+	values[SEGMENTS_ROWS] = Int64GetDatum((int64)s->nrows);
+	values[SEGMENTS_NULL_COUNT] = Int64GetDatum((int64)s->null_count);
+	values[SEGMENTS_DISTINCT] = Int64GetDatum((int64)s->distinct);
+	nulls[SEGMENTS_MIN] = nulls[SEGMENTS_MAX] = true;
+	/* A column whose type was changed since has values that the reader's rights say nothing about. */
+	if (get_atttype(relid, col->attnum) == col->type && strata_may_see_values(relid, col->attnum))
+		put_bounds(col, values, nulls);
+	values[SEGMENTS_BYTES] = Int64GetDatum((int64)s->bytes);
+	values[SEGMENTS_BYTES_RAW] = Int64GetDatum((int64)s->raw_bytes);
+	values[SEGMENTS_TIER] = CStringGetTextDatum("hot");
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* strata.column_segments */
+Datum
+strata_column_segments_rows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
+	StrataTableStat *tables;
+	int ntables;
+
+	strata_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	tables = visible_tables(&ntables);
+	for (int t = 0; t < ntables; t++)
+	{
+		Oid relid = tables[t].relid;
+		Datum schema, name;
+		StrataUnitStat *units;
+		int n;
+
+		if (!table_names(relid, &schema, &name))
+			continue;
+		units = strata_store_units(relid, &n);
+		for (int i = 0; i < n; i++)
+		{
+			const StrataUnit *unit;
+			StrataUnitPin *pin = strata_store_pin(relid, units[i].unitno, &unit);
+
+			CHECK_FOR_INTERRUPTS();
+			if (!pin)
+				continue; /* evicted since */
+			for (uint32 c = 0; c < unit->ncols; c++)
+				put_segment(rsinfo, schema, name, relid, unit, &unit->cols[c]);
+			strata_store_unpin(pin);
+		}
+	}
+	return (Datum)0;
+}
+
+/* ---- column_stats ---- */
+
+/* strata.column_stats() → one row */
+Datum
+strata_column_stats(PG_FUNCTION_ARGS)
+{
+	StrataStoreTotals totals;
+	StrataRegionStatus region;
+	TupleDesc desc;
+	Datum values[17];
+	bool nulls[17] = {false};
+	int n = 0;
+
+	strata_require_preload();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	strata_store_totals(&totals);
+	strata_region_status(&region);
+	values[n++] = Int64GetDatum((int64)totals.tables);
+	values[n++] = Int64GetDatum((int64)totals.units);
+	values[n++] = Int64GetDatum((int64)totals.rows);
+	values[n++] = Int64GetDatum((int64)totals.bytes);
+	values[n++] = Int64GetDatum((int64)region.limit);
+	values[n++] = Int64GetDatum((int64)region.used);
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_COLUMN_SCANS));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_COLUMN_ROWS));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_HEAP_ROWS));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_UNITS_SCANNED));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_UNITS_PRUNED));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_BLOCKS_STALE_READ));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_ROWS_POPULATED));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_UNITS_POPULATED));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_UNITS_EVICTED));
+	values[n++] = Int64GetDatum((int64)strata_counter_get(STRATA_C_POPULATE_ERRORS));
+	values[n++] = Int64GetDatum((int64)region.failures);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
