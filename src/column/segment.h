@@ -145,7 +145,26 @@ typedef struct StrataBuildMemory
 	void *(*alloc)(void *arg, size_t bytes);
 	void (*free)(void *arg, void *p);
 	void *arg;
+	/* Kept from column to column by whoever builds several; NULL: the builder makes one for the call. */
+	struct StrataBuildScratch *scratch;
 } StrataBuildMemory;
+
+/*
+ * The builder's working memory: some megabytes for 64 K rows.  Taken from the system and given back for every
+ * column, its page faults cost more than the encoding.  Starts as zeroes; ends with
+ * strata_segment_scratch_free() or with the memory it is made of.
+ */
+typedef struct StrataBuildScratch
+{
+	char  *block;
+	size_t skip; /* bytes before block, for alignment */
+	size_t size;
+	size_t used;
+	size_t wanted; /* by the column in work: the size next time */
+	void  *more;   /* blocks for what did not fit, chained */
+} StrataBuildScratch;
+
+extern void strata_segment_scratch_free(StrataBuildScratch *scratch, const StrataBuildMemory *mem);
 
 /*
  * Encodes a column.  Every encoding that can hold the data is sized (not guessed from samples) and the

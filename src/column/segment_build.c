@@ -22,6 +22,7 @@ typedef struct SegBuild
 {
 	const StrataColumnData	*data;
 	const StrataBuildMemory *mem;
+	StrataBuildScratch		*scratch;
 	StrataSegment head; /* what is the same in every encoding */
 	uint32_t	  nruns;
 	SegDistinct	  distinct;
@@ -41,28 +42,15 @@ typedef struct SegBuild
 	uint64_t  text_words;
 	uint64_t  text_bytes;
 	unsigned  text_width;
-	uint64_t  run_bytes; /* entries of the runs, each on its own */
-	uint32_t  min_row;	 /* rows that hold the least and greatest image */
+	uint64_t  run_bytes; /* entries of the runs */
+	uint32_t  min_row;	 /* the first rows that hold the least and the greatest image */
 	uint32_t  max_row;
 } SegBuild;
 
 static void *
 seg_alloc(SegBuild *b, size_t bytes)
 {
-	return b->mem->alloc(b->mem->arg, bytes ? bytes : 1);
-}
-
-static void
-seg_free(SegBuild *b, void *p)
-{
-	if (p)
-		b->mem->free(b->mem->arg, p);
-}
-
-static inline bool
-row_is_null(const StrataColumnData *d, uint32_t i)
-{
-	return d->nulls && (d->nulls[i / 64] >> i % 64 & 1);
+	return seg_scratch_get(b->scratch, b->mem, bytes);
 }
 
 /* Bits of the null bitmap's word w that are rows. */
@@ -108,7 +96,7 @@ fill_nulls(const StrataColumnData *d, uint64_t *value, uint32_t base, unsigned n
 {
 	unsigned first = 0;
 
-	while (first < n && row_is_null(d, base + first))
+	while (first < n && seg_row_is_null(d, base + first))
 		first++;
 	if (first < n)
 		before = value[first];
@@ -116,7 +104,7 @@ fill_nulls(const StrataColumnData *d, uint64_t *value, uint32_t base, unsigned n
 		value[i] = before;
 	for (unsigned i = first; i < n; i++)
 	{
-		if (row_is_null(d, base + i))
+		if (seg_row_is_null(d, base + i))
 			value[i] = value[i - 1];
 	}
 }
@@ -149,7 +137,7 @@ take_numbers(SegBuild *b)
 		}
 	if (b->head.null_count == 0)
 		return;
-	while (row_is_null(d, first))
+	while (seg_row_is_null(d, first))
 		first++;
 	before = b->own[first];
 	for (uint32_t v = 0; v < b->head.nvectors; v++)
@@ -246,7 +234,7 @@ measure_floats(SegBuild *b)
 		double x = d->phys == STRATA_PHYS_F32 ? d->f32[i] : d->f64[i];
 
 		b->nruns += i > 0 && b->value[i] != b->value[i - 1];
-		if (row_is_null(d, i))
+		if (seg_row_is_null(d, i))
 			continue;
 		if (x != x)
 		{
@@ -263,12 +251,11 @@ measure_floats(SegBuild *b)
 	}
 }
 
-/* Lengths and places of the images row by row, and runs. */
+/* Lengths and places of the images row by row. */
 static void
 measure_bytes(SegBuild *b)
 {
 	const StrataColumnData *d = b->data;
-	uint32_t before = UINT32_MAX; /* the row before that is not null */
 
 	b->texts = seg_alloc(b, b->head.nvectors * sizeof(SegText));
 	for (uint32_t v = 0; v < b->head.nvectors; v++)
@@ -281,19 +268,12 @@ measure_bytes(SegBuild *b)
 		*t = (SegText){.byte = b->text_bytes, .word = (uint32_t) b->text_words};
 		for (uint32_t i = base; i < base + n; i++)
 		{
-			if (row_is_null(d, i))
+			if (seg_row_is_null(d, i))
 			{
 				b->text_bytes++;
 				continue;
 			}
 			b->head.raw_bytes += d->len[i];
-			if (before == UINT32_MAX || d->len[i] != d->len[before] ||
-				memcmp(d->ptr[i], d->ptr[before], d->len[i]) != 0)
-			{
-				b->nruns++;
-				b->run_bytes += seg_entry_bytes(d->len[i]);
-			}
-			before = i;
 			if (d->len[i] > longest)
 				longest = d->len[i];
 			if (!(d->ptr[i][0] & 1))
@@ -309,29 +289,40 @@ measure_bytes(SegBuild *b)
 	}
 }
 
-/* The least and greatest image: among the distinct ones when they are known, else among all. */
-static void
-measure_bytes_range(SegBuild *b)
+/*
+ * Does row i begin a run of a bytes column?  By ids when every value has one, else by comparing with the row
+ * before that is not null, *before (UINT32_MAX: none yet).
+ */
+static inline bool
+bytes_run_begins(const SegBuild *b, uint32_t i, uint32_t *before)
 {
 	const StrataColumnData *d = b->data;
-	const SegDistinct	   *set = &b->distinct;
-	uint32_t				n = set->complete ? set->n : d->nrows;
+	uint32_t				last = *before;
 
-	b->min_row = b->max_row = UINT32_MAX;
-	for (uint32_t i = 0; i < n; i++)
+	if (b->distinct.complete)
+		return i == 0 || b->distinct.id[i] != b->distinct.id[i - 1];
+	if (seg_row_is_null(d, i))
+		return false;
+	*before = i;
+	return last == UINT32_MAX || d->len[i] != d->len[last] || memcmp(d->ptr[i], d->ptr[last], d->len[i]) != 0;
+}
+
+static void
+measure_bytes_runs(SegBuild *b)
+{
+	uint32_t before = UINT32_MAX;
+
+	for (uint32_t i = 0; i < b->head.nrows; i++)
 	{
-		uint32_t row = set->complete ? set->row[i] : i;
-
-		if (row_is_null(d, row))
-			continue;
-		if (b->min_row == UINT32_MAX)
-			b->min_row = b->max_row = row;
-		else if (seg_compare_images(d->ptr[row], d->len[row], d->ptr[b->min_row], d->len[b->min_row]) < 0)
-			b->min_row = row;
-		else if (seg_compare_images(d->ptr[row], d->len[row], d->ptr[b->max_row], d->len[b->max_row]) > 0)
-			b->max_row = row;
+		if (bytes_run_begins(b, i, &before))
+		{
+			b->nruns++;
+			b->run_bytes += b->distinct.complete ? 0 : seg_entry_bytes(b->data->len[i]);
+		}
 	}
-	b->head.flags |= STRATA_SEG_HAS_RANGE;
+	/* Runs share entries when the distinct values are known. */
+	if (b->distinct.complete)
+		b->run_bytes = b->distinct.entry_bytes;
 }
 
 /* ---- layout: the header of each encoding, its offsets and its size ---- */
@@ -413,20 +404,13 @@ layout_dict(const SegBuild *b, StrataSegment *s)
 	return true;
 }
 
-/* Runs share entries when the distinct values are known. */
-static uint64_t
-run_entry_bytes(const SegBuild *b)
-{
-	return b->distinct.complete ? b->distinct.entry_bytes : b->run_bytes;
-}
-
 static bool
 layout_rle(const SegBuild *b, StrataSegment *s)
 {
-	if ((s->flags & STRATA_SEG_ALL_NULL) || !entries_fit(b->nruns, run_entry_bytes(b)))
+	if ((s->flags & STRATA_SEG_ALL_NULL) || !entries_fit(b->nruns, b->run_bytes))
 		return false;
 	s->ndict = b->nruns;
-	layout_values(s, run_entry_bytes(b));
+	layout_values(s, b->run_bytes);
 	s->vec_off = place(s, (uint64_t) s->nvectors * sizeof(uint32_t));
 	s->data_off = place(s, ((uint64_t) s->ndict + 1) * sizeof(uint32_t));
 	return true;
@@ -582,7 +566,7 @@ write_const(SegBuild *b, StrataSegment *s)
 static uint32_t *
 write_dict_values(SegBuild *b, StrataSegment *s)
 {
-	const SegDistinct *set = &b->distinct;
+	SegDistinct *set = &b->distinct;
 	uint32_t		  *order = seg_alloc(b, set->n * sizeof(uint32_t));
 	uint32_t		  *code = seg_alloc(b, set->n * sizeof(uint32_t));
 
@@ -605,7 +589,6 @@ write_dict_values(SegBuild *b, StrataSegment *s)
 	}
 	for (uint32_t i = 0; i < set->n; i++)
 		code[order[i]] = i;
-	seg_free(b, order);
 	return code;
 }
 
@@ -625,38 +608,34 @@ write_dict(SegBuild *b, StrataSegment *s)
 		pack(codes, n, 0, s->width, out);
 		out += seg_words(n, s->width);
 	}
-	seg_free(b, code);
 }
 
-/* Does row i begin a run?  *before is the last row that is not null, UINT32_MAX before the first. */
-static bool
-begins_run(const SegBuild *b, uint32_t i, uint32_t *before)
-{
-	const StrataColumnData *d = b->data;
-	bool					begins;
-
-	if (d->phys != STRATA_PHYS_BYTES)
-		return i == 0 || b->value[i] != b->value[i - 1];
-	if (row_is_null(d, i))
-		return false;
-	begins = *before == UINT32_MAX || d->len[i] != d->len[*before] ||
-			 memcmp(d->ptr[i], d->ptr[*before], d->len[i]) != 0;
-	*before = i;
-	return begins;
-}
-
-/* The offset of the entry of a run that begins at `row`: written once a value when these are known. */
+/* The offset of the entry of the run that row i begins.  entry_of says where the entry of an id is already, in
+ * units of four bytes; NULL when values have no ids. */
 static uint64_t
-write_run_entry(SegBuild *b, StrataSegment *s, uint32_t row, uint64_t *off, uint32_t *entry_of)
+write_run_entry(SegBuild *b, StrataSegment *s, uint32_t i, uint64_t *off, uint32_t *entry_of)
 {
-	uint32_t id;
+	uint32_t row = i;
+	uint64_t entry;
 
-	if (!b->distinct.complete)
-		return write_row_entry(b, s, row, off);
-	id = b->distinct.id[row];
-	if (!entry_of[id])
-		entry_of[id] = (uint32_t) ((write_row_entry(b, s, row, off) - s->dict_off) / 4);
-	return s->dict_off + (uint64_t) entry_of[id] * 4;
+	if (entry_of)
+	{
+		uint32_t id = b->distinct.id[i];
+
+		/* Row i itself may be NULL: then it was counted to the first value. */
+		row = b->distinct.row[id];
+		if (!entry_of[id])
+			entry_of[id] = (uint32_t) ((write_row_entry(b, s, row, off) - s->dict_off) / 4);
+		entry = s->dict_off + (uint64_t) entry_of[id] * 4;
+	}
+	else
+		entry = write_row_entry(b, s, row, off);
+	/* The first row of a value begins a run, so no end of the range is missed. */
+	if (row == b->min_row)
+		s->min.off = entry;
+	if (row == b->max_row)
+		s->max.off = entry;
+	return entry;
 }
 
 static void
@@ -665,43 +644,33 @@ write_rle(SegBuild *b, StrataSegment *s)
 	uint32_t *first = write_at(s, s->vec_off);
 	uint32_t *row = write_at(s, s->data_off);
 	uint32_t *offsets = write_at(s, s->dict_off);
+	bool	  bytes = s->phys == STRATA_PHYS_BYTES;
 	uint64_t  off = first_entry(s);
 	uint32_t *entry_of = NULL;
 	uint32_t  before = UINT32_MAX;
 	uint32_t  runs = 0;
 
-	if (s->phys == STRATA_PHYS_BYTES && b->distinct.complete)
+	if (bytes && b->distinct.complete)
 	{
 		entry_of = seg_alloc(b, b->distinct.n * sizeof(uint32_t));
 		memset(entry_of, 0, b->distinct.n * sizeof(uint32_t));
 	}
 	for (uint32_t i = 0; i < s->nrows; i++)
 	{
-		if (begins_run(b, i, &before))
+		if (bytes ? bytes_run_begins(b, i, &before) : i == 0 || b->value[i] != b->value[i - 1])
 		{
 			/* NULLs before the first value belong to its run. */
 			row[runs] = runs ? i : 0;
-			if (s->phys != STRATA_PHYS_BYTES)
-				write_number(s, runs, b->value[i]);
+			if (bytes)
+				offsets[runs] = (uint32_t) ((write_run_entry(b, s, i, &off, entry_of) - s->dict_off) / 4);
 			else
-			{
-				uint64_t entry = write_run_entry(b, s, i, &off, entry_of);
-
-				offsets[runs] = (uint32_t) ((entry - s->dict_off) / 4);
-				if (seg_compare_images(b->data->ptr[i], b->data->len[i], b->data->ptr[b->min_row],
-									   b->data->len[b->min_row]) == 0)
-					s->min.off = entry;
-				if (seg_compare_images(b->data->ptr[i], b->data->len[i], b->data->ptr[b->max_row],
-									   b->data->len[b->max_row]) == 0)
-					s->max.off = entry;
-			}
+				write_number(s, runs, b->value[i]);
 			runs++;
 		}
 		if (i % STRATA_VECTOR == 0)
 			first[i / STRATA_VECTOR] = runs ? runs - 1 : 0;
 	}
 	row[runs] = s->nrows;
-	seg_free(b, entry_of);
 }
 
 static void
@@ -734,6 +703,23 @@ write_delta(SegBuild *b, StrataSegment *s)
 	}
 }
 
+/* memcpy() without the call for short images, by moves that overlap. */
+static inline void
+copy_image(char *to, const char *from, uint32_t len)
+{
+	uint64_t a, b;
+
+	if (len < 8 || len > 16)
+	{
+		memcpy(to, from, len);
+		return;
+	}
+	memcpy(&a, from, 8);
+	memcpy(&b, from + len - 8, 8);
+	memcpy(to, &a, 8);
+	memcpy(to + len - 8, &b, 8);
+}
+
 static void
 write_text(SegBuild *b, StrataSegment *s)
 {
@@ -753,7 +739,7 @@ write_text(SegBuild *b, StrataSegment *s)
 		{
 			uint32_t row = v * STRATA_VECTOR + i;
 
-			if (row_is_null(d, row))
+			if (seg_row_is_null(d, row))
 			{
 				lengths[i] = 1;
 				blob[byte++] = SEG_NULL_IMAGE;
@@ -762,7 +748,7 @@ write_text(SegBuild *b, StrataSegment *s)
 			lengths[i] = d->len[row];
 			if (!(d->ptr[row][0] & 1))
 				byte = seg_align4(byte);
-			memcpy(blob + byte, d->ptr[row], d->len[row]);
+			copy_image(blob + byte, d->ptr[row], d->len[row]);
 			byte += d->len[row];
 		}
 		pack(lengths, n, 0, t->width, out + t->word);
@@ -851,16 +837,19 @@ measure(SegBuild *b, int force)
 	StrataSegment best;
 
 	measure_nulls(b);
+	seg_distinct_init(&b->distinct, b->scratch, b->mem);
 	if (b->head.flags & STRATA_SEG_ALL_NULL)
 		return;
 	if (b->data->phys == STRATA_PHYS_BYTES)
 	{
 		measure_bytes(b);
-		smallest(b, &best);
-		/* RAW is sized without the copies of its range, which need the distinct values first. */
-		seg_distinct_bytes(&b->distinct, b->data, b->mem,
+		layout(b, STRATA_ENC_RAW, &best);
+		/* RAW keeps copies of the ends of the range too, which are known only with the distinct values. */
+		seg_distinct_bytes(&b->distinct, b->data,
 						   dict ? UINT64_MAX : best.bytes + 2 * seg_entry_bytes(RANGE_IMAGE_MAX));
-		measure_bytes_range(b);
+		seg_range_bytes(&b->distinct, b->data, &b->min_row, &b->max_row);
+		b->head.flags |= STRATA_SEG_HAS_RANGE;
+		measure_bytes_runs(b);
 		return;
 	}
 	b->head.raw_bytes = (uint64_t) (b->head.nrows - b->head.null_count) * seg_value_size(b->data->phys);
@@ -870,31 +859,30 @@ measure(SegBuild *b, int force)
 	else
 		measure_floats(b);
 	smallest(b, &best);
-	seg_distinct_numbers(&b->distinct, b->mem, b->value, b->head.nrows,
+	seg_distinct_numbers(&b->distinct, b->value, b->head.nrows,
 						 dict ? UINT32_MAX : dictionary_limit(b, best.bytes));
 }
 
 StrataSegment *
 strata_segment_build(const StrataColumnData *data, int force, const StrataBuildMemory *mem)
 {
-	SegBuild	   b = {.data = data, .mem = mem};
-	StrataSegment  head;
-	StrataSegment *s;
+	StrataBuildScratch own = {0};
+	SegBuild		   b = {.data = data, .mem = mem, .scratch = mem->scratch ? mem->scratch : &own};
+	StrataSegment	   head;
+	StrataSegment	  *s;
 
+	/* An error out of the caller's memory may have left things in it. */
+	seg_scratch_reset(b.scratch, mem);
 	measure(&b, force);
 	if (force < 0 || force >= STRATA_ENC_COUNT || !layout(&b, (StrataEncoding) force, &head))
 		smallest(&b, &head);
-	s = seg_alloc(&b, head.bytes);
+	s = mem->alloc(mem->arg, head.bytes);
 	memset(s, 0, head.bytes);
 	*s = head;
 	for (uint32_t w = 0; s->null_off && w < (s->nrows + 63) / 64; w++)
 		((uint64_t *) write_at(s, s->null_off))[w] = null_word(data, w);
 	encoders[s->encoding].write(&b, s);
-
-	seg_distinct_free(&b.distinct);
-	seg_free(&b, b.own);
-	seg_free(&b, b.fors);
-	seg_free(&b, b.deltas);
-	seg_free(&b, b.texts);
+	if (b.scratch == &own)
+		strata_segment_scratch_free(&own, mem);
 	return s;
 }

@@ -1,8 +1,9 @@
 /*
  * segment_distinct.c - finding and sorting the distinct values of a column.
  *
- * One hash table with open addressing serves numbers and images.  It holds ids only, so that it stays
- * small: the keys lie in arrays of their own in the order of their ids.
+ * One hash table with open addressing serves numbers and images.  A slot has 32 bits, 0 is empty: as many low
+ * ones as a row number needs are id + 1, the rest, the tag, are of the hash.  So the table stays small, and most
+ * other values are told apart without looking at them; these lie in arrays of their own in the order of ids.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -70,82 +71,93 @@ hash_bytes(const char *p, uint32_t len)
 	return mix(h ^ load64(end - 16), MIX_2 ^ load64(end - 8));
 }
 
-/* ---- the table ---- */
+/* ---- the table ----
+ *
+ * Rows go through it in blocks: first all are hashed and the slots they will look at are fetched, then they are
+ * looked up, so that a large table costs its memory's bandwidth and not its latency.
+ */
 
-static void
-set_init(SegDistinct *set, const StrataBuildMemory *mem, uint32_t nrows)
-{
-	memset(set, 0, sizeof(*set));
-	set->mem = mem;
-	set->slot_bits = FIRST_SLOT_BITS;
-	set->slot = mem->alloc(mem->arg, sizeof(uint32_t) << set->slot_bits);
-	memset(set->slot, 0, sizeof(uint32_t) << set->slot_bits);
-	set->id = mem->alloc(mem->arg, (size_t) nrows * sizeof(uint32_t));
-}
+#define BLOCK 64
 
 void
-seg_distinct_free(SegDistinct *set)
+seg_distinct_init(SegDistinct *set, StrataBuildScratch *scratch, const StrataBuildMemory *mem)
 {
-	const StrataBuildMemory *mem = set->mem;
-
-	if (!mem)
-		return;
-	if (set->slot)
-		mem->free(mem->arg, set->slot);
-	if (set->id)
-		mem->free(mem->arg, set->id);
-	if (set->value)
-		mem->free(mem->arg, set->value);
-	if (set->row)
-		mem->free(mem->arg, set->row);
 	memset(set, 0, sizeof(*set));
+	set->scratch = scratch;
+	set->mem = mem;
 }
 
-/* An array of twice the room, with the old one's contents. */
 static void *
-grown(SegDistinct *set, void *array, size_t size)
+set_alloc(SegDistinct *set, size_t bytes)
 {
-	const StrataBuildMemory *mem = set->mem;
-	void *bigger = mem->alloc(mem->arg, (size_t) set->room * 2 * size);
-
-	memcpy(bigger, array, (size_t) set->room * size);
-	mem->free(mem->arg, array);
-	return bigger;
+	return seg_scratch_get(set->scratch, set->mem, bytes);
 }
 
-/* Doubles the table once it is half full.  `hash` gives the hash of an id. */
-#define GROW_SLOTS(set, hash)                                                                                      \
-	do                                                                                                             \
-	{                                                                                                              \
-		if ((set)->n << 1 > UINT32_C(1) << (set)->slot_bits)                                                       \
-		{                                                                                                          \
-			slots_double(set);                                                                                     \
-			for (uint32_t id = 0; id < (set)->n; id++)                                                             \
-				slot_put(set, hash, id);                                                                           \
-		}                                                                                                          \
-	} while (0)
+static void
+set_slots(SegDistinct *set, unsigned bits)
+{
+	set->slot_bits = bits;
+	set->slot = set_alloc(set, sizeof(uint32_t) << bits);
+	memset(set->slot, 0, sizeof(uint32_t) << bits);
+}
+
+static void
+set_begin(SegDistinct *set, uint32_t nrows)
+{
+	set->id = set_alloc(set, (size_t) nrows * sizeof(uint32_t));
+	set->hash = set_alloc(set, (size_t) nrows * sizeof(uint32_t));
+	set->tag_shift = seg_bits(nrows) % 32;
+	set->tag = ~(uint32_t) ((UINT64_C(1) << seg_bits(nrows)) - 1);
+	set_slots(set, FIRST_SLOT_BITS);
+}
+
+static inline uint32_t
+slot_of(const SegDistinct *set, uint32_t hash)
+{
+	return hash >> (32 - set->slot_bits);
+}
+
+static inline uint32_t
+next_slot(const SegDistinct *set, uint32_t at)
+{
+	return (at + 1) & ((UINT32_C(1) << set->slot_bits) - 1);
+}
+
+/* The tag is made of low bits of the hash, the slot's place of high ones. */
+static inline uint32_t
+tag_of(const SegDistinct *set, uint32_t hash)
+{
+	return hash << set->tag_shift & set->tag;
+}
+
+static inline uint32_t
+slot_id(const SegDistinct *set, uint32_t at)
+{
+	return (set->slot[at] & ~set->tag) - 1;
+}
 
 static void
 slots_double(SegDistinct *set)
 {
-	const StrataBuildMemory *mem = set->mem;
-	size_t size = sizeof(uint32_t) << ++set->slot_bits;
+	set_slots(set, set->slot_bits + 1);
+	for (uint32_t id = 0; id < set->n; id++)
+	{
+		uint32_t at = slot_of(set, set->hash[id]);
 
-	mem->free(mem->arg, set->slot);
-	set->slot = NULL;
-	set->slot = mem->alloc(mem->arg, size);
-	memset(set->slot, 0, size);
+		while (set->slot[at])
+			at = next_slot(set, at);
+		set->slot[at] = tag_of(set, set->hash[id]) | (id + 1);
+	}
 }
 
-static void
-slot_put(SegDistinct *set, uint64_t hash, uint32_t id)
+/* Puts the next id into an empty slot; the table is kept at most half full. */
+static inline void
+slot_take(SegDistinct *set, uint32_t at, uint32_t hash)
 {
-	uint32_t mask = (UINT32_C(1) << set->slot_bits) - 1;
-	uint32_t at = hash >> (64 - set->slot_bits);
-
-	while (set->slot[at])
-		at = (at + 1) & mask;
-	set->slot[at] = id + 1;
+	set->hash[set->n] = hash;
+	set->slot[at] = tag_of(set, hash) | ++set->n;
+	if (set->n > UINT32_C(1) << (set->slot_bits - 1) && set->slot_bits < 32)
+		slots_double(set);
 }
 
 /* ---- numbers ---- */
@@ -155,11 +167,11 @@ slot_put(SegDistinct *set, uint64_t hash, uint32_t id)
  * bitmap as large as the column and see how much of it stays empty.
  */
 static uint32_t
-estimate_numbers(const StrataBuildMemory *mem, const uint64_t *value, uint32_t n)
+estimate_numbers(SegDistinct *s, const uint64_t *value, uint32_t n)
 {
 	unsigned  bits = seg_bits(n) < 10 ? 10 : seg_bits(n);
 	size_t	  words = (size_t) 1 << (bits - 6);
-	uint64_t *map = mem->alloc(mem->arg, words * 8);
+	uint64_t *map = set_alloc(s, words * 8);
 	uint64_t  set = 0;
 	double	  empty;
 
@@ -172,54 +184,50 @@ estimate_numbers(const StrataBuildMemory *mem, const uint64_t *value, uint32_t n
 	}
 	for (size_t w = 0; w < words; w++)
 		set += __builtin_popcountll(map[w]);
-	mem->free(mem->arg, map);
 	empty = (double) (words * 64 - set) / (double) (words * 64);
 	empty = -log(empty) * (double) (words * 64);
 	return empty < 1 ? 1 : empty > n ? n : (uint32_t) empty;
 }
 
-void
-seg_distinct_numbers(SegDistinct *set, const StrataBuildMemory *mem, const uint64_t *value, uint32_t n,
-					 uint32_t max)
+/* The id of a value, a new one if need be; UINT32_MAX when there are max already. */
+static inline uint32_t
+number_id(SegDistinct *set, uint64_t value, uint32_t hash, uint32_t max)
 {
-	uint32_t last = 0;
+	uint32_t at = slot_of(set, hash);
 
-	set_init(set, mem, n);
-	set->room = 128;
-	set->value = mem->alloc(mem->arg, set->room * sizeof(uint64_t));
+	for (; set->slot[at]; at = next_slot(set, at))
+	{
+		if ((set->slot[at] & set->tag) == tag_of(set, hash) && set->value[slot_id(set, at)] == value)
+			return slot_id(set, at);
+	}
+	if (set->n == max)
+		return UINT32_MAX;
+	set->value[set->n] = value;
+	slot_take(set, at, hash);
+	return set->n - 1;
+}
+
+void
+seg_distinct_numbers(SegDistinct *set, const uint64_t *value, uint32_t n, uint32_t max)
+{
+	uint32_t hash[BLOCK];
+
+	set_begin(set, n);
+	set->value = set_alloc(set, (size_t) (max < n ? max : n) * sizeof(uint64_t));
 	for (uint32_t i = 0; i < n; i++)
 	{
-		uint64_t h;
-		uint32_t at;
-
-		if (i > 0 && value[i] == value[i - 1])
-		{
-			set->id[i] = last;
-			continue;
-		}
-		h = hash_number(value[i]);
-		at = h >> (64 - set->slot_bits);
-		while (set->slot[at] && set->value[set->slot[at] - 1] != value[i])
-			at = (at + 1) & ((UINT32_C(1) << set->slot_bits) - 1);
-		if (!set->slot[at])
-		{
-			if (set->n == max)
+		if (i % BLOCK == 0)
+			for (uint32_t j = 0; j < BLOCK && i + j < n; j++)
 			{
-				set->estimate = estimate_numbers(mem, value, n);
-				return;
+				hash[j] = hash_number(value[i + j]) >> 32;
+				__builtin_prefetch(&set->slot[slot_of(set, hash[j])]);
 			}
-			if (set->n == set->room)
-			{
-				set->value = grown(set, set->value, sizeof(uint64_t));
-				set->room *= 2;
-			}
-			set->value[set->n] = value[i];
-			set->slot[at] = ++set->n;
-			set->id[i] = last = set->n - 1;
-			GROW_SLOTS(set, hash_number(set->value[id]));
-			continue;
+		set->id[i] = i > 0 && value[i] == value[i - 1] ? set->id[i - 1] : number_id(set, value[i], hash[i % BLOCK], max);
+		if (set->id[i] == UINT32_MAX)
+		{
+			set->estimate = estimate_numbers(set, value, n);
+			return;
 		}
-		set->id[i] = last = set->slot[at] - 1;
 	}
 	set->complete = true;
 	set->estimate = set->n;
@@ -261,10 +269,9 @@ radix_sort(SortNumber *a, SortNumber *b, uint32_t n, uint64_t varying)
 }
 
 void
-seg_sort_numbers(const SegDistinct *set, uint64_t flip, uint32_t *order)
+seg_sort_numbers(SegDistinct *set, uint64_t flip, uint32_t *order)
 {
-	const StrataBuildMemory *mem = set->mem;
-	SortNumber *a = mem->alloc(mem->arg, 2 * (size_t) set->n * sizeof(SortNumber));
+	SortNumber *a = set_alloc(set, 2 * (size_t) set->n * sizeof(SortNumber));
 	SortNumber *sorted;
 	uint64_t	varying = 0;
 
@@ -276,92 +283,91 @@ seg_sort_numbers(const SegDistinct *set, uint64_t flip, uint32_t *order)
 	sorted = radix_sort(a, a + set->n, set->n, varying);
 	for (uint32_t i = 0; i < set->n; i++)
 		order[i] = sorted[i].id;
-	mem->free(mem->arg, a);
 }
 
 /* ---- images ---- */
 
+/* Equality without a call for what is short, which most values are. */
 static inline bool
-same_image(const StrataColumnData *d, uint32_t a, uint32_t b)
+same_image(const char *a, uint32_t a_len, const char *b, uint32_t b_len)
 {
-	return d->len[a] == d->len[b] && memcmp(d->ptr[a], d->ptr[b], d->len[a]) == 0;
+	if (a_len != b_len)
+		return false;
+	if (a_len > 16)
+		return memcmp(a, b, a_len) == 0;
+	if (a_len >= 8)
+		return ((load64(a) ^ load64(b)) | (load64(a + a_len - 8) ^ load64(b + a_len - 8))) == 0;
+	if (a_len >= 4)
+		return ((load32(a) ^ load32(b)) | (load32(a + a_len - 4) ^ load32(b + a_len - 4))) == 0;
+	/* One to three bytes: the first, the middle and the last are all. */
+	return a[0] == b[0] && a[a_len / 2] == b[a_len / 2] && a[a_len - 1] == b[a_len - 1];
+}
+
+/* The id of the image of row i, a new one if need be. */
+static inline uint32_t
+image_id(SegDistinct *set, const StrataColumnData *d, uint32_t i, uint32_t hash)
+{
+	uint32_t at = slot_of(set, hash);
+
+	for (; set->slot[at]; at = next_slot(set, at))
+	{
+		uint32_t row;
+
+		if ((set->slot[at] & set->tag) != tag_of(set, hash))
+			continue;
+		row = set->row[slot_id(set, at)];
+		if (same_image(d->ptr[row], d->len[row], d->ptr[i], d->len[i]))
+			return slot_id(set, at);
+	}
+	set->row[set->n] = i;
+	set->entry_bytes += seg_entry_bytes(d->len[i]);
+	slot_take(set, at, hash);
+	return set->n - 1;
+}
+
+/*
+ * The least that the values so far take in the end: their entries, the offset of each, and either a code a row
+ * or the first row of a run each.
+ */
+static inline uint64_t
+least_bytes(const SegDistinct *set, uint32_t nrows)
+{
+	uint64_t runs = (uint64_t) set->n * sizeof(uint32_t);
+	uint64_t codes = (uint64_t) nrows * seg_bits(set->n - 1) / 8;
+
+	return set->entry_bytes + runs + (codes < runs ? codes : runs);
 }
 
 void
-seg_distinct_bytes(SegDistinct *set, const StrataColumnData *d, const StrataBuildMemory *mem,
-				   uint64_t max_bytes)
+seg_distinct_bytes(SegDistinct *set, const StrataColumnData *d, uint64_t max_bytes)
 {
-	uint32_t  last = 0; /* id of the last row that was not null; such a row is set->row[0] or later */
-	uint32_t  last_row = UINT32_MAX;
-	uint32_t *hashes; /* upper half of the hash of each id: spares most comparisons and all rehashing */
+	uint32_t hash[BLOCK];
+	uint32_t last = 0;
 
-	set_init(set, mem, d->nrows);
-	set->room = 128;
-	set->row = mem->alloc(mem->arg, set->room * sizeof(uint32_t));
-	hashes = mem->alloc(mem->arg, set->room * sizeof(uint32_t));
+	set_begin(set, d->nrows);
+	set->row = set_alloc(set, (size_t) d->nrows * sizeof(uint32_t));
 	for (uint32_t i = 0; i < d->nrows; i++)
 	{
-		uint32_t h;
-		uint32_t at;
-
-		/* Leading NULLs share id 0 with the first value. */
-		if ((d->nulls && d->nulls[i / 64] >> i % 64 & 1) ||
-			(last_row != UINT32_MAX && same_image(d, i, last_row)))
-		{
-			set->id[i] = last;
-			continue;
-		}
-		last_row = i;
-		h = hash_bytes(d->ptr[i], d->len[i]) >> 32;
-		at = h >> (32 - set->slot_bits);
-		while (set->slot[at] && !(hashes[set->slot[at] - 1] == h && same_image(d, set->row[set->slot[at] - 1], i)))
-			at = (at + 1) & ((UINT32_C(1) << set->slot_bits) - 1);
-		if (!set->slot[at])
-		{
-			set->entry_bytes += seg_entry_bytes(d->len[i]);
-			if (set->entry_bytes > max_bytes)
+		if (i % BLOCK == 0)
+			for (uint32_t j = 0; j < BLOCK && i + j < d->nrows; j++)
 			{
-				/* As if the rest were like the part seen. */
-				set->estimate = (uint32_t) (((uint64_t) set->n + 1) * d->nrows / (i + 1));
-				break;
+				if (seg_row_is_null(d, i + j))
+					continue;
+				hash[j] = hash_bytes(d->ptr[i + j], d->len[i + j]) >> 32;
+				__builtin_prefetch(&set->slot[slot_of(set, hash[j])]);
 			}
-			if (set->n == set->room)
-			{
-				set->row = grown(set, set->row, sizeof(uint32_t));
-				hashes = grown(set, hashes, sizeof(uint32_t));
-				set->room *= 2;
-			}
-			set->row[set->n] = i;
-			hashes[set->n] = h;
-			set->slot[at] = ++set->n;
-			set->id[i] = last = set->n - 1;
-			GROW_SLOTS(set, (uint64_t) hashes[id] << 32);
-			continue;
+		if (!seg_row_is_null(d, i))
+			last = image_id(set, d, i, hash[i % BLOCK]);
+		set->id[i] = last;
+		if (i % BLOCK == BLOCK - 1 && least_bytes(set, d->nrows) > max_bytes)
+		{
+			/* As if the rest were like the part seen. */
+			set->estimate = (uint32_t) ((uint64_t) set->n * d->nrows / (i + 1));
+			return;
 		}
-		set->id[i] = last = set->slot[at] - 1;
 	}
-	mem->free(mem->arg, hashes);
-	if (set->estimate == 0)
-	{
-		set->complete = true;
-		set->estimate = set->n;
-	}
-}
-
-int
-seg_compare_images(const char *a, uint32_t a_len, const char *b, uint32_t b_len)
-{
-	uint32_t	a_key, b_key;
-	const char *x = strata_bytes_key(a, a_len, &a_key);
-	const char *y = strata_bytes_key(b, b_len, &b_key);
-	int			c = memcmp(x, y, a_key < b_key ? a_key : b_key);
-
-	if (c == 0)
-		c = (a_key > b_key) - (a_key < b_key);
-	/* One key under two kinds of header. */
-	if (c == 0)
-		c = (a_len > b_len) - (a_len < b_len);
-	return c;
+	set->complete = true;
+	set->estimate = set->n;
 }
 
 /* What sorting moves about: eight bytes of the key as a big-endian number decide most comparisons. */
@@ -370,46 +376,87 @@ typedef struct SortImage
 	uint64_t	prefix;
 	const char *image;
 	uint32_t	len;
-	uint32_t	id;
+	uint32_t	id; /* or row */
 } SortImage;
 
+/* The first eight bytes of a key, zeroes after its end. */
 static inline uint64_t
-key_prefix(const char *key, uint32_t len)
+key_prefix(const char *image, uint32_t image_len)
 {
+	uint32_t	  len;
+	const char	 *key = strata_bytes_key(image, image_len, &len);
 	unsigned char b[8] = {0};
 
 	if (len >= 8)
 		return __builtin_bswap64(load64(key));
-	memcpy(b, key, len);
+	for (uint32_t i = 0; i < len; i++)
+		b[i] = (unsigned char) key[i];
 	return __builtin_bswap64(load64((const char *) b));
 }
 
-static int
-compare_sort_images(const void *a, const void *b)
+static inline SortImage
+sort_image(const char *image, uint32_t len, uint32_t id)
 {
-	const SortImage *x = a;
-	const SortImage *y = b;
+	return (SortImage){key_prefix(image, len), image, len, id};
+}
 
-	if (x->prefix != y->prefix)
-		return x->prefix < y->prefix ? -1 : 1;
-	return seg_compare_images(x->image, x->len, y->image, y->len);
+/* By key, then length, then (one key under two kinds of header) length of the image. */
+static inline int
+compare_images(const SortImage *a, const SortImage *b)
+{
+	uint32_t	a_key, b_key;
+	const char *x, *y;
+	int			c;
+
+	if (a->prefix != b->prefix)
+		return a->prefix < b->prefix ? -1 : 1;
+	x = strata_bytes_key(a->image, a->len, &a_key);
+	y = strata_bytes_key(b->image, b->len, &b_key);
+	c = memcmp(x, y, a_key < b_key ? a_key : b_key);
+	if (c == 0)
+		c = (a_key > b_key) - (a_key < b_key);
+	return c ? c : (a->len > b->len) - (a->len < b->len);
+}
+
+static int
+compare_for_qsort(const void *a, const void *b)
+{
+	return compare_images(a, b);
 }
 
 void
-seg_sort_bytes(const SegDistinct *set, const StrataColumnData *d, uint32_t *order)
+seg_sort_bytes(SegDistinct *set, const StrataColumnData *d, uint32_t *order)
 {
-	const StrataBuildMemory *mem = set->mem;
-	SortImage *a = mem->alloc(mem->arg, (size_t) set->n * sizeof(SortImage));
+	SortImage *a = set_alloc(set, (size_t) set->n * sizeof(SortImage));
 
 	for (uint32_t i = 0; i < set->n; i++)
-	{
-		uint32_t	key_len;
-		const char *key = strata_bytes_key(d->ptr[set->row[i]], d->len[set->row[i]], &key_len);
-
-		a[i] = (SortImage){key_prefix(key, key_len), d->ptr[set->row[i]], d->len[set->row[i]], i};
-	}
-	qsort(a, set->n, sizeof(*a), compare_sort_images);
+		a[i] = sort_image(d->ptr[set->row[i]], d->len[set->row[i]], i);
+	qsort(a, set->n, sizeof(*a), compare_for_qsort);
 	for (uint32_t i = 0; i < set->n; i++)
 		order[i] = a[i].id;
-	mem->free(mem->arg, a);
+}
+
+void
+seg_range_bytes(const SegDistinct *set, const StrataColumnData *d, uint32_t *min_row, uint32_t *max_row)
+{
+	uint32_t  n = set->complete ? set->n : d->nrows;
+	SortImage min = {0}, max = {0};
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint32_t  row = set->complete ? set->row[i] : i;
+		SortImage this;
+
+		if (seg_row_is_null(d, row))
+			continue;
+		this = sort_image(d->ptr[row], d->len[row], row);
+		if (!min.image)
+			min = max = this;
+		else if (compare_images(&this, &min) < 0)
+			min = this;
+		else if (compare_images(&this, &max) > 0)
+			max = this;
+	}
+	*min_row = min.id;
+	*max_row = max.id;
 }

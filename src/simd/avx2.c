@@ -142,10 +142,10 @@ avx2_unpack_i64(const uint64_t *packed, unsigned width, unsigned n, int64_t base
 {
 	unsigned i = 0;
 
-	if (width == 0)
+	if (width == 0 || width == 64)
 	{
 		for (; i < n; i++)
-			out[i] = base;
+			out[i] = (int64_t) ((uint64_t) base + (width ? packed[i] : 0));
 		return;
 	}
 	if (width <= 32)
@@ -462,6 +462,16 @@ avx2_cmp_f64_f64(const double *a, const double *b, unsigned n, StrataCmp op, uin
 
 /* ---- masks ---- */
 
+static unsigned TARGET
+avx2_count(const uint64_t *mask, unsigned n)
+{
+	uint64_t count = 0;
+
+	for (unsigned w = 0; w < simd_mask_words(n); w++)
+		count += (uint64_t) _mm_popcnt_u64(simd_mask_word(mask, n, w));
+	return (unsigned) count;
+}
+
 /*
  * Positions are written eight at a time, set or not, and the place moves on by the number of set bits: the only
  * branch asks whether a word has eight more (Langdale and Lemire, simdjson, 2019).
@@ -488,17 +498,14 @@ avx2_select(const uint64_t *mask, unsigned n, uint16_t *out)
 	return count;
 }
 
-static unsigned TARGET
-avx2_count(const uint64_t *mask, unsigned n)
-{
-	uint64_t count = 0;
-
-	for (unsigned w = 0; w < simd_mask_words(n); w++)
-		count += (uint64_t) _mm_popcnt_u64(simd_mask_word(mask, n, w));
-	return (unsigned) count;
-}
-
 /* ---- aggregates ---- */
+
+/* Is it better to walk the mask bit by bit? */
+INLINE bool TARGET
+sparse(const uint64_t *mask, unsigned n)
+{
+	return mask && avx2_count(mask, n) < n / (SIMD_SPARSE / 2);
+}
 
 /* The low four bits of `bits` as a lane mask. */
 INLINE __m256i TARGET
@@ -547,6 +554,14 @@ avx2_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 	__m256i		  lo = _mm256_setzero_si256();
 	uint64_t	  rows = mask ? avx2_count(mask, n) : n;
 
+	if (sparse(mask, n))
+	{
+		StrataInt128 sum = 0;
+
+		SIMD_FOREACH_BIT(i, mask, n)
+		sum += v[i];
+		return sum;
+	}
 	SELECTED_LOOP(x = _mm256_xor_si256(x, _mm256_and_si256(top, k));
 				  hi = _mm256_add_epi64(hi, _mm256_srli_epi64(x, 32));
 				  lo = _mm256_add_epi64(lo, _mm256_and_si256(x, low)))
@@ -559,6 +574,13 @@ avx2_min_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 	__m256i min = _mm256_set1_epi64x(INT64_MAX);
 	int64_t lane[4];
 
+	if (sparse(mask, n))
+	{
+		lane[0] = INT64_MAX;
+		SIMD_FOREACH_BIT(i, mask, n)
+		lane[0] = v[i] < lane[0] ? v[i] : lane[0];
+		return lane[0];
+	}
 	SELECTED_LOOP(min = _mm256_blendv_epi8(min, x, _mm256_and_si256(k, _mm256_cmpgt_epi64(min, x))))
 	_mm256_storeu_si256((__m256i *) lane, min);
 	for (int i = 1; i < 4; i++)
@@ -572,6 +594,13 @@ avx2_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 	__m256i max = _mm256_set1_epi64x(INT64_MIN);
 	int64_t lane[4];
 
+	if (sparse(mask, n))
+	{
+		lane[0] = INT64_MIN;
+		SIMD_FOREACH_BIT(i, mask, n)
+		lane[0] = v[i] > lane[0] ? v[i] : lane[0];
+		return lane[0];
+	}
 	SELECTED_LOOP(max = _mm256_blendv_epi8(max, x, _mm256_and_si256(k, _mm256_cmpgt_epi64(x, max))))
 	_mm256_storeu_si256((__m256i *) lane, max);
 	for (int i = 1; i < 4; i++)

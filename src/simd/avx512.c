@@ -209,7 +209,7 @@ avx512_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
 		uint64_t bits = 0;                                                                                         \
                                                                                                                    \
 		if (rows == 64)                                                                                            \
-			for (unsigned j = 0; j < 64; j += LANES)                                                               \
+			_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += LANES)                                                               \
 			{                                                                                                      \
 				unsigned	   i = w * 64 + j;                                                                     \
 				const uint32_t k = (1u << LANES) - 1;                                                              \
@@ -375,6 +375,23 @@ avx512_cmp_f64_f64(const double *a, const double *b, unsigned n, StrataCmp op, u
 
 /* ---- masks ---- */
 
+static unsigned TARGET
+avx512_count(const uint64_t *mask, unsigned n)
+{
+	uint64_t count = 0;
+
+	for (unsigned w = 0; w < simd_mask_words(n); w++)
+		count += (uint64_t) _mm_popcnt_u64(simd_mask_word(mask, n, w));
+	return (unsigned) count;
+}
+
+/* Is it better to walk the mask bit by bit? */
+INLINE bool TARGET
+sparse(const uint64_t *mask, unsigned n)
+{
+	return mask && avx512_count(mask, n) < n / SIMD_SPARSE;
+}
+
 /*
  * Sixteen rows a step: their numbers as 32-bit lanes, compressed to the front and narrowed to 16 bits.  All
  * sixteen lanes are stored and the place moves on by the number of set bits, so only words of zeroes cost a
@@ -387,6 +404,12 @@ avx512_select(const uint64_t *mask, unsigned n, uint16_t *out)
 	const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 	unsigned	  count = 0;
 
+	if (sparse(mask, n))
+	{
+		SIMD_FOREACH_BIT(i, mask, n)
+		out[count++] = (uint16_t) i;
+		return count;
+	}
 	for (unsigned w = 0; w < simd_mask_words(n); w++)
 	{
 		uint64_t bits = simd_mask_word(mask, n, w);
@@ -406,16 +429,6 @@ avx512_select(const uint64_t *mask, unsigned n, uint16_t *out)
 	return count;
 }
 
-static unsigned TARGET
-avx512_count(const uint64_t *mask, unsigned n)
-{
-	uint64_t count = 0;
-
-	for (unsigned w = 0; w < simd_mask_words(n); w++)
-		count += (uint64_t) _mm_popcnt_u64(simd_mask_word(mask, n, w));
-	return (unsigned) count;
-}
-
 /* ---- aggregates ---- */
 
 /* Runs `body` on x = eight rows of v with k = those selected, skipping words of 64 that have none. */
@@ -426,7 +439,7 @@ avx512_count(const uint64_t *mask, unsigned n)
                                                                                                                    \
 		if (bits == 0)                                                                                             \
 			continue;                                                                                              \
-		for (unsigned j = 0; j < 64; j += 8)                                                                       \
+		_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += 8)                                               \
 		{                                                                                                          \
 			__mmask8 k = (__mmask8) (bits >> j);                                                                   \
 			__m512i	 x = _mm512_maskz_loadu_epi64(k, v + w * 64 + j);                                              \
@@ -448,19 +461,26 @@ add_lanes(__m512i v)
 }
 
 /*
- * The exact sum: signed upper and unsigned lower halves are added apart.  A lane adds n / 8 < 2^29 halves of 32
- * bits, so it cannot overflow, whatever n.
+ * The exact sum.  Two sums a lane: of the values modulo 2^64, and of their signed upper halves.  A lane adds less
+ * than 2^29 values, so the second cannot overflow, and neither can the sum of the unsigned lower halves: that is
+ * what the first leaves when the upper halves are taken off, modulo 2^64, which is exact.
  */
 static StrataInt128 TARGET
 avx512_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
-	const __m512i low = _mm512_set1_epi64(0xffffffff);
-	__m512i		  hi = _mm512_setzero_si512();
-	__m512i		  lo = _mm512_setzero_si512();
+	__m512i hi = _mm512_setzero_si512();
+	__m512i all = _mm512_setzero_si512();
 
-	SELECTED_LOOP(hi = _mm512_add_epi64(hi, _mm512_srai_epi64(x, 32));
-				  lo = _mm512_add_epi64(lo, _mm512_and_si512(x, low)))
-	return add_lanes(hi) * ((StrataInt128) 1 << 32) + add_lanes(lo);
+	if (sparse(mask, n))
+	{
+		StrataInt128 sum = 0;
+
+		SIMD_FOREACH_BIT(i, mask, n)
+		sum += v[i];
+		return sum;
+	}
+	SELECTED_LOOP(hi = _mm512_add_epi64(hi, _mm512_srai_epi64(x, 32)); all = _mm512_add_epi64(all, x))
+	return add_lanes(hi) * ((StrataInt128) 1 << 32) + add_lanes(_mm512_sub_epi64(all, _mm512_slli_epi64(hi, 32)));
 }
 
 static int64_t TARGET
@@ -468,6 +488,14 @@ avx512_min_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	__m512i min = _mm512_set1_epi64(INT64_MAX);
 
+	if (sparse(mask, n))
+	{
+		int64_t one = INT64_MAX;
+
+		SIMD_FOREACH_BIT(i, mask, n)
+		one = v[i] < one ? v[i] : one;
+		return one;
+	}
 	SELECTED_LOOP(min = _mm512_mask_min_epi64(min, k, min, x))
 	return _mm512_reduce_min_epi64(min);
 }
@@ -477,6 +505,14 @@ avx512_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	__m512i max = _mm512_set1_epi64(INT64_MIN);
 
+	if (sparse(mask, n))
+	{
+		int64_t one = INT64_MIN;
+
+		SIMD_FOREACH_BIT(i, mask, n)
+		one = v[i] > one ? v[i] : one;
+		return one;
+	}
 	SELECTED_LOOP(max = _mm512_mask_max_epi64(max, k, max, x))
 	return _mm512_reduce_max_epi64(max);
 }

@@ -47,6 +47,17 @@ simd_mask_word(const uint64_t *mask, unsigned n, unsigned w)
 	return w + 1 == simd_mask_words(n) ? bits & simd_tail_bits(n) : bits;
 }
 
+/*
+ * A mask with few rows is cheaper walked bit by bit than in vectors: measured on Zen 4, below one row in
+ * SIMD_SPARSE for both select and the aggregates.
+ */
+#define SIMD_SPARSE 24
+
+#define SIMD_FOREACH_BIT(i, mask, n)                                                                               \
+	for (unsigned w_ = 0; w_ < simd_mask_words(n); w_++)                                                           \
+		for (uint64_t bits_ = simd_mask_word(mask, n, w_), i = 0;                                                  \
+			 bits_ && (i = w_ * 64 + (unsigned) __builtin_ctzll(bits_), true); bits_ &= bits_ - 1)
+
 /* The i-th code of a packed array; what unpack means.  width is 1..64. */
 static inline uint64_t
 simd_code(const uint64_t *packed, unsigned width, unsigned i)
