@@ -95,26 +95,32 @@ strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
 		return true;
 	}
 
+	/* All digits together count 10000^(weight - ndigits + 1); wanted is the count of 10^-dscale. */
+	exponent = 4 * (weight - (int) ndigits + 1) + dscale;
+	if (exponent < -3 || exponent > STRATA_NUMERIC_MAX_SCALE)
+		return false;
 	for (uint32_t i = 0; i < ndigits; i++)
 	{
-		if (acc > (INT64_MAX - 9999) / 10000)
+		int64_t digit = load16(digits + i * 2);
+		int64_t base = 10000;
+
+		/* The last digit may reach up to three decimals past the display scale, and they are zeros. */
+		if (exponent < 0 && i == ndigits - 1)
+		{
+			if (digit % power_of_ten[-exponent] != 0)
+				return false;
+			digit /= power_of_ten[-exponent];
+			base /= power_of_ten[-exponent];
+		}
+		if (acc > (INT64_MAX - 9999) / base)
 			return false;
-		acc = acc * 10000 + load16(digits + i * 2);
+		acc = acc * base + digit;
 	}
-	/* acc counts 10000^(weight - ndigits + 1); wanted is the count of 10^-dscale. */
-	exponent = 4 * (weight - (int) ndigits + 1) + dscale;
 	if (exponent > 0)
 	{
-		if (exponent > STRATA_NUMERIC_MAX_SCALE || acc > INT64_MAX / power_of_ten[exponent])
+		if (acc > INT64_MAX / power_of_ten[exponent])
 			return false;
 		acc *= power_of_ten[exponent];
-	}
-	else if (exponent < 0)
-	{
-		/* The last digit may reach up to three decimals past the display scale, and they are zeros. */
-		if (exponent < -3 || acc % power_of_ten[-exponent] != 0)
-			return false;
-		acc /= power_of_ten[-exponent];
 	}
 	*value = negative ? -acc : acc;
 	return true;

@@ -16,7 +16,7 @@
 /*
  * data..data+len is the payload of a numeric varlena, header excluded, at any alignment.  On success value =
  * the number times 10^scale, where scale is its display scale.  False for NaN, infinities, scales above
- * STRATA_NUMERIC_MAX_SCALE and (some) numbers near or beyond 63 bits.
+ * STRATA_NUMERIC_MAX_SCALE and numbers at or beyond the end of 63 bits.
  */
 extern bool strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale);
 
