@@ -7,7 +7,7 @@
 static inline uint32_t
 buddy_floor_log2(uint32_t n)
 {
-	return 31 - (uint32_t) __builtin_clz(n);
+	return 31 - (uint32_t)__builtin_clz(n);
 }
 
 /* Smallest k with 2^k >= n; n > 0. */
@@ -52,12 +52,12 @@ static uint32_t
 buddy_first(StrataBuddy *b, uint32_t order)
 {
 	const uint64_t *words = b->words + b->first_word[order];
-	size_t			w = b->hint[order];
+	size_t w = b->hint[order];
 
 	while (words[w] == 0)
 		w++;
 	b->hint[order] = w;
-	return (uint32_t) (w * 64 + (size_t) __builtin_ctzll(words[w]));
+	return (uint32_t)(w * 64 + (size_t)__builtin_ctzll(words[w]));
 }
 
 /* Gives back one aligned block, merging it with its buddy for as long as that one is free as a whole. */
@@ -84,8 +84,8 @@ buddy_free_run(StrataBuddy *b, uint32_t page, uint32_t n)
 	{
 		uint32_t order = buddy_floor_log2(n);
 
-		if (page != 0 && (uint32_t) __builtin_ctz(page) < order)
-			order = (uint32_t) __builtin_ctz(page);
+		if (page != 0 && (uint32_t)__builtin_ctz(page) < order)
+			order = (uint32_t)__builtin_ctz(page);
 		buddy_free_block(b, page, order);
 		page += UINT32_C(1) << order;
 		n -= UINT32_C(1) << order;

@@ -7,7 +7,7 @@
  * Locking: the caller's; every call but strata_buddy_words() needs the same exclusive lock.
  * Not here: addresses, limits, accounting in bytes (region.c).
  *
- * One bitmap an order k, a bit for each aligned block of 2^k pages, set when exactly that block is free.  That
+ * One bitmap an order k, a bit for each aligned block of 2^k pages, set when exactly that block is free. That
  * is 2 bits a page in all and needs no links inside free memory, which a linked list of free blocks would
  * commit by writing to it.  (Knuth, TAOCP 1, 2.5 C, with bitmaps for the AVAIL lists.)
  *
@@ -27,12 +27,12 @@
 
 typedef struct StrataBuddy
 {
-	uint32_t  npages;
-	uint32_t  norders;						   /* orders in use: 0 .. norders - 1 */
-	uint32_t  free_pages;					   /* sum over all free blocks */
-	uint32_t  nfree[STRATA_BUDDY_ORDERS];	   /* free blocks of each order */
-	size_t	  first_word[STRATA_BUDDY_ORDERS]; /* of the order's bitmap in words[] */
-	size_t	  hint[STRATA_BUDDY_ORDERS];	   /* no bit is set in words before this one (counted in the order) */
+	uint32_t npages;
+	uint32_t norders;						/* orders in use: 0 .. norders - 1 */
+	uint32_t free_pages;					/* sum over all free blocks */
+	uint32_t nfree[STRATA_BUDDY_ORDERS];	/* free blocks of each order */
+	size_t first_word[STRATA_BUDDY_ORDERS]; /* of the order's bitmap in words[] */
+	size_t hint[STRATA_BUDDY_ORDERS]; /* no bit is set in words before this one (counted in the order) */
 	uint64_t *words;
 } StrataBuddy;
 

@@ -7,16 +7,17 @@
  * bitmaps lie in the first pages, which are never handed out.
  *
  * Giving memory back to the kernel.  A freed page stays resident until the 2 MB piece around it is wholly
- * free; the piece is then cut out of the mapping's memory with MADV_REMOVE.  Pieces are the size because that is
- * the huge page (a smaller hole would break one up), because a hole for every 8 kB page would cost a system call a page,
- * and because units come and go in megabytes anyway.  `piece_touched` remembers which pieces hold memory, so a
- * piece is cut once and not again each time it merges with a neighbour.  Explicit huge pages are never cut:
- * the kernel set them aside when the server started, and cutting would drop that reservation, so that a later
- * touch could find none left and kill the process.
+ * free; the piece is then cut out of the mapping's memory with MADV_REMOVE.  Pieces are the size because that
+ * is the huge page (a smaller hole would break one up), because a hole for every 8 kB page would cost a
+ * system call a page, and because units come and go in megabytes anyway.  `piece_touched` remembers which
+ * pieces hold memory, so a piece is cut once and not again each time it merges with a neighbour.  Explicit
+ * huge pages are never cut: the kernel set them aside when the server started, and cutting would drop that
+ * reservation, so that a later touch could find none left and kill the process.
  *
  * Crash restart.  The postmaster survives and keeps the mapping; shmem_startup runs again and must find an
- * empty region.  Unmapping would not free the memory while the syslogger, which survives as well, has it mapped;
- * so the contents are cut out (or the bitmaps cleared, with huge pages) and the same mapping is used again.
+ * empty region.  Unmapping would not free the memory while the syslogger, which survives as well, has it
+ * mapped; so the contents are cut out (or the bitmaps cleared, with huge pages) and the same mapping is used
+ * again.
  *
  * Locking: one LWLock over RegionShared, the bitmaps and piece_touched.  Nothing inside can ERROR, so it is
  * never held when an error is thrown.
@@ -43,34 +44,36 @@
 #endif
 
 #define REGION_TRANCHE "StrataRegion"
-#define PIECE_BYTES	   ((Size) 2 * 1024 * 1024)
+#define PIECE_BYTES	   ((Size)2 * 1024 * 1024)
 
 typedef struct RegionShared
 {
-	uint64		used_pages; /* handed out */
-	uint64		requested;	/* bytes asked for by live blocks */
-	uint64		allocs, frees, failures;
+	uint64 used_pages; /* handed out */
+	uint64 requested;  /* bytes asked for by live blocks */
+	uint64 allocs, frees, failures;
 	StrataBuddy buddy;
 } RegionShared;
 
 /* Settings. */
-static int strata_memory = 1024 * 1024;			 /* kB */
+static int strata_memory = 1024 * 1024;			/* kB */
 static int strata_memory_max = 4 * 1024 * 1024; /* kB */
-static int strata_page_size = 8;				 /* kB */
+static int strata_page_size = 8;				/* kB */
 static int strata_huge_pages = HUGE_PAGES_TRY;
 
-static const struct config_enum_entry huge_pages_options[] = {
-	{"off", HUGE_PAGES_OFF, false}, {"on", HUGE_PAGES_ON, false}, {"try", HUGE_PAGES_TRY, false}, {NULL, 0, false}};
+static const struct config_enum_entry huge_pages_options[] = {{"off", HUGE_PAGES_OFF, false},
+															  {"on", HUGE_PAGES_ON, false},
+															  {"try", HUGE_PAGES_TRY, false},
+															  {NULL, 0, false}};
 
 /* Set once by the postmaster, inherited by its children; constant from then on. */
-static char		   *region_base;	  /* 2 MB aligned; NULL when there is no region */
-static Size			region_bytes;	  /* whole pieces */
-static Size			region_page;	  /* strata.page_size */
-static uint32		region_head;	  /* pages of the allocator itself, at the start */
-static uint64	   *region_touched;	  /* bit a piece; behind the buddy's words */
-static Size			region_huge_page; /* of explicit huge pages, else 0 */
-static const char  *region_huge_text = "none";
-static LWLock	   *region_lock;
+static char *region_base;	   /* 2 MB aligned; NULL when there is no region */
+static Size region_bytes;	   /* whole pieces */
+static Size region_page;	   /* strata.page_size */
+static uint32 region_head;	   /* pages of the allocator itself, at the start */
+static uint64 *region_touched; /* bit a piece; behind the buddy's words */
+static Size region_huge_page;  /* of explicit huge pages, else 0 */
+static const char *region_huge_text = "none";
+static LWLock *region_lock;
 static RegionShared *region;
 
 /* ---- settings ---- */
@@ -89,17 +92,19 @@ region_settings(void)
 {
 	DefineCustomIntVariable("strata.memory", "Memory that pg_strata may hold in its shared region.",
 							"Beyond it nothing new is stored; what is stored stays until it is evicted.",
-							&strata_memory, 1024 * 1024, 1024, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
-	DefineCustomIntVariable("strata.memory_max", "Address space reserved for the shared region at server start.",
-							"strata.memory can be raised up to this without a restart.", &strata_memory_max,
-							4 * 1024 * 1024, 8 * 1024, INT_MAX, PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+							&strata_memory, 1024 * 1024, 1024, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL,
+							NULL);
+	DefineCustomIntVariable(
+		"strata.memory_max", "Address space reserved for the shared region at server start.",
+		"strata.memory can be raised up to this without a restart.", &strata_memory_max, 4 * 1024 * 1024,
+		8 * 1024, INT_MAX, PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("strata.page_size", "Size of the steps in which the shared region is handed out.",
 							"A power of two.", &strata_page_size, 8, 4, 1024, PGC_POSTMASTER, GUC_UNIT_KB,
 							region_check_page_size, NULL, NULL);
-	DefineCustomEnumVariable("strata.huge_pages", "Use of huge pages for the shared region.",
-							 "With \"try\" and no huge pages set aside, transparent huge pages are asked for.",
-							 &strata_huge_pages, HUGE_PAGES_TRY, huge_pages_options, PGC_POSTMASTER, 0, NULL, NULL,
-							 NULL);
+	DefineCustomEnumVariable(
+		"strata.huge_pages", "Use of huge pages for the shared region.",
+		"With \"try\" and no huge pages set aside, transparent huge pages are asked for.", &strata_huge_pages,
+		HUGE_PAGES_TRY, huge_pages_options, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
 /* ---- start ---- */
@@ -120,9 +125,9 @@ region_shmem_request(void)
 static bool
 region_kernel_has_shmem_thp(void)
 {
-	char	text[128];
+	char text[128];
 	ssize_t n;
-	int		fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_RDONLY);
+	int fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_RDONLY);
 
 	if (fd < 0)
 		return false;
@@ -140,9 +145,9 @@ static bool
 region_map_huge(void)
 {
 #ifdef MAP_HUGETLB
-	Size  huge;
-	int	  flags;
-	Size  bytes;
+	Size huge;
+	int flags;
+	Size bytes;
 	void *p;
 
 	GetHugePageSize(&huge, &flags);
@@ -175,12 +180,13 @@ region_map_ordinary(void)
 	char *aligned;
 
 	if (p == MAP_FAILED)
-		ereport(FATAL,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("could not map %zu bytes for the shared region of pg_strata: %m", region_bytes),
-				 errhint("Reduce strata.memory_max.  With vm.overcommit_memory = 2 all of it counts against the "
-						 "commit limit.")));
-	aligned = (char *) TYPEALIGN(PIECE_BYTES, p);
+		ereport(
+			FATAL,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("could not map %zu bytes for the shared region of pg_strata: %m", region_bytes),
+			 errhint("Reduce strata.memory_max.  With vm.overcommit_memory = 2 all of it counts against the "
+					 "commit limit.")));
+	aligned = (char *)TYPEALIGN(PIECE_BYTES, p);
 	if (aligned > p)
 		munmap(p, aligned - p);
 	if (aligned + region_bytes < p + region_bytes + PIECE_BYTES)
@@ -197,13 +203,14 @@ region_map_ordinary(void)
 static void
 region_map(void)
 {
-	region_page = (Size) strata_page_size * 1024;
-	region_bytes = TYPEALIGN_DOWN(PIECE_BYTES, (Size) strata_memory_max * 1024);
+	region_page = (Size)strata_page_size * 1024;
+	region_bytes = TYPEALIGN_DOWN(PIECE_BYTES, (Size)strata_memory_max * 1024);
 
 	if (strata_huge_pages != HUGE_PAGES_OFF && !region_map_huge() && strata_huge_pages == HUGE_PAGES_ON)
 		ereport(FATAL,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("could not map %zu bytes of huge pages for the shared region of pg_strata: %m", region_bytes),
+				 errmsg("could not map %zu bytes of huge pages for the shared region of pg_strata: %m",
+						region_bytes),
 				 errhint("Set aside more huge pages (vm.nr_hugepages), reduce strata.memory_max, or set "
 						 "strata.huge_pages to \"try\".")));
 	if (region_base == NULL)
@@ -223,10 +230,10 @@ region_clear(Size head_bytes)
 static void
 region_shmem_startup(void)
 {
-	bool   found;
-	bool   first = region_base == NULL;
+	bool found;
+	bool first = region_base == NULL;
 	uint32 npages;
-	Size   buddy_words, touched_words;
+	Size buddy_words, touched_words;
 
 	if (first)
 		region_map();
@@ -239,13 +246,14 @@ region_shmem_startup(void)
 		npages = region_bytes / region_page;
 		buddy_words = strata_buddy_words(npages);
 		touched_words = (region_bytes / PIECE_BYTES + 63) / 64;
-		region_head = (uint32) (((buddy_words + touched_words) * sizeof(uint64) + region_page - 1) / region_page);
-		region_touched = (uint64 *) region_base + buddy_words;
+		region_head =
+			(uint32)(((buddy_words + touched_words) * sizeof(uint64) + region_page - 1) / region_page);
+		region_touched = (uint64 *)region_base + buddy_words;
 
 		if (!first)
 			region_clear(region_head * region_page);
 		memset(region, 0, sizeof(RegionShared));
-		strata_buddy_init(&region->buddy, npages, (uint64 *) region_base);
+		strata_buddy_init(&region->buddy, npages, (uint64 *)region_base);
 		strata_buddy_free(&region->buddy, region_head, npages - region_head);
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -256,7 +264,7 @@ region_shmem_startup(void)
 static inline uint64
 region_limit(void)
 {
-	return Min((uint64) strata_memory * 1024, region_bytes);
+	return Min((uint64)strata_memory * 1024, region_bytes);
 }
 
 static inline uint64
@@ -280,8 +288,8 @@ region_touch(uint32 page, uint64 npages)
 static void
 region_release_pieces(uint32 page, uint64 npages)
 {
-	Size   first = page * region_page / PIECE_BYTES;
-	Size   last = ((page + npages) * region_page - 1) / PIECE_BYTES;
+	Size first = page * region_page / PIECE_BYTES;
+	Size last = ((page + npages) * region_page - 1) / PIECE_BYTES;
 	uint32 pages_a_piece = PIECE_BYTES / region_page;
 	uint32 order = pg_leftmost_one_pos32(pages_a_piece);
 
@@ -311,7 +319,7 @@ strata_region_alloc(Size bytes)
 	LWLockAcquire(region_lock, LW_EXCLUSIVE);
 	if (npages <= region_bytes / region_page &&
 		(region_head + region->used_pages + npages) * region_page <= region_limit())
-		page = strata_buddy_alloc(&region->buddy, (uint32) npages);
+		page = strata_buddy_alloc(&region->buddy, (uint32)npages);
 	if (page != STRATA_BUDDY_NONE)
 	{
 		region->used_pages += npages;
@@ -331,13 +339,13 @@ strata_region_free(void *p, Size bytes)
 {
 	uint64 npages = region_pages(bytes);
 	uint32 page;
-	bool   freed;
+	bool freed;
 
-	Assert(strata_region_contains(p, bytes) && ((char *) p - region_base) % region_page == 0);
-	page = (uint32) (((char *) p - region_base) / region_page);
+	Assert(strata_region_contains(p, bytes) && ((char *)p - region_base) % region_page == 0);
+	page = (uint32)(((char *)p - region_base) / region_page);
 
 	LWLockAcquire(region_lock, LW_EXCLUSIVE);
-	freed = strata_buddy_free(&region->buddy, page, (uint32) npages);
+	freed = strata_buddy_free(&region->buddy, page, (uint32)npages);
 	if (freed)
 	{
 		region->used_pages -= npages;
@@ -359,7 +367,7 @@ strata_region_contains(const void *p, Size bytes)
 	const char *c = p;
 
 	return region_base != NULL && c >= region_base && bytes <= region_bytes &&
-		   (Size) (c - region_base) <= region_bytes - bytes;
+		   (Size)(c - region_base) <= region_bytes - bytes;
 }
 
 Size
@@ -389,7 +397,7 @@ strata_region_status(StrataRegionStatus *out)
 	held = out->used + out->overhead;
 	/* A limit lowered below what is held leaves nothing free, not less than nothing. */
 	out->free = limit > held ? limit - held : 0;
-	out->largest_free = Min((Size) strata_buddy_largest(&region->buddy) * region_page, out->free);
+	out->largest_free = Min((Size)strata_buddy_largest(&region->buddy) * region_page, out->free);
 	out->allocs = region->allocs;
 	out->frees = region->frees;
 	out->failures = region->failures;

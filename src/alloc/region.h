@@ -28,16 +28,16 @@ extern bool strata_region_contains(const void *p, Size bytes);
 
 typedef struct StrataRegionStatus
 {
-	Size reserved;	  /* strata.memory_max as mapped */
-	Size limit;		  /* strata.memory now */
+	Size reserved; /* strata.memory_max as mapped */
+	Size limit;	   /* strata.memory now */
 	Size page_size;
-	Size used;		  /* handed out, in whole pages */
-	Size requested;	  /* sum of bytes asked for by live blocks */
-	Size overhead;	  /* the region's own tables */
-	Size free;		  /* limit - used - overhead; reserved = used + overhead + free + beyond the limit */
+	Size used;		/* handed out, in whole pages */
+	Size requested; /* sum of bytes asked for by live blocks */
+	Size overhead;	/* the region's own tables */
+	Size free;		/* limit - used - overhead; reserved = used + overhead + free + beyond the limit */
 	Size largest_free;
 	uint64 allocs, frees, failures;
-	Size huge_page_size; /* 0: ordinary pages (THP advice may still apply) */
+	Size huge_page_size;	/* 0: ordinary pages (THP advice may still apply) */
 	const char *huge_pages; /* "explicit", "transparent" (asked for, the kernel decides) or "none" */
 } StrataRegionStatus;
 

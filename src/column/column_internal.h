@@ -1,12 +1,11 @@
 /*
- * column_internal.h - what the files of column/ share: the shape of a unit in the region, the table directory,
- * copies of the visibility map.
+ * column_internal.h - what the files of column/ share: the shape of a unit in the region, the table
+ * directory, copies of the visibility map.
  *
  * Included by: column/ only.
- * Memory: StrataTable in PostgreSQL shared memory (a partitioned hash); units in the region; StrataMapCopy and
- * StrataHold in the backend that made them.
- * Locking: column/README.md.  Each field below says what guards it.
- * Not here: what others may call (column.h, store.h).
+ * Memory: StrataTable in PostgreSQL shared memory (a partitioned hash); units in the region; StrataMapCopy
+ * and StrataHold in the backend that made them. Locking: column/README.md.  Each field below says what guards
+ * it. Not here: what others may call (column.h, store.h).
  */
 #ifndef STRATA_COLUMN_INTERNAL_H
 #define STRATA_COLUMN_INTERNAL_H
@@ -35,7 +34,7 @@
 typedef struct StrataRegionBlock
 {
 	void *p;
-	Size  bytes;
+	Size bytes;
 } StrataRegionBlock;
 
 /*
@@ -57,10 +56,10 @@ struct StrataUnitFresh
 	/* Newest page LSN among the copied blocks (for old_snapshot_threshold). */
 	XLogRecPtr newest_lsn;
 
-	/* The unit's blocks lie under one or two pages of the visibility map: blocks [0, split) under map_page, the
-	 * rest under map_page + 1. */
+	/* The unit's blocks lie under one or two pages of the visibility map: blocks [0, split) under map_page,
+	 * the rest under map_page + 1. */
 	BlockNumber map_page;
-	uint32		split;
+	uint32 split;
 	/* LSN of each of them that `sticky` is complete for.  Only grows. */
 	pg_atomic_uint64 map_lsn[2];
 
@@ -72,7 +71,7 @@ struct StrataUnitFresh
 	/* Stale blocks as a reader last counted them; changed under the partition lock, shared. */
 	pg_atomic_uint32 last_stale;
 
-	Size   bytes_raw;
+	Size bytes_raw;
 	uint32 nmemory;
 	/* Every block of the region the unit holds, itself first. */
 	const StrataRegionBlock *memory;
@@ -88,29 +87,29 @@ typedef struct StrataTableKey
  * held in shared mode. */
 typedef struct StrataTable
 {
-	StrataTableKey	  key;
-	Oid				  relnumber; /* of the heap the units were copied from; InvalidOid: never populated */
-	NameData		  schema;
-	NameData		  name;
+	StrataTableKey key;
+	Oid relnumber; /* of the heap the units were copied from; InvalidOid: never populated */
+	NameData schema;
+	NameData name;
 	StrataTableConfig config;
 	StrataTableStatus status;
-	char			  last_error[STRATA_ERROR_LEN];
+	char last_error[STRATA_ERROR_LEN];
 
-	uint32		 unit_blocks; /* fixed while there are units; 0: not chosen */
-	uint32		 nslots;	  /* entries of units[] */
-	StrataUnit **units;		  /* in the region; NULL entries are units that are not stored */
+	uint32 unit_blocks; /* fixed while there are units; 0: not chosen */
+	uint32 nslots;		/* entries of units[] */
+	StrataUnit **units; /* in the region; NULL entries are units that are not stored */
 
 	/* Sums over units[]. */
-	uint32			 nunits;
-	uint64			 rows;
-	uint64			 copied_blocks;
-	Size			 bytes; /* units[] included */
-	Size			 bytes_raw;
+	uint32 nunits;
+	uint64 rows;
+	uint64 copied_blocks;
+	Size bytes; /* units[] included */
+	Size bytes_raw;
 	pg_atomic_uint64 stale_blocks;
 
-	BlockNumber		 total_blocks;
-	uint64			 generation;
-	TimestampTz		 populated_at;
+	BlockNumber total_blocks;
+	uint64 generation;
+	TimestampTz populated_at;
 	pg_atomic_uint64 last_accessed;
 	pg_atomic_uint64 scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;
 } StrataTable;
@@ -124,10 +123,12 @@ extern void strata_store_unref(StrataUnit *unit);
 /* The table's unit_blocks when it has units of this relfilenode, else 0. */
 extern uint32 strata_store_unit_blocks(Oid relid, Oid relnumber);
 /* What population needs to know; false when not attached or not prepared for this relfilenode. */
-extern bool strata_store_population_config(Oid relid, Oid relnumber, StrataTableConfig *config, uint32 *unit_blocks);
+extern bool strata_store_population_config(Oid relid, Oid relnumber, StrataTableConfig *config,
+										   uint32 *unit_blocks);
 /* Makes the unit the table's unit unit->unitno; its reference then belongs to the directory.  DONE, NO_MEMORY
  * (for units[]) or GONE; the caller keeps the unit unless DONE. */
-extern StrataPopulateResult strata_store_publish(StrataUnit *unit, uint32 unit_blocks, BlockNumber heap_blocks);
+extern StrataPopulateResult strata_store_publish(StrataUnit *unit, uint32 unit_blocks,
+												 BlockNumber heap_blocks);
 /* Unpublishes one unit without an event: nothing of it can be used any more. */
 extern void strata_store_drop_unit(Oid relid, Oid relnumber, uint32 unit_blocks, uint32 unitno);
 /* A reader counted nstale stale blocks in the unit. */
@@ -143,12 +144,12 @@ extern void strata_store_set_gauges(void);
 
 /*
  * Lives in the memory context it is registered with.  `release` is called exactly once: when the context is
- * reset or deleted (which is how errors, aborted subtransactions and dropped cursors end), or when the process
- * exits, whichever comes first.  It must not throw.
+ * reset or deleted (which is how errors, aborted subtransactions and dropped cursors end), or when the
+ * process exits, whichever comes first.  It must not throw.
  */
 typedef struct StrataHold
 {
-	dlist_node			  node;
+	dlist_node node;
 	MemoryContextCallback callback;
 	void (*release)(struct StrataHold *hold);
 	bool held;
@@ -158,27 +159,28 @@ extern void strata_hold(StrataHold *hold, MemoryContext context, void (*release)
 
 /* ---- freshness.c ---- */
 
-/* All-visible bits and LSNs of the pages of a relation's visibility map, each page copied when first asked for. */
+/* All-visible bits and LSNs of the pages of a relation's visibility map, each page copied when first asked
+ * for. */
 typedef struct StrataMapPage
 {
-	bool	   copied;
-	XLogRecPtr lsn;	 /* InvalidXLogRecPtr when the map has no such page */
-	uint32	  *bits; /* bit a block, 32 a word; NULL: no bit is set */
+	bool copied;
+	XLogRecPtr lsn; /* InvalidXLogRecPtr when the map has no such page */
+	uint32 *bits;	/* bit a block, 32 a word; NULL: no bit is set */
 } StrataMapPage;
 
 typedef struct StrataMapCopy
 {
-	Relation			 rel;
-	BlockNumber			 nblocks; /* of the heap; blocks past it count as not all-visible */
-	MemoryContext		 context;
+	Relation rel;
+	BlockNumber nblocks; /* of the heap; blocks past it count as not all-visible */
+	MemoryContext context;
 	BufferAccessStrategy strategy; /* for looks at heap pages; may be NULL */
-	uint32				 npages;
-	StrataMapPage		*pages;
+	uint32 npages;
+	StrataMapPage *pages;
 } StrataMapCopy;
 
 /* Map page that a heap block is under, and the first heap block under a map page. */
-extern BlockNumber	  strata_map_page_of(BlockNumber block);
-extern BlockNumber	  strata_map_first_block(BlockNumber page);
+extern BlockNumber strata_map_page_of(BlockNumber block);
+extern BlockNumber strata_map_first_block(BlockNumber page);
 extern StrataMapCopy *strata_map_begin(Relation rel, BlockNumber nblocks);
 extern const StrataMapPage *strata_map_page(StrataMapCopy *map, BlockNumber page);
 /* All-visible bits of blocks [first, first + n); first a multiple of 32; clears the bits past n in the last

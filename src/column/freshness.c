@@ -1,99 +1,111 @@
 /*
  * freshness.c - which blocks of a unit may stand for the heap.
  *
- * Writers know nothing of the column store.  Whether a copied block is still the block that was copied is read
- * off the visibility map when a query runs.  This file is the whole rule; the argument why it is right follows.
+ * Writers know nothing of the column store.  Whether a copied block is still the block that was copied is
+ * read off the visibility map when a query runs.  This file is the whole rule; the argument why it is right
+ * follows.
  *
  * WHAT IS WRITTEN BY WHOM
  *
- * P, the populator of a unit, in this order: takes a snapshot; reads the insert position I (the replay position in
- * recovery); copies bits and LSN of the unit's map pages, each page once under a share lock on its buffer; then for
- * each block whose bit was set locks the heap buffer in share mode, checks PD_ALL_VISIBLE, and copies
- * the page.  The unit remembers I, the LSNs M, and `copied`, the set of blocks taken.
+ * P, the populator of a unit, in this order: takes a snapshot; reads the insert position I (the replay
+ * position in recovery); copies bits and LSN of the unit's map pages, each page once under a share lock on
+ * its buffer; then for each block whose bit was set locks the heap buffer in share mode, checks
+ * PD_ALL_VISIBLE, and copies the page.  The unit remembers I, the LSNs M, and `copied`, the set of blocks
+ * taken.
  *
  * R, a reader, in this order: has a snapshot S; copies bits and LSN L of a map page once, under a share lock;
- * pins the unit.  It uses block b from the unit only if b is in `copied`, its bit is set in R's copy, and b is not in
- * `sticky` after the check of L below.  Everything else it reads from the heap with S.
+ * pins the unit.  It uses block b from the unit only if b is in `copied`, its bit is set in R's copy, and b
+ * is not in `sticky` after the check of L below.  Everything else it reads from the heap with S.
  *
- * What PostgreSQL promises (seen in 15; the same code in 16 and 17):
- *  (1) Whoever changes which tuples a page holds, or deletes or updates one, clears the page's bit and PD_ALL_VISIBLE
- *      in the same critical section, with the heap buffer locked exclusively, and so before its commit record.
- *      Clearing does not move the map page's LSN.
- *  (2) Setting a bit moves the map page's LSN forward: it is WAL-logged for every permanent relation.  Only the
- *      transaction that created a relfilenode under wal_level = minimal sets bits without WAL; such map pages
- *      have LSN 0 and population refuses them.
- *  (3) A bit is set only when every tuple on the page is visible to every snapshot of this database that exists or
- *      will exist.  (On a standby: to every snapshot that replay did not cancel first.)
- *  (4) Every change of a page but hint bits is WAL-logged and moves the page's LSN to the end of its record,
- *      before the buffer lock is released.
+ * What PostgreSQL promises (looked up in 15):
+ *
+ * (1) Whoever changes which tuples a page holds, or deletes or updates one, clears the page's bit and
+ * PD_ALL_VISIBLE in the same critical section, with the heap buffer locked exclusively, and so before its
+ * commit record.  Clearing does not move the map page's LSN.
+ *
+ * (2) Setting a bit moves the map page's LSN forward: it is WAL-logged for every permanent relation.  Only
+ * the transaction that created a relfilenode under wal_level = minimal sets bits without WAL; such map pages
+ * have LSN 0 and population refuses them.
+ *
+ * (3) A bit is set only when every tuple on the page is visible to every snapshot of this database that
+ * exists or will exist.  (On a standby: to every snapshot that replay did not cancel first.)
+ *
+ * (4) Every change of a page but hint bits is WAL-logged and moves the page's LSN to the end of its record,
+ * before the buffer lock is released.
  *
  * WHY A USED BLOCK IS RIGHT
  *
  * Let b be copied, its bit set in R's copy.
  *
- * Case L = M.  No bit of that map page was set between the two copies of it (2), whichever came first.  So b's
- * bit, set in both, was set all the time between, and by (1) nothing happened to b between them.  P copied the page after its
- * map copy: it saw PD_ALL_VISIBLE under the buffer lock, so by (1) either b was still unchanged or it had been changed
- * and set again; but setting moves the LSN, and if R's map copy came after that, then L > M; if it came before,
- * see "older readers".  So the unit holds what b held when R looked.  All tuples of it are visible to S by (3).  A change
- * after R looked is by a transaction that had not committed when R looked; S is older than that look, so S does not
- * see the change and the old tuples are S's answer.  This is the argument index-only scans rest on.
+ * Case L = M.  No bit of that map page was set between the two copies of it (2), whichever came first.  So
+ * b's bit, set in both, was set all the time between, and by (1) nothing happened to b between them.  P
+ * copied the page after its map copy: it saw PD_ALL_VISIBLE under the buffer lock, so by (1) either b was
+ * still unchanged or it had been changed and set again; but setting moves the LSN, and if R's map copy came
+ * after that, then L > M; if it came before, see "older readers".  So the unit holds what b held when R
+ * looked.  All tuples of it are visible to S by (3).  A change after R looked is by a transaction that had
+ * not committed when R looked; S is older than that look, so S does not see the change and the old tuples are
+ * S's answer.  This is the argument index-only scans rest on.
  *
- * Case L > M.  Some bit under the page was set again; perhaps b's, after a change (delete, commit, vacuum: the
- * bit looks as before, the content is another).  R looks at b's page LSN.  Not beyond I: by (4) every change whose record
- * was inserted after P read I is excluded; a change inserted before that held the buffer lock when inserting, so it was
- * complete when P locked the buffer, and the copy has it.  So b is as copied.  (A change in progress at the
- * moment of the look has not set the LSN yet, but has not committed either: S does not see it.)  Beyond I: b
- * becomes sticky, whatever the change was.
+ * Case L > M.  Some bit under the page was set again; perhaps b's, after a change (delete, commit, vacuum:
+ * the bit looks as before, the content is another).  R looks at b's page LSN.  Not beyond I: by (4) every
+ * change whose record was inserted after P read I is excluded; a change inserted before that held the buffer
+ * lock when inserting, so it was complete when P locked the buffer, and the copy has it.  So b is as copied.
+ * (A change in progress at the moment of the look has not set the LSN yet, but has not committed either: S
+ * does not see it.)  Beyond I: b becomes sticky, whatever the change was.
  *
- * Publishing the look.  Doing this once per map page movement is enough if what was learnt is kept.  R first adds
- * to `sticky` every copied block under the page whose bit is clear in its copy and every one whose LSN failed; then,
- * after a barrier, raises the unit's map LSN to L.  Blocks with a clear bit must be added although nobody looked at them:
- * otherwise a second reader with the same L but an earlier copy, in which the bit was still set, would take them for checked.
- * They lose nothing: a cleared bit means that a change moved their page's LSN.  A reader loads the unit's LSN first and
- * `sticky` after it, with a barrier between, so it sees all that was added before the LSN it compares with.
+ * Publishing the look.  Doing this once per map page movement is enough if what was learnt is kept.  R first
+ * adds to `sticky` every copied block under the page whose bit is clear in its copy and every one whose LSN
+ * failed; then, after a barrier, raises the unit's map LSN to L.  Blocks with a clear bit must be added
+ * although nobody looked at them: otherwise a second reader with the same L but an earlier copy, in which the
+ * bit was still set, would take them for checked. They lose nothing: a cleared bit means that a change moved
+ * their page's LSN.  A reader loads the unit's LSN first and `sticky` after it, with a barrier between, so it
+ * sees all that was added before the LSN it compares with.
  *
  * Later readers with the same L: their bit is set, and no bit was set between R's copy and theirs, so b was
  * unchanged between (1); before, R's look vouches for it.
  *
- * Older readers.  L < M happens when the unit, or the published look, is younger than the reader's map copy.  Then a
- * block that is not sticky was all-visible and as copied at that later time.  By (3) all of its tuples were visible to every
- * snapshot that existed then, S among them; and tuples that S could see cannot have left the page before, as no vacuum
- * removes what S can see.  So the block is right for S.  (With old_snapshot_threshold vacuum may; then readers
- * whose snapshot is older than the copy do not use the unit: read.c.)
+ * Older readers.  L < M happens when the unit, or the published look, is younger than the reader's map copy.
+ * Then a block that is not sticky was all-visible and as copied at that later time.  By (3) all of its tuples
+ * were visible to every snapshot that existed then, S among them; and tuples that S could see cannot have
+ * left the page before, as no vacuum removes what S can see.  So the block is right for S.  (With
+ * old_snapshot_threshold vacuum may; then readers whose snapshot is older than the copy do not use the unit:
+ * read.c.)
  *
- * Concurrent lookers.  Both only add to `sticky` and only raise the LSN, so one overtaking the other makes blocks
- * stale that need not be, never the reverse.
+ * Concurrent lookers.  Both only add to `sticky` and only raise the LSN, so one overtaking the other makes
+ * blocks stale that need not be, never the reverse.
  *
  * THE CASES PEOPLE ASK ABOUT
  *
- * Truncation by VACUUM takes AccessExclusiveLock, so it does not happen during a scan.  Tail blocks it removed
- * and that come back later have LSNs beyond I, and a set bit needs a moved L.  While they are gone, blocks past the
- * heap's end are outside the reader's nblocks; a unit with rows there is not used at all (read.c).
- * A map fork shorter than the heap, or truncated by hand, reads as clear bits.
+ * Truncation by VACUUM takes AccessExclusiveLock, so it does not happen during a scan.  Tail blocks it
+ * removed and that come back later have LSNs beyond I, and a set bit needs a moved L.  While they are gone,
+ * blocks past the heap's end are outside the reader's nblocks; a unit with rows there is not used at all
+ * (read.c). A map fork shorter than the heap, or truncated by hand, reads as clear bits.
  *
- * SELECT FOR UPDATE / FOR SHARE writes xmax and moves the page's LSN but leaves the all-visible bit: the row is as
- * it was and the block stays fresh; if the map page moves later, it is given up although it need not be.
- * VACUUM FREEZE does the same to every block it freezes: they are copied again, which is work but never a wrong answer.
+ * SELECT FOR UPDATE / FOR SHARE writes xmax and moves the page's LSN but leaves the all-visible bit: the row
+ * is as it was and the block stays fresh; if the map page moves later, it is given up although it need not
+ * be. VACUUM FREEZE does the same to every block it freezes: they are copied again, which is work but never a
+ * wrong answer.
  *
  * A rolled-back change leaves the bit clear until a vacuum; the block is read from the heap meanwhile.
  *
- * A transaction's own changes clear the bits at once: what it did before the map copy it reads from the heap; what
- * it does after, an open cursor must not see.
+ * A transaction's own changes clear the bits at once: what it did before the map copy it reads from the heap;
+ * what it does after, an open cursor must not see.
  *
- * Standby.  Only the map is trusted, as index-only scans do; PD_ALL_VISIBLE alone is not proof there.  Replay of a
- * set bit first waits for, or cancels, snapshots that could not see the page's tuples (3).  Replay of a change
- * clears the bit before the commit record is replayed (1).  I is the position up to which replay is complete, and a record in the middle of
- * being replayed ends beyond it (4).  LSNs go on growing over a promotion, so units copied in recovery stay good.
+ * Standby.  Only the map is trusted, as index-only scans do; PD_ALL_VISIBLE alone is not proof there.  Replay
+ * of a set bit first waits for, or cancels, snapshots that could not see the page's tuples (3).  Replay of a
+ * change clears the bit before the commit record is replayed (1).  I is the position up to which replay is
+ * complete, and a record in the middle of being replayed ends beyond it (4).  LSNs go on growing over a
+ * promotion, so units copied in recovery stay good.
  *
- * Relation rewritten or truncated: another relfilenode; units remember theirs and are not found under the new one.
- * If an OID came round again the LSNs would still tell.
+ * Relation rewritten or truncated: another relfilenode; units remember theirs and are not found under the new
+ * one. If an OID came round again the LSNs would still tell.
  *
- * SERIALIZABLE.  The relation's predicate lock is taken before the map is read.  Writers look for predicate locks
- * while they hold the heap buffer's lock and before they clear the bit, so a writer may have looked before our lock and
- * cleared after our copy: neither would see the other.  Sequential scans are safe from this because they lock the
- * buffer.  So a serializable reader locks each page it would skip, in share mode, for a moment, and takes it from the heap
- * if PD_ALL_VISIBLE is gone (strata_fresh_serializable).  That costs about a microsecond a block.
+ * SERIALIZABLE.  The relation's predicate lock is taken before the map is read.  Writers look for predicate
+ * locks while they hold the heap buffer's lock and before they clear the bit, so a writer may have looked
+ * before our lock and cleared after our copy: neither would see the other.  Sequential scans are safe from
+ * this because they lock the buffer.  So a serializable reader locks each page it would skip, in share mode,
+ * for a moment, and takes it from the heap if PD_ALL_VISIBLE is gone (strata_fresh_serializable).  That costs
+ * about a microsecond a block.
  */
 #include "postgres.h"
 
@@ -107,10 +119,11 @@
 
 #include "column/column_internal.h"
 
-/* Heap blocks under one map page, and words of 32 of them.  As in visibilitymap.c, which does not export it. */
-#define VM_MAP_BYTES  (BLCKSZ - MAXALIGN(SizeOfPageHeaderData))
-#define VM_BLOCKS	  ((BlockNumber) VM_MAP_BYTES * 4)
-#define VM_WORDS	  (VM_MAP_BYTES / 8)
+/* Heap blocks under one map page, and words of 32 of them.  As in visibilitymap.c, which does not export it.
+ */
+#define VM_MAP_BYTES (BLCKSZ - MAXALIGN(SizeOfPageHeaderData))
+#define VM_BLOCKS	 ((BlockNumber)VM_MAP_BYTES * 4)
+#define VM_WORDS	 (VM_MAP_BYTES / 8)
 
 StaticAssertDecl(VM_MAP_BYTES % 8 == 0, "map pages hold whole words of 32 blocks");
 
@@ -139,20 +152,20 @@ strata_map_begin(Relation rel, BlockNumber nblocks)
 	map->context = CurrentMemoryContext;
 	map->npages = nblocks / VM_BLOCKS + 1;
 	map->pages = palloc0(map->npages * sizeof(StrataMapPage));
-	if (nblocks > (BlockNumber) NBuffers / 4)
+	if (nblocks > (BlockNumber)NBuffers / 4)
 		map->strategy = GetAccessStrategy(BAS_BULKREAD);
 	return map;
 }
 
 /*
- * Bits and LSN of one map page as of one moment.  The buffer's share lock keeps out both those who clear and those
- * who set bits, so bits and LSN belong together.
+ * Bits and LSN of one map page as of one moment.  The buffer's share lock keeps out both those who clear and
+ * those who set bits, so bits and LSN belong together.
  */
 const StrataMapPage *
 strata_map_page(StrataMapCopy *map, BlockNumber page)
 {
 	StrataMapPage *p;
-	Buffer		   buffer = InvalidBuffer;
+	Buffer buffer = InvalidBuffer;
 
 	if (page >= map->npages)
 	{
@@ -165,14 +178,14 @@ strata_map_page(StrataMapCopy *map, BlockNumber page)
 		return p;
 
 	/* Pins the map page if there is one; unlike visibilitymap_pin() it does not extend the fork. */
-	(void) visibilitymap_get_status(map->rel, page * VM_BLOCKS, &buffer);
+	(void)visibilitymap_get_status(map->rel, page * VM_BLOCKS, &buffer);
 	if (BufferIsValid(buffer))
 	{
 		uint32 *bits = MemoryContextAlloc(map->context, VM_WORDS * sizeof(uint32));
 
 		LockBuffer(buffer, BUFFER_LOCK_SHARE);
 		p->lsn = PageGetLSN(BufferGetPage(buffer));
-		strata_vm_extract((const uint8 *) PageGetContents(BufferGetPage(buffer)), VM_WORDS, bits);
+		strata_vm_extract((const uint8 *)PageGetContents(BufferGetPage(buffer)), VM_WORDS, bits);
 		UnlockReleaseBuffer(buffer);
 		p->bits = bits;
 	}
@@ -198,7 +211,7 @@ strata_map_bits(StrataMapCopy *map, BlockNumber first, uint32 n, uint64 *bits)
 		uint64 word = map_word(map, first + b);
 
 		if (b + 32 < n)
-			word |= (uint64) map_word(map, first + b + 32) << 32;
+			word |= (uint64)map_word(map, first + b + 32) << 32;
 		bits[b / 64] = word & strata_low_mask(n - b);
 	}
 }
@@ -209,7 +222,7 @@ strata_map_bits(StrataMapCopy *map, BlockNumber first, uint32 n, uint64 *bits)
 static bool
 fresh_page_unchanged(StrataMapCopy *map, BlockNumber block, XLogRecPtr insert_pos)
 {
-	Buffer	   buffer;
+	Buffer buffer;
 	XLogRecPtr lsn;
 
 	CHECK_FOR_INTERRUPTS();
@@ -231,12 +244,12 @@ fresh_raise_lsn(pg_atomic_uint64 *lsn, XLogRecPtr to)
 
 /*
  * The map page over blocks [from, to) of the unit has moved to `lsn`: finds out which of them are still as
- * copied, makes the others sticky, then says that `sticky` is complete for `lsn`.  Only then, as a reader that
- * sees the new LSN relies on `sticky`; an error or cancel in the middle leaves the LSN as it was.
+ * copied, makes the others sticky, then says that `sticky` is complete for `lsn`.  Only then, as a reader
+ * that sees the new LSN relies on `sticky`; an error or cancel in the middle leaves the LSN as it was.
  */
 static void
-fresh_catch_up(StrataMapCopy *map, const StrataUnit *unit, const uint64 *bits, uint32 from, uint32 to, int which,
-			   XLogRecPtr lsn)
+fresh_catch_up(StrataMapCopy *map, const StrataUnit *unit, const uint64 *bits, uint32 from, uint32 to,
+			   int which, XLogRecPtr lsn)
 {
 	struct StrataUnitFresh *f = unit->fresh;
 
@@ -269,8 +282,8 @@ void
 strata_fresh_blocks(StrataMapCopy *map, const StrataUnit *unit, uint32 n, uint64 *fresh)
 {
 	struct StrataUnitFresh *f = unit->fresh;
-	uint64					bits[STRATA_UNIT_WORDS] = {0};
-	uint32					bound[3] = {0, f->split, unit->nblocks};
+	uint64 bits[STRATA_UNIT_WORDS] = {0};
+	uint32 bound[3] = {0, f->split, unit->nblocks};
 
 	n = Min(n, unit->nblocks);
 	if (n > 0)
@@ -297,7 +310,7 @@ strata_fresh_serializable(StrataMapCopy *map, const StrataUnit *unit, uint64 *fr
 	for (uint32 w = 0; w < unit->fresh->nwords; w++)
 		for (uint64 left = fresh[w]; left != 0; left &= left - 1)
 		{
-			int	   b = pg_rightmost_one_pos64(left);
+			int b = pg_rightmost_one_pos64(left);
 			Buffer buffer;
 
 			CHECK_FOR_INTERRUPTS();

@@ -2,8 +2,8 @@
  * heap.c - reading the heap block by block, as a sequential scan does.
  *
  * The same steps as heapgetpage() in PostgreSQL's heapam.c, which cannot be called for a block of one's
- * choice: prune if it looks worth it, then under a share lock decide for every tuple whether the snapshot sees
- * it and let serializable transactions know, then keep the pin alone.  The pin keeps tuples in place.
+ * choice: prune if it looks worth it, then under a share lock decide for every tuple whether the snapshot
+ * sees it and let serializable transactions know, then keep the pin alone.  The pin keeps tuples in place.
  */
 #include "postgres.h"
 
@@ -21,10 +21,10 @@
 
 struct StrataHeapRead
 {
-	Relation			 rel;
-	Snapshot			 snapshot;
+	Relation rel;
+	Snapshot snapshot;
 	BufferAccessStrategy strategy;
-	StrataHeapPage		 page;
+	StrataHeapPage page;
 };
 
 /* Snapshot must be an MVCC one. */
@@ -37,7 +37,7 @@ strata_heap_begin(Relation rel, Snapshot snapshot)
 	h->rel = rel;
 	h->snapshot = snapshot;
 	h->strategy = NULL;
-	if (RelationGetNumberOfBlocks(rel) > (BlockNumber) NBuffers / 4)
+	if (RelationGetNumberOfBlocks(rel) > (BlockNumber)NBuffers / 4)
 		h->strategy = GetAccessStrategy(BAS_BULKREAD);
 	h->page.buffer = InvalidBuffer;
 	h->page.ntuples = 0;
@@ -59,24 +59,24 @@ heap_release_page(StrataHeapRead *h)
 static int
 heap_visible_tuples(StrataHeapRead *h, BlockNumber block)
 {
-	Buffer		   buffer = h->page.buffer;
-	Page		   page = BufferGetPage(buffer);
-	int			   ntuples = 0;
-	OffsetNumber   lines = PageGetMaxOffsetNumber(page);
+	Buffer buffer = h->page.buffer;
+	Page page = BufferGetPage(buffer);
+	int ntuples = 0;
+	OffsetNumber lines = PageGetMaxOffsetNumber(page);
 	/* The page flag is no proof for a snapshot taken in recovery (see heapgetpage). */
-	bool		   all_visible = PageIsAllVisible(page) && !h->snapshot->takenDuringRecovery;
+	bool all_visible = PageIsAllVisible(page) && !h->snapshot->takenDuringRecovery;
 
 	StrataTestForOldSnapshot(h->snapshot, h->rel, page);
 	for (OffsetNumber line = FirstOffsetNumber; line <= lines; line++)
 	{
-		ItemId		  item = PageGetItemId(page, line);
+		ItemId item = PageGetItemId(page, line);
 		HeapTupleData tuple;
-		bool		  visible;
+		bool visible;
 
 		if (!ItemIdIsNormal(item))
 			continue;
 		tuple.t_tableOid = RelationGetRelid(h->rel);
-		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple.t_data = (HeapTupleHeader)PageGetItem(page, item);
 		tuple.t_len = ItemIdGetLength(item);
 		ItemPointerSet(&tuple.t_self, block, line);
 

@@ -1,11 +1,11 @@
 /*
  * hold.c - shared things that a backend must give back, however it ends.
  *
- * A pin on a unit and a half-built unit in the region are not released by anything PostgreSQL knows.  Both are
- * tied to a memory context: executor state, cursors and the memory of (sub)transactions all end as contexts,
- * in commit, in abort and when an error unwinds.  A FATAL exit aborts the transaction, which deletes its contexts, but
- * contexts outside any transaction are simply abandoned; for them, and to need no argument about the rest,
- * everything held is also on a list that is walked when the process exits.
+ * A pin on a unit and a half-built unit in the region are not released by anything PostgreSQL knows.  Both
+ * are tied to a memory context: executor state, cursors and the memory of (sub)transactions all end as
+ * contexts, in commit, in abort and when an error unwinds.  A FATAL exit aborts the transaction, which
+ * deletes its contexts, but contexts outside any transaction are simply abandoned; for them, and to need no
+ * argument about the rest, everything held is also on a list that is walked when the process exits.
  */
 #include "postgres.h"
 
@@ -14,7 +14,7 @@
 #include "column/column_internal.h"
 
 static dlist_head holds = DLIST_STATIC_INIT(holds);
-static bool		  exit_registered = false;
+static bool exit_registered = false;
 
 static void
 hold_release(StrataHold *hold)
@@ -44,7 +44,7 @@ strata_hold(StrataHold *hold, MemoryContext context, void (*release)(StrataHold 
 {
 	if (!exit_registered)
 	{
-		before_shmem_exit(hold_exit, (Datum) 0);
+		before_shmem_exit(hold_exit, (Datum)0);
 		exit_registered = true;
 	}
 	hold->release = release;

@@ -1,9 +1,9 @@
 /*
  * numeric_image.c - a stored numeric as a scaled 64-bit integer.
  *
- * The layout is private to PostgreSQL's numeric.c, but it is on disk, so it has been the same since 9.1 and cannot
- * change without pg_upgrade knowing.  Even so populate.c compares this reading with numeric_out for a list of
- * numbers before a process uses it, and without agreement keeps numerics as bytes.
+ * The layout is private to PostgreSQL's numeric.c, but it is on disk, so it has been the same since 9.1 and
+ * cannot change without pg_upgrade knowing.  Even so populate.c compares this reading with numeric_out for a
+ * list of numbers before a process uses it, and without agreement keeps numerics as bytes.
  *
  * First a 16-bit header word, native byte order.  Its two highest bits:
  *   10  short: sign 0x2000, display scale 0x1f80, weight 0x007f as a 7-bit two's complement number
@@ -16,14 +16,14 @@
 
 #include <string.h>
 
-#define KIND_MASK	   0xc000
-#define KIND_SHORT	   0x8000
-#define KIND_SPECIAL   0xc000
-#define SHORT_NEGATIVE 0x2000
-#define SHORT_SCALE(h) (((h) & 0x1f80) >> 7)
-#define SHORT_WEIGHT(h) (((h) & 0x0040) ? (int) ((h) & 0x003f) - 64 : (int) ((h) & 0x003f))
-#define LONG_NEGATIVE  0x4000
-#define LONG_SCALE(h)  ((h) & 0x3fff)
+#define KIND_MASK		0xc000
+#define KIND_SHORT		0x8000
+#define KIND_SPECIAL	0xc000
+#define SHORT_NEGATIVE	0x2000
+#define SHORT_SCALE(h)	(((h)&0x1f80) >> 7)
+#define SHORT_WEIGHT(h) (((h)&0x0040) ? (int)((h)&0x003f) - 64 : (int)((h)&0x003f))
+#define LONG_NEGATIVE	0x4000
+#define LONG_SCALE(h)	((h)&0x3fff)
 
 static const int64_t power_of_ten[] = {
 	1,
@@ -59,11 +59,11 @@ load16(const char *p)
 bool
 strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
 {
-	uint16_t	h;
-	int			weight, dscale, exponent;
-	uint32_t	ndigits;
-	int64_t		acc = 0;
-	bool		negative;
+	uint16_t h;
+	int weight, dscale, exponent;
+	uint32_t ndigits;
+	int64_t acc = 0;
+	bool negative;
 	const char *digits;
 
 	if (len < 2)
@@ -82,13 +82,13 @@ strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
 	{
 		negative = (h & LONG_NEGATIVE) != 0;
 		dscale = LONG_SCALE(h);
-		weight = (int16_t) load16(data + 2);
+		weight = (int16_t)load16(data + 2);
 		digits = data + 4;
 	}
 	if (dscale > STRATA_NUMERIC_MAX_SCALE)
 		return false;
 	*scale = dscale;
-	ndigits = (uint32_t) (data + len - digits) / 2;
+	ndigits = (uint32_t)(data + len - digits) / 2;
 	if (ndigits == 0)
 	{
 		*value = 0;
@@ -96,7 +96,7 @@ strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
 	}
 
 	/* All digits together count 10000^(weight - ndigits + 1); wanted is the count of 10^-dscale. */
-	exponent = 4 * (weight - (int) ndigits + 1) + dscale;
+	exponent = 4 * (weight - (int)ndigits + 1) + dscale;
 	if (exponent < -3 || exponent > STRATA_NUMERIC_MAX_SCALE)
 		return false;
 	for (uint32_t i = 0; i < ndigits; i++)

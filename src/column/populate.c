@@ -1,19 +1,21 @@
 /*
  * populate.c - copying one unit of a table from the heap into the shared region.
  *
- * Three steps.  Pages: every all-visible block of the range is copied whole into private memory under its share
- * lock; locks and pins are gone before anything is decoded, and varlena values can be pointed to where they lie in
- * the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.  Segments: each
- * array is encoded (segment.c), moved to the region, and the whole is published by one pointer (store.c).
+ * Three steps.  Pages: every all-visible block of the range is copied whole into private memory under its
+ * share lock; locks and pins are gone before anything is decoded, and varlena values can be pointed to where
+ * they lie in the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.
+ * Segments: each array is encoded (segment.c), moved to the region, and the whole is published by one pointer
+ * (store.c).
  *
  * The order of looks at the snapshot, WAL position, map and pages is part of the argument in freshness.c.
  *
- * TOAST.  The page copies hold pointers to out-of-line values, fetched after the page lock is gone.  The chunks
- * are still there: the snapshot taken before the first page was copied keeps vacuum from removing a row that
- * was visible to everyone when its page was copied, and the row's chunks with it; AccessShareLock keeps the TOAST table.
+ * TOAST.  The page copies hold pointers to out-of-line values, fetched after the page lock is gone.  The
+ * chunks are still there: the snapshot taken before the first page was copied keeps vacuum from removing a
+ * row that was visible to everyone when its page was copied, and the row's chunks with it; AccessShareLock
+ * keeps the TOAST table.
  *
- * Memory in use at once: the page copies (at most 32 MB), the arrays, one column's encoder, the segments built so
- * far.  A unit with more than 256 MB of values is refused.
+ * Memory in use at once: the page copies (at most 32 MB), the arrays, one column's encoder, the segments
+ * built so far.  A unit with more than 256 MB of values is refused.
  */
 #include "postgres.h"
 
@@ -39,11 +41,11 @@
 #include "ring/publish.h"
 
 /* Values of one unit; more stays in the heap. */
-#define POPULATE_MAX_BYTES ((Size) 256 * 1024 * 1024)
+#define POPULATE_MAX_BYTES ((Size)256 * 1024 * 1024)
 
 /* Segments of at least this size get a block of the region of their own; smaller ones lie behind the unit's
  * head, so that a small table does not take a page for every column. */
-#define POPULATE_OWN_BLOCK ((Size) 64 * 1024)
+#define POPULATE_OWN_BLOCK ((Size)64 * 1024)
 
 /* What to do with an attribute when a tuple is walked. */
 typedef enum DeformAction
@@ -61,65 +63,65 @@ typedef enum DeformAction
 
 typedef struct BuildColumn
 {
-	AttrNumber	 attnum;
+	AttrNumber attnum;
 	DeformAction action;
-	bool		 has_nulls;
-	bool		 irregular; /* NUMERIC: some value does not fit; to be walked again as BYTES */
-	int			 scale;		/* NUMERIC: of every value so far; -1: none seen */
-	uint64		*nulls;		/* bit a row */
+	bool has_nulls;
+	bool irregular; /* NUMERIC: some value does not fit; to be walked again as BYTES */
+	int scale;		/* NUMERIC: of every value so far; -1: none seen */
+	uint64 *nulls;	/* bit a row */
 	union
 	{
-		void		*any;
-		int64		*i64;
-		float4		*f32;
-		float8		*f64;
+		void *any;
+		int64 *i64;
+		float4 *f32;
+		float8 *f64;
 		const char **ptr;
 	} v;
-	uint32		  *len; /* BYTES */
+	uint32 *len; /* BYTES */
 	StrataSegment *segment;
 } BuildColumn;
 
 /* One attribute of the tuple, wanted or to be stepped over. */
 typedef struct DeformAttribute
 {
-	int16		 attlen;
-	char		 attalign;
+	int16 attlen;
+	char attalign;
 	BuildColumn *column; /* NULL: step over */
 } DeformAttribute;
 
 typedef struct UnitBuild
 {
-	StrataHold	  hold; /* of the region blocks */
+	StrataHold hold; /* of the region blocks */
 	MemoryContext context;
-	Relation	  rel;
-	uint32		  unitno;
-	uint32		  unit_blocks;
-	BlockNumber	  first;
-	uint32		  nblocks;
-	BlockNumber	  heap_blocks;
+	Relation rel;
+	uint32 unitno;
+	uint32 unit_blocks;
+	BlockNumber first;
+	uint32 nblocks;
+	BlockNumber heap_blocks;
 	StrataTableConfig config;
-	char		  table_name[2 * NAMEDATALEN];
+	char table_name[2 * NAMEDATALEN];
 
-	XLogRecPtr	   insert_pos;
-	XLogRecPtr	   newest_lsn;
+	XLogRecPtr insert_pos;
+	XLogRecPtr newest_lsn;
 	StrataMapCopy *map;
 
-	uint64	copied[STRATA_UNIT_WORDS];
-	uint32	copied_blocks;
+	uint64 copied[STRATA_UNIT_WORDS];
+	uint32 copied_blocks;
 	uint32 *block_row; /* nblocks + 1 */
-	char  **pages;	   /* nblocks; NULL: not copied */
-	uint32	nrows;
-	Size	bytes; /* of values, so far */
+	char **pages;	   /* nblocks; NULL: not copied */
+	uint32 nrows;
+	Size bytes; /* of values, so far */
 
-	int				 ncols;
-	BuildColumn		*cols;
-	int				 natts; /* attributes to walk: up to the last wanted one */
+	int ncols;
+	BuildColumn *cols;
+	int natts; /* attributes to walk: up to the last wanted one */
 	DeformAttribute *atts;
 
-	uint32			   nmemory;
+	uint32 nmemory;
 	StrataRegionBlock *memory; /* ncols + 1 entries */
-	Size			   unit_bytes;
-	StrataUnit		  *looking_at; /* a published unit, referenced */
+	Size unit_bytes;
+	StrataUnit *looking_at; /* a published unit, referenced */
 } UnitBuild;
 
 /* ---- numerics ---- */
@@ -132,9 +134,29 @@ static bool
 numeric_parse_works(void)
 {
 	static const char *const regular[] = {
-		"0", "0.00", "1", "-1", "9999", "10000", "10001", "123456789", "-99999999.99", "0.1", "0.01", "0.0001",
-		"0.00001", "-0.000000000000000001", "1.10", "1.1000", "100000000", "12345678901234.56",
-		"99999999999999999", "-922337203685477580", "100000000000000000.0", "5000.05", "0.12345678",
+		"0",
+		"0.00",
+		"1",
+		"-1",
+		"9999",
+		"10000",
+		"10001",
+		"123456789",
+		"-99999999.99",
+		"0.1",
+		"0.01",
+		"0.0001",
+		"0.00001",
+		"-0.000000000000000001",
+		"1.10",
+		"1.1000",
+		"100000000",
+		"12345678901234.56",
+		"99999999999999999",
+		"-922337203685477580",
+		"100000000000000000.0",
+		"5000.05",
+		"0.12345678",
 	};
 	static const char *const special[] = {"NaN", "Infinity", "-Infinity", "1e30", "0.0000000000000000001"};
 	static int works = -1;
@@ -144,28 +166,29 @@ numeric_parse_works(void)
 	works = 1;
 	for (int i = 0; i < lengthof(regular) + lengthof(special); i++)
 	{
-		bool		want = i < lengthof(regular);
+		bool want = i < lengthof(regular);
 		const char *text = want ? regular[i] : special[i - lengthof(regular)];
-		Datum		d = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-											Int32GetDatum(-1));
+		Datum d = DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+									  Int32GetDatum(-1));
 		struct varlena *image = PG_DETOAST_DATUM_PACKED(d);
-		int64		value;
-		int			scale;
-		bool		got = strata_numeric_parse(VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image), &value, &scale);
+		int64 value;
+		int scale;
+		bool got = strata_numeric_parse(VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image), &value, &scale);
 
 		if (got && want)
 		{
 			/* value / 10^scale as numeric.c itself would print it. */
 			Numeric back = int64_div_fast_to_numeric(value, scale);
-			char   *printed = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(back)));
-			char   *original = DatumGetCString(DirectFunctionCall1(numeric_out, d));
+			char *printed = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(back)));
+			char *original = DatumGetCString(DirectFunctionCall1(numeric_out, d));
 
 			got = strcmp(printed, original) == 0;
 		}
 		if (got != want)
 		{
 			ereport(LOG, (errmsg("pg_strata does not know this server's numeric format (%s); "
-								 "numeric columns are stored as bytes", text)));
+								 "numeric columns are stored as bytes",
+								 text)));
 			works = 0;
 			break;
 		}
@@ -176,16 +199,16 @@ numeric_parse_works(void)
 /* ---- step 1: pages ---- */
 
 /*
- * Copies one block if all of it may be copied: flagged all-visible, with an LSN, and with no line pointer that
- * an all-visible page cannot have.  Returns its rows, or -1.
+ * Copies one block if all of it may be copied: flagged all-visible, with an LSN, and with no line pointer
+ * that an all-visible page cannot have.  Returns its rows, or -1.
  */
 static int
 populate_copy_page(UnitBuild *b, uint32 i, bool *no_lsn)
 {
 	Buffer buffer = ReadBufferExtended(b->rel, MAIN_FORKNUM, b->first + i, RBM_NORMAL, b->map->strategy);
-	Page   page = BufferGetPage(buffer);
-	char  *copy = NULL;
-	int	   rows = 0;
+	Page page = BufferGetPage(buffer);
+	char *copy = NULL;
+	int rows = 0;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	if (!PageIsNew(page) && PageIsAllVisible(page))
@@ -202,7 +225,7 @@ populate_copy_page(UnitBuild *b, uint32 i, bool *no_lsn)
 	if (copy == NULL)
 		return -1;
 
-	page = (Page) copy;
+	page = (Page)copy;
 	for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
 	{
 		ItemId item = PageGetItemId(page, line);
@@ -225,7 +248,7 @@ static StrataPopulateResult
 populate_copy_pages(UnitBuild *b)
 {
 	uint64 visible[STRATA_UNIT_WORDS] = {0};
-	bool   no_lsn = false;
+	bool no_lsn = false;
 
 	strata_map_bits(b->map, b->first, b->nblocks, visible);
 	b->pages = palloc0(b->nblocks * sizeof(char *));
@@ -274,8 +297,8 @@ populate_choose_columns(UnitBuild *b)
 	for (int a = 0; a < desc->natts; a++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, a);
-		BuildColumn		 *col;
-		StrataRep		  rep;
+		BuildColumn *col;
+		StrataRep rep;
 
 		b->atts[a].attlen = att->attlen;
 		b->atts[a].attalign = att->attalign;
@@ -356,15 +379,15 @@ populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *v
 		}
 		if (VARATT_CAN_MAKE_SHORT(value))
 		{
-			Size  len = VARATT_CONVERTED_SHORT_SIZE(value);
+			Size len = VARATT_CONVERTED_SHORT_SIZE(value);
 			char *s = MemoryContextAlloc(b->context, len);
 
 			SET_VARSIZE_SHORT(s, len);
 			memcpy(s + VARHDRSZ_SHORT, VARDATA(value), len - VARHDRSZ_SHORT);
-			value = (struct varlena *) s;
+			value = (struct varlena *)s;
 		}
 	}
-	col->v.ptr[row] = (const char *) value;
+	col->v.ptr[row] = (const char *)value;
 	col->len[row] = VARSIZE_ANY(value);
 	b->bytes += col->len[row];
 }
@@ -392,28 +415,28 @@ populate_put(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
 	switch (col->action)
 	{
 		case DEFORM_BOOL:
-			col->v.i64[row] = *(const bool *) p;
+			col->v.i64[row] = *(const bool *)p;
 			break;
 		case DEFORM_INT2:
-			col->v.i64[row] = *(const int16 *) p;
+			col->v.i64[row] = *(const int16 *)p;
 			break;
 		case DEFORM_INT4:
-			col->v.i64[row] = *(const int32 *) p;
+			col->v.i64[row] = *(const int32 *)p;
 			break;
 		case DEFORM_INT8:
-			col->v.i64[row] = *(const int64 *) p;
+			col->v.i64[row] = *(const int64 *)p;
 			break;
 		case DEFORM_FLOAT4:
-			col->v.f32[row] = *(const float4 *) p;
+			col->v.f32[row] = *(const float4 *)p;
 			break;
 		case DEFORM_FLOAT8:
-			col->v.f64[row] = *(const float8 *) p;
+			col->v.f64[row] = *(const float8 *)p;
 			break;
 		case DEFORM_NUMERIC:
-			populate_put_numeric(col, row, (struct varlena *) p);
+			populate_put_numeric(col, row, (struct varlena *)p);
 			break;
 		case DEFORM_BYTES:
-			populate_put_bytes(b, col, row, (struct varlena *) p);
+			populate_put_bytes(b, col, row, (struct varlena *)p);
 			break;
 		case DEFORM_SKIP:
 			break;
@@ -424,7 +447,7 @@ populate_put(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
 static void
 populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
 {
-	bool  isnull;
+	bool isnull;
 	Datum value = getmissingattr(RelationGetDescr(b->rel), col->attnum, &isnull);
 
 	if (isnull)
@@ -435,7 +458,7 @@ populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
 	{
 		/* By value: store it as it would lie in a tuple. */
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(b->rel), col->attnum - 1);
-		char			  image[sizeof(Datum)] pg_attribute_aligned(8);
+		char image[sizeof(Datum)] pg_attribute_aligned(8);
 
 		store_att_byval(image, value, att->attlen);
 		populate_put(b, col, row, image);
@@ -446,11 +469,11 @@ populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
 static void
 populate_deform(UnitBuild *b, HeapTupleHeader tuple, uint32 row)
 {
-	int			natts = Min(HeapTupleHeaderGetNatts(tuple), b->natts);
-	bool		has_nulls = (tuple->t_infomask & HEAP_HASNULL) != 0;
-	const char *start = (const char *) tuple + tuple->t_hoff;
-	uint32		off = 0;
-	int			a;
+	int natts = Min(HeapTupleHeaderGetNatts(tuple), b->natts);
+	bool has_nulls = (tuple->t_infomask & HEAP_HASNULL) != 0;
+	const char *start = (const char *)tuple + tuple->t_hoff;
+	uint32 off = 0;
+	int a;
 
 	for (a = 0; a < natts; a++)
 	{
@@ -490,7 +513,7 @@ populate_walk(UnitBuild *b)
 
 	for (uint32 i = 0; i < b->nblocks; i++)
 	{
-		Page page = (Page) b->pages[i];
+		Page page = (Page)b->pages[i];
 
 		CHECK_FOR_INTERRUPTS();
 		if (page == NULL)
@@ -502,7 +525,7 @@ populate_walk(UnitBuild *b)
 
 			/* Redirects lead to a normal pointer of the same page, so each tuple comes once. */
 			if (ItemIdIsNormal(item))
-				populate_deform(b, (HeapTupleHeader) PageGetItem(page, item), row++);
+				populate_deform(b, (HeapTupleHeader)PageGetItem(page, item), row++);
 		}
 		if (b->bytes > POPULATE_MAX_BYTES)
 			return false;
@@ -520,7 +543,7 @@ populate_fill_columns(UnitBuild *b)
 	for (int c = 0; c < b->ncols; c++)
 		populate_alloc_column(b, &b->cols[c]);
 	/* Fixed-width values count with their width in the arrays. */
-	b->bytes = (Size) b->nrows * b->ncols * 8;
+	b->bytes = (Size)b->nrows * b->ncols * 8;
 	if (b->bytes > POPULATE_MAX_BYTES || !populate_walk(b))
 		return false;
 
@@ -559,7 +582,8 @@ populate_builder_free(void *arg, void *p)
 
 /* Tells that a column is about to be, or was, encoded. */
 static void
-populate_compression_event(UnitBuild *b, const BuildColumn *col, Size original, const StrataSegment *done, uint64 us)
+populate_compression_event(UnitBuild *b, const BuildColumn *col, Size original, const StrataSegment *done,
+						   uint64 us)
 {
 	const char *column = NameStr(TupleDescAttr(RelationGetDescr(b->rel), col->attnum - 1)->attname);
 	StrataEvent ev;
@@ -573,7 +597,8 @@ populate_compression_event(UnitBuild *b, const BuildColumn *col, Size original, 
 	if (done)
 	{
 		strata_event_int(&ev, STRATA_F_COMPRESSED_BYTES, done->bytes);
-		strata_event_double(&ev, STRATA_F_COMPRESSION_RATIO, done->bytes > 0 ? (double) original / done->bytes : 1);
+		strata_event_double(&ev, STRATA_F_COMPRESSION_RATIO,
+							done->bytes > 0 ? (double)original / done->bytes : 1);
 		strata_event_int(&ev, STRATA_F_DURATION_US, us);
 	}
 	strata_event_publish(&ev);
@@ -593,7 +618,7 @@ populate_column_bytes(const UnitBuild *b, const BuildColumn *col)
 		return bytes;
 	}
 	if (col->has_nulls)
-		nulls = pg_popcount((const char *) col->nulls, (int) ((b->nrows + 63) / 64 * sizeof(uint64)));
+		nulls = pg_popcount((const char *)col->nulls, (int)((b->nrows + 63) / 64 * sizeof(uint64)));
 	return (b->nrows - nulls) * (col->action == DEFORM_FLOAT4 ? sizeof(float4) : 8);
 }
 
@@ -602,8 +627,8 @@ populate_build_segment(UnitBuild *b, BuildColumn *col)
 {
 	StrataColumnData data = {.nrows = b->nrows, .nulls = col->has_nulls ? col->nulls : NULL};
 	StrataBuildMemory memory = {populate_builder_alloc, populate_builder_free, b->context};
-	Size			  original = populate_column_bytes(b, col);
-	instr_time		  start, end;
+	Size original = populate_column_bytes(b, col);
+	instr_time start, end;
 
 	switch (col->action)
 	{
@@ -664,21 +689,21 @@ populate_place(char *base, Size *used, Size bytes)
 /* The parts of a unit's head block, in the order they lie there. */
 typedef struct UnitHead
 {
-	StrataUnit			   *unit;
+	StrataUnit *unit;
 	struct StrataUnitFresh *fresh;
-	StrataRegionBlock	   *memory;
-	StrataUnitColumn	   *cols;
-	uint32				   *block_row;
-	uint64				   *copied;
-	pg_atomic_uint64	   *sticky;
-	char				  **segments; /* of the small columns, private array; NULL entries: a block of its own */
+	StrataRegionBlock *memory;
+	StrataUnitColumn *cols;
+	uint32 *block_row;
+	uint64 *copied;
+	pg_atomic_uint64 *sticky;
+	char **segments; /* of the small columns, private array; NULL entries: a block of its own */
 } UnitHead;
 
 /* Lays out the head block at base, or only counts its size. */
 static Size
 populate_layout_head(const UnitBuild *b, char *base, UnitHead *h)
 {
-	Size   used = 0;
+	Size used = 0;
 	uint32 nwords = (b->nblocks + 63) / 64;
 
 	h->unit = populate_place(base, &used, sizeof(StrataUnit));
@@ -698,7 +723,7 @@ static void
 populate_fill_fresh(const UnitBuild *b, UnitHead *h)
 {
 	struct StrataUnitFresh *f = h->fresh;
-	BlockNumber				map_page = strata_map_page_of(b->first);
+	BlockNumber map_page = strata_map_page_of(b->first);
 
 	pg_atomic_init_u32(&f->refs, 1);
 	f->dbid = MyDatabaseId;
@@ -709,7 +734,8 @@ populate_fill_fresh(const UnitBuild *b, UnitHead *h)
 	f->map_page = map_page;
 	f->split = Min(b->nblocks, strata_map_first_block(map_page + 1) - b->first);
 	pg_atomic_init_u64(&f->map_lsn[0], strata_map_page(b->map, map_page)->lsn);
-	pg_atomic_init_u64(&f->map_lsn[1], f->split < b->nblocks ? strata_map_page(b->map, map_page + 1)->lsn : 0);
+	pg_atomic_init_u64(&f->map_lsn[1],
+					   f->split < b->nblocks ? strata_map_page(b->map, map_page + 1)->lsn : 0);
 	f->copied_blocks = b->copied_blocks;
 	f->nwords = (b->nblocks + 63) / 64;
 	memcpy(h->copied, b->copied, f->nwords * sizeof(uint64));
@@ -731,9 +757,9 @@ static StrataUnit *
 populate_move_to_region(UnitBuild *b)
 {
 	TupleDesc desc = RelationGetDescr(b->rel);
-	UnitHead  h = {.segments = palloc0(Max(b->ncols, 1) * sizeof(char *))};
-	Size	  head_bytes = populate_layout_head(b, NULL, &h);
-	char	 *head;
+	UnitHead h = {.segments = palloc0(Max(b->ncols, 1) * sizeof(char *))};
+	Size head_bytes = populate_layout_head(b, NULL, &h);
+	char *head;
 
 	b->memory = palloc((b->ncols + 1) * sizeof(StrataRegionBlock));
 	head = populate_region_alloc(b, head_bytes);
@@ -743,7 +769,7 @@ populate_move_to_region(UnitBuild *b)
 
 	for (int c = 0; c < b->ncols; c++)
 	{
-		StrataSegment	 *segment = b->cols[c].segment;
+		StrataSegment *segment = b->cols[c].segment;
 		Form_pg_attribute att = TupleDescAttr(desc, b->cols[c].attnum - 1);
 
 		if (h.segments[c] == NULL && (h.segments[c] = populate_region_alloc(b, segment->bytes)) == NULL)
@@ -753,7 +779,7 @@ populate_move_to_region(UnitBuild *b)
 									   .type = att->atttypid,
 									   .typmod = att->atttypmod,
 									   .collation = att->attcollation,
-									   .segment = (const StrataSegment *) h.segments[c]};
+									   .segment = (const StrataSegment *)h.segments[c]};
 	}
 	memcpy(h.block_row, b->block_row, (b->nblocks + 1) * sizeof(uint32));
 	populate_fill_fresh(b, &h);
@@ -778,7 +804,7 @@ populate_move_to_region(UnitBuild *b)
 static void
 populate_release(StrataHold *hold)
 {
-	UnitBuild *b = (UnitBuild *) hold;
+	UnitBuild *b = (UnitBuild *)hold;
 
 	if (b->looking_at != NULL)
 		strata_store_unref(b->looking_at);
@@ -789,10 +815,11 @@ populate_release(StrataHold *hold)
 static bool
 populate_is_up_to_date(UnitBuild *b)
 {
-	StrataUnit *unit = strata_store_ref(RelationGetRelid(b->rel), StrataRelNumber(b->rel), b->unit_blocks, b->unitno);
-	uint64		fresh[STRATA_UNIT_WORDS] = {0};
-	uint64		visible[STRATA_UNIT_WORDS] = {0};
-	bool		same;
+	StrataUnit *unit =
+		strata_store_ref(RelationGetRelid(b->rel), StrataRelNumber(b->rel), b->unit_blocks, b->unitno);
+	uint64 fresh[STRATA_UNIT_WORDS] = {0};
+	uint64 visible[STRATA_UNIT_WORDS] = {0};
+	bool same;
 
 	if (unit == NULL)
 		return false;
@@ -817,7 +844,7 @@ static StrataPopulateResult
 populate_build(UnitBuild *b, bool force)
 {
 	StrataPopulateResult result;
-	StrataUnit			*unit;
+	StrataUnit *unit;
 
 	/* First the position, then the map, then the pages. */
 	b->insert_pos = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetXLogInsertRecPtr();
@@ -861,10 +888,10 @@ populate_build(UnitBuild *b, bool force)
 StrataPopulateResult
 strata_store_populate_unit(Relation rel, uint32 unitno, bool force, StrataPopulateStats *stats)
 {
-	MemoryContext		 context, before;
-	UnitBuild			*b;
+	MemoryContext context, before;
+	UnitBuild *b;
 	StrataPopulateResult result = STRATA_POPULATE_GONE;
-	instr_time			 start, end;
+	instr_time start, end;
 
 	INSTR_TIME_SET_CURRENT(start);
 	memset(stats, 0, sizeof(*stats));
@@ -878,7 +905,8 @@ strata_store_populate_unit(Relation rel, uint32 unitno, bool force, StrataPopula
 	strata_hold(&b->hold, context, populate_release);
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (strata_store_population_config(RelationGetRelid(rel), StrataRelNumber(rel), &b->config, &b->unit_blocks) &&
+	if (strata_store_population_config(RelationGetRelid(rel), StrataRelNumber(rel), &b->config,
+									   &b->unit_blocks) &&
 		strata_store_table_name(RelationGetRelid(rel), b->table_name, sizeof(b->table_name)))
 		result = populate_build(b, force);
 	PopActiveSnapshot();

@@ -1,9 +1,9 @@
 /*
  * read.c - one scan's view of a table: which units it may use, and which blocks it must read from the heap.
  *
- * The order in strata_read_begin() and strata_read_unit() is part of the argument in freshness.c: the snapshot
- * is the caller's and comes first; then the predicate lock of a serializable transaction, then the heap's size and,
- * page by page when first needed, the visibility map; units are pinned last.
+ * The order in strata_read_begin() and strata_read_unit() is part of the argument in freshness.c: the
+ * snapshot is the caller's and comes first; then the predicate lock of a serializable transaction, then the
+ * heap's size and, page by page when first needed, the visibility map; units are pinned last.
  */
 #include "postgres.h"
 
@@ -25,23 +25,23 @@
 
 struct StrataReadPrivate
 {
-	StrataHold	   hold; /* of the pins */
-	MemoryContext  context;
-	Oid			   relid;
-	Oid			   relnumber;
-	bool		   stored;		 /* had units of this relfilenode and unit size at begin */
-	bool		   serializable; /* predicate lock taken; freshness needs the page locks */
+	StrataHold hold; /* of the pins */
+	MemoryContext context;
+	Oid relid;
+	Oid relnumber;
+	bool stored;	   /* had units of this relfilenode and unit size at begin */
+	bool serializable; /* predicate lock taken; freshness needs the page locks */
 	StrataMapCopy *map;
-	int			   npins;
-	int			   room;
-	StrataUnit	 **pins;
+	int npins;
+	int room;
+	StrataUnit **pins;
 };
 
 /* However the read ends: gives back its pins. */
 static void
 read_release(StrataHold *hold)
 {
-	struct StrataReadPrivate *p = (struct StrataReadPrivate *) hold;
+	struct StrataReadPrivate *p = (struct StrataReadPrivate *)hold;
 
 	while (p->npins > 0)
 		strata_store_unref(p->pins[--p->npins]);
@@ -52,7 +52,7 @@ strata_read_begin(Relation rel, Snapshot snapshot, BlockNumber nblocks, uint32 u
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "strata read", ALLOCSET_SMALL_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(context);
-	StrataRead	 *read = palloc0(sizeof(StrataRead));
+	StrataRead *read = palloc0(sizeof(StrataRead));
 	struct StrataReadPrivate *p = palloc0(sizeof(struct StrataReadPrivate));
 	uint32 table_blocks;
 
@@ -68,8 +68,10 @@ strata_read_begin(Relation rel, Snapshot snapshot, BlockNumber nblocks, uint32 u
 	read->rel = rel;
 	read->snapshot = snapshot;
 	read->nblocks = nblocks != InvalidBlockNumber ? nblocks : RelationGetNumberOfBlocks(rel);
-	read->unit_blocks = unit_blocks != 0 ? unit_blocks : table_blocks != 0 ? table_blocks : READ_DEFAULT_UNIT_BLOCKS;
-	read->nunits = (uint32) (((uint64) read->nblocks + read->unit_blocks - 1) / read->unit_blocks);
+	read->unit_blocks = unit_blocks != 0	? unit_blocks
+						: table_blocks != 0 ? table_blocks
+											: READ_DEFAULT_UNIT_BLOCKS;
+	read->nunits = (uint32)(((uint64)read->nblocks + read->unit_blocks - 1) / read->unit_blocks);
 	read->priv = p;
 	Assert(read->unit_blocks % 64 == 0 && read->unit_blocks <= STRATA_MAX_UNIT_BLOCKS);
 
@@ -123,16 +125,16 @@ read_unpin(struct StrataReadPrivate *p, const StrataUnit *unit)
 		if (p->pins[i] == unit)
 		{
 			p->pins[i] = p->pins[--p->npins];
-			strata_store_unref((StrataUnit *) unit);
+			strata_store_unref((StrataUnit *)unit);
 			return;
 		}
 	elog(ERROR, "unit %u is not pinned by this read", unit->unitno);
 }
 
 /*
- * May a reader that sees nblocks blocks of the unit's range use it at all?  Not when the unit has rows past them
- * (VACUUM cut the heap short, or the heap grew after a parallel leader looked): the rows have no bit to be masked
- * by.  Not when the snapshot is so old that vacuum may have removed rows it should see.
+ * May a reader that sees nblocks blocks of the unit's range use it at all?  Not when the unit has rows past
+ * them (VACUUM cut the heap short, or the heap grew after a parallel leader looked): the rows have no bit to
+ * be masked by.  Not when the snapshot is so old that vacuum may have removed rows it should see.
  */
 static bool
 read_unit_usable(const StrataUnit *unit, uint32 nblocks, Snapshot snapshot)
@@ -146,9 +148,9 @@ const StrataUnit *
 strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 {
 	struct StrataReadPrivate *p = read->priv;
-	StrataUnit				 *unit;
-	uint64					  usable[STRATA_UNIT_WORDS] = {0};
-	uint32					  nfresh = 0;
+	StrataUnit *unit;
+	uint64 usable[STRATA_UNIT_WORDS] = {0};
+	uint32 nfresh = 0;
 
 	Assert(u < read->nunits);
 	fresh->nblocks = Min(read->unit_blocks, read->nblocks - u * read->unit_blocks);
@@ -198,15 +200,16 @@ const StrataUnitColumn *
 strata_unit_column(const StrataUnit *unit, TupleDesc desc, AttrNumber attnum)
 {
 	Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
-	uint32			  low = 0, high = unit->ncols;
+	uint32 low = 0, high = unit->ncols;
 
 	while (low < high)
 	{
-		uint32					mid = (low + high) / 2;
+		uint32 mid = (low + high) / 2;
 		const StrataUnitColumn *col = &unit->cols[mid];
 
 		if (col->attnum == attnum)
-			return col->type == att->atttypid && col->typmod == att->atttypmod && col->collation == att->attcollation
+			return col->type == att->atttypid && col->typmod == att->atttypmod &&
+						   col->collation == att->attcollation
 					   ? col
 					   : NULL;
 		if (col->attnum < attnum)
@@ -221,22 +224,22 @@ strata_unit_column(const StrataUnit *unit, TupleDesc desc, AttrNumber attnum)
 
 struct StrataUnitPin
 {
-	StrataHold	  hold;
+	StrataHold hold;
 	MemoryContext context;
-	StrataUnit	 *unit;
+	StrataUnit *unit;
 };
 
 static void
 pin_release(StrataHold *hold)
 {
-	strata_store_unref(((StrataUnitPin *) hold)->unit);
+	strata_store_unref(((StrataUnitPin *)hold)->unit);
 }
 
 StrataUnitPin *
 strata_store_pin(Oid relid, uint32 unitno, const StrataUnit **unit)
 {
-	MemoryContext	context = AllocSetContextCreate(CurrentMemoryContext, "strata pin", ALLOCSET_SMALL_SIZES);
-	StrataUnitPin  *pin = MemoryContextAlloc(context, sizeof(StrataUnitPin));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "strata pin", ALLOCSET_SMALL_SIZES);
+	StrataUnitPin *pin = MemoryContextAlloc(context, sizeof(StrataUnitPin));
 	StrataTableStat stat;
 
 	pin->context = context;
@@ -263,15 +266,16 @@ strata_store_unpin(StrataUnitPin *pin)
 StrataUnitStaleness *
 strata_store_staleness(Relation rel, uint32 *nunits)
 {
-	StrataRead			*read;
+	StrataRead *read;
 	StrataUnitStaleness *out;
-	StrataFresh			*fresh = palloc(sizeof(StrataFresh));
-	StrataTableStat		 stat;
-	uint32				 unit_blocks = 0;
-	Snapshot			 snapshot = RegisterSnapshot(GetLatestSnapshot());
+	StrataFresh *fresh = palloc(sizeof(StrataFresh));
+	StrataTableStat stat;
+	uint32 unit_blocks = 0;
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 
 	/* A prepared table without units has a unit size too. */
-	if (strata_store_table(MyDatabaseId, RelationGetRelid(rel), &stat) && stat.relnumber == StrataRelNumber(rel))
+	if (strata_store_table(MyDatabaseId, RelationGetRelid(rel), &stat) &&
+		stat.relnumber == StrataRelNumber(rel))
 		unit_blocks = stat.unit_blocks;
 	read = strata_read_begin(rel, snapshot, InvalidBlockNumber, unit_blocks);
 	out = palloc0(Max(read->nunits, 1) * sizeof(StrataUnitStaleness));
@@ -279,8 +283,8 @@ strata_store_staleness(Relation rel, uint32 *nunits)
 	for (uint32 u = 0; u < read->nunits; u++)
 	{
 		StrataUnitStaleness *s = &out[u];
-		uint64				 visible[STRATA_UNIT_WORDS] = {0};
-		const StrataUnit	*unit = strata_read_unit(read, u, fresh);
+		uint64 visible[STRATA_UNIT_WORDS] = {0};
+		const StrataUnit *unit = strata_read_unit(read, u, fresh);
 
 		strata_map_bits(read->priv->map, u * read->unit_blocks, fresh->nblocks, visible);
 		s->nblocks = fresh->nblocks;

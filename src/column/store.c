@@ -3,9 +3,9 @@
  *
  * The directory is a hash in PostgreSQL shared memory, cut into partitions with a lock each; the lock of a
  * partition guards its tables and their units[] arrays.  A reader needs it for as long as it takes to find
- * a pointer and add one to the unit's reference count, once every 64 K rows; writers of it are population, eviction and
- * DDL.  A unit's own memory needs no lock: it does not change, and the reference count says when it may go.
- * The rules are in README.md.
+ * a pointer and add one to the unit's reference count, once every 64 K rows; writers of it are population,
+ * eviction and DDL.  A unit's own memory needs no lock: it does not change, and the reference count says when
+ * it may go. The rules are in README.md.
  */
 #include "postgres.h"
 
@@ -36,16 +36,17 @@ typedef struct StoreShared
 	pg_atomic_uint64 bytes;
 } StoreShared;
 
-static HTAB			*store_tables;
+static HTAB *store_tables;
 static LWLockPadded *store_locks;
-static StoreShared	*store;
+static StoreShared *store;
 
 /* ---- start ---- */
 
 static Size
 store_shmem_size(void)
 {
-	return add_size(MAXALIGN(sizeof(StoreShared)), hash_estimate_size(STRATA_MAX_TABLES, sizeof(StrataTable)));
+	return add_size(MAXALIGN(sizeof(StoreShared)),
+					hash_estimate_size(STRATA_MAX_TABLES, sizeof(StrataTable)));
 }
 
 static void
@@ -60,7 +61,7 @@ store_shmem_startup(void)
 	HASHCTL info = {.keysize = sizeof(StrataTableKey),
 					.entrysize = sizeof(StrataTable),
 					.num_partitions = STORE_PARTITIONS};
-	bool	found;
+	bool found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	store = ShmemInitStruct("pg_strata store", sizeof(StoreShared), &found);
@@ -77,13 +78,14 @@ store_shmem_startup(void)
 
 /* ---- finding tables ---- */
 
-/* A table under its partition's lock.  table is NULL when it is not attached; the lock is held all the same. */
+/* A table under its partition's lock.  table is NULL when it is not attached; the lock is held all the same.
+ */
 typedef struct StoreLocked
 {
 	StrataTableKey key;
-	uint32		   hash;
-	LWLock		  *lock;
-	StrataTable	  *table;
+	uint32 hash;
+	LWLock *lock;
+	StrataTable *table;
 } StoreLocked;
 
 static void
@@ -137,7 +139,7 @@ static StoreNames
 store_names(Relation rel)
 {
 	StoreNames names;
-	char	  *schema = get_namespace_name(RelationGetNamespace(rel));
+	char *schema = get_namespace_name(RelationGetNamespace(rel));
 
 	namestrcpy(&names.schema, schema ? schema : "");
 	namestrcpy(&names.name, RelationGetRelationName(rel));
@@ -161,9 +163,9 @@ strata_store_set_gauges(void)
 StrataUnit *
 strata_store_ref(Oid relid, Oid relnumber, uint32 unit_blocks, uint32 unitno)
 {
-	StoreLocked	 l;
+	StoreLocked l;
 	StrataUnit **slot;
-	StrataUnit	*unit = NULL;
+	StrataUnit *unit = NULL;
 
 	if (store_tables == NULL || pg_atomic_read_u32(&store->tables_with_units) == 0)
 		return NULL;
@@ -207,15 +209,16 @@ static void
 store_count_unit(StrataTable *t, const StrataUnit *unit, int sign)
 {
 	const struct StrataUnitFresh *f = unit->fresh;
-	bool						  had = t->nunits > 0;
+	bool had = t->nunits > 0;
 
 	t->nunits += sign;
-	t->rows += (int64) sign * unit->nrows;
-	t->copied_blocks += (int64) sign * f->copied_blocks;
-	t->bytes += sign * (ssize_t) unit->bytes;
-	t->bytes_raw += sign * (ssize_t) f->bytes_raw;
-	pg_atomic_fetch_add_u64(&t->stale_blocks, (int64) sign * pg_atomic_read_u32((pg_atomic_uint32 *) &f->last_stale));
-	pg_atomic_fetch_add_u64(&store->bytes, sign * (int64) unit->bytes);
+	t->rows += (int64)sign * unit->nrows;
+	t->copied_blocks += (int64)sign * f->copied_blocks;
+	t->bytes += sign * (ssize_t)unit->bytes;
+	t->bytes_raw += sign * (ssize_t)f->bytes_raw;
+	pg_atomic_fetch_add_u64(&t->stale_blocks,
+							(int64)sign * pg_atomic_read_u32((pg_atomic_uint32 *)&f->last_stale));
+	pg_atomic_fetch_add_u64(&store->bytes, sign * (int64)unit->bytes);
 	if (had != (t->nunits > 0))
 		pg_atomic_fetch_add_u32(&store->tables_with_units, t->nunits > 0 ? 1 : -1);
 }
@@ -238,8 +241,8 @@ store_take(StrataTable *t, uint32 unitno)
 static bool
 store_grow(StrataTable *t, uint32 nslots)
 {
-	Size		 old_bytes = (Size) t->nslots * sizeof(StrataUnit *);
-	Size		 new_bytes = (Size) nslots * sizeof(StrataUnit *);
+	Size old_bytes = (Size)t->nslots * sizeof(StrataUnit *);
+	Size new_bytes = (Size)nslots * sizeof(StrataUnit *);
 	StrataUnit **units;
 
 	if (nslots <= t->nslots)
@@ -267,7 +270,7 @@ store_grow(StrataTable *t, uint32 nslots)
 static void
 store_reset_slots(StrataTable *t)
 {
-	Size bytes = (Size) t->nslots * sizeof(StrataUnit *);
+	Size bytes = (Size)t->nslots * sizeof(StrataUnit *);
 
 	Assert(t->nunits == 0);
 	if (t->units != NULL)
@@ -285,15 +288,15 @@ StrataPopulateResult
 strata_store_publish(StrataUnit *unit, uint32 unit_blocks, BlockNumber heap_blocks)
 {
 	struct StrataUnitFresh *f = unit->fresh;
-	StrataPopulateResult	result = STRATA_POPULATE_GONE;
-	StrataUnit			   *old = NULL;
-	StoreLocked				l;
+	StrataPopulateResult result = STRATA_POPULATE_GONE;
+	StrataUnit *old = NULL;
+	StoreLocked l;
 
 	store_lock(&l, f->dbid, f->relid, LW_EXCLUSIVE);
 	if (l.table != NULL && l.table->relnumber == f->relnumber && l.table->unit_blocks == unit_blocks)
 	{
 		StrataTable *t = l.table;
-		uint32		 nslots = Max(unit->unitno + 1, (heap_blocks + unit_blocks - 1) / unit_blocks);
+		uint32 nslots = Max(unit->unitno + 1, (heap_blocks + unit_blocks - 1) / unit_blocks);
 
 		if (!store_grow(t, nslots))
 			result = STRATA_POPULATE_NO_MEMORY;
@@ -320,8 +323,8 @@ void
 strata_store_drop_unit(Oid relid, Oid relnumber, uint32 unit_blocks, uint32 unitno)
 {
 	StrataUnit **slot;
-	StrataUnit	*unit = NULL;
-	StoreLocked	 l;
+	StrataUnit *unit = NULL;
+	StoreLocked l;
 
 	store_lock(&l, MyDatabaseId, relid, LW_EXCLUSIVE);
 	slot = store_slot(l.table, relnumber, unit_blocks, unitno);
@@ -336,8 +339,8 @@ void
 strata_store_note_stale(const StrataUnit *unit, uint32 nstale)
 {
 	struct StrataUnitFresh *f = unit->fresh;
-	StrataUnit			  **slot;
-	StoreLocked				l;
+	StrataUnit **slot;
+	StoreLocked l;
 
 	if (pg_atomic_read_u32(&f->last_stale) == nstale)
 		return;
@@ -348,7 +351,7 @@ strata_store_note_stale(const StrataUnit *unit, uint32 nstale)
 	{
 		uint32 before = pg_atomic_exchange_u32(&f->last_stale, nstale);
 
-		pg_atomic_fetch_add_u64(&l.table->stale_blocks, (int64) nstale - (int64) before);
+		pg_atomic_fetch_add_u64(&l.table->stale_blocks, (int64)nstale - (int64)before);
 	}
 	store_unlock(&l);
 }
@@ -366,7 +369,7 @@ bool
 strata_store_table_name(Oid relid, char *buf, Size len)
 {
 	StoreLocked l;
-	bool		found;
+	bool found;
 
 	store_lock(&l, MyDatabaseId, relid, LW_SHARED);
 	found = l.table != NULL;
@@ -380,7 +383,7 @@ strata_store_table_name(Oid relid, char *buf, Size len)
 static Size
 store_unit_leaves(StrataUnit *unit, const char *table, StrataEvictReason reason)
 {
-	Size		bytes = unit->bytes;
+	Size bytes = unit->bytes;
 	StrataEvent ev;
 
 	strata_event_begin(&ev, STRATA_EV_SEGMENT_EVICTED);
@@ -411,19 +414,19 @@ store_table_leaves(const char *table, uint64 rows, Size bytes, StrataEvictReason
 }
 
 /*
- * Empties a table that is locked exclusively, and unlocks it.  units[] itself is taken out under the lock, so no
- * list of unbounded length has to be made there; the units are let go of afterwards.
+ * Empties a table that is locked exclusively, and unlocks it.  units[] itself is taken out under the lock, so
+ * no list of unbounded length has to be made there; the units are let go of afterwards.
  */
 static Size
 store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 {
 	StrataTable *t = l->table;
 	StrataUnit **units = t->units;
-	uint32		 nslots = t->nslots;
-	uint64		 rows = t->rows;
-	uint32		 nunits = t->nunits;
-	char		 name[2 * NAMEDATALEN];
-	Size		 bytes = 0;
+	uint32 nslots = t->nslots;
+	uint64 rows = t->rows;
+	uint32 nunits = t->nunits;
+	char name[2 * NAMEDATALEN];
+	Size bytes = 0;
 
 	store_qualified_name(t, name, sizeof(name));
 	for (uint32 u = 0; u < nslots; u++)
@@ -431,7 +434,7 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 			store_count_unit(t, units[u], -1);
 	if (units != NULL)
 	{
-		bytes = (Size) nslots * sizeof(StrataUnit *);
+		bytes = (Size)nslots * sizeof(StrataUnit *);
 		t->bytes -= bytes;
 		pg_atomic_fetch_sub_u64(&store->bytes, bytes);
 	}
@@ -461,11 +464,11 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 Size
 strata_store_evict_unit(Oid dbid, Oid relid, uint32 unitno, StrataEvictReason reason)
 {
-	char		name[2 * NAMEDATALEN];
+	char name[2 * NAMEDATALEN];
 	StrataUnit *unit = NULL;
-	bool		last = false;
-	Size		bytes;
-	uint64		rows;
+	bool last = false;
+	Size bytes;
+	uint64 rows;
 	StoreLocked l;
 
 	store_lock(&l, dbid, relid, LW_EXCLUSIVE);
@@ -507,10 +510,10 @@ void
 strata_store_attach(Relation rel, const StrataTableConfig *config)
 {
 	StrataTable *t;
-	StoreLocked	 l;
-	bool		 found;
+	StoreLocked l;
+	bool found;
 
-	StoreNames	 names = store_names(rel);
+	StoreNames names = store_names(rel);
 
 	strata_require_preload();
 	store_lock(&l, MyDatabaseId, RelationGetRelid(rel), LW_EXCLUSIVE);
@@ -519,7 +522,7 @@ strata_store_attach(Relation rel, const StrataTableConfig *config)
 	{
 		if (!found)
 		{
-			memset((char *) t + sizeof(StrataTableKey), 0, sizeof(StrataTable) - sizeof(StrataTableKey));
+			memset((char *)t + sizeof(StrataTableKey), 0, sizeof(StrataTable) - sizeof(StrataTableKey));
 			pg_atomic_init_u64(&t->stale_blocks, 0);
 			pg_atomic_init_u64(&t->last_accessed, 0);
 			pg_atomic_init_u64(&t->scans, 0);
@@ -536,17 +539,16 @@ strata_store_attach(Relation rel, const StrataTableConfig *config)
 	}
 	store_unlock(&l);
 	if (t == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the column store cannot hold more than %d tables", STRATA_MAX_TABLES),
-				 errhint("Disable a table with strata.disable() first.")));
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("the column store cannot hold more than %d tables", STRATA_MAX_TABLES),
+						errhint("Disable a table with strata.disable() first.")));
 }
 
 bool
 strata_store_detach(Oid dbid, Oid relid, StrataEvictReason reason, Size *bytes)
 {
 	StoreLocked l;
-	Size		freed;
+	Size freed;
 
 	if (bytes != NULL)
 		*bytes = 0;
@@ -567,8 +569,8 @@ strata_store_detach(Oid dbid, Oid relid, StrataEvictReason reason, Size *bytes)
 int
 strata_store_detach_database(Oid dbid, StrataEvictReason reason)
 {
-	int				 n;
-	int				 detached = 0;
+	int n;
+	int detached = 0;
 	StrataTableStat *tables;
 
 	if (store_tables == NULL)
@@ -609,7 +611,7 @@ strata_store_set_status(Oid relid, StrataTableStatus status, const char *error)
 uint32
 strata_store_unit_blocks(Oid relid, Oid relnumber)
 {
-	uint32		unit_blocks = 0;
+	uint32 unit_blocks = 0;
 	StoreLocked l;
 
 	if (store_tables == NULL || pg_atomic_read_u32(&store->tables_with_units) == 0)
@@ -624,7 +626,7 @@ strata_store_unit_blocks(Oid relid, Oid relnumber)
 bool
 strata_store_population_config(Oid relid, Oid relnumber, StrataTableConfig *config, uint32 *unit_blocks)
 {
-	bool		ok = false;
+	bool ok = false;
 	StoreLocked l;
 
 	store_lock(&l, MyDatabaseId, relid, LW_SHARED);
@@ -643,8 +645,8 @@ static uint32
 store_choose_unit_blocks(Relation rel)
 {
 	BlockNumber pages;
-	double		tuples, allvisfrac, blocks;
-	uint32		unit_blocks = STRATA_MIN_UNIT_BLOCKS;
+	double tuples, allvisfrac, blocks;
+	uint32 unit_blocks = STRATA_MIN_UNIT_BLOCKS;
 
 	table_relation_estimate_size(rel, NULL, &pages, &tuples, &allvisfrac);
 	blocks = STRATA_UNIT_ROWS / Max(1.0, tuples / Max(pages, 1));
@@ -657,11 +659,11 @@ store_choose_unit_blocks(Relation rel)
 uint32
 strata_store_populate_begin(Relation rel)
 {
-	Oid			relid = RelationGetRelid(rel);
-	Oid			relnumber = StrataRelNumber(rel);
-	uint32		chosen = store_choose_unit_blocks(rel);
+	Oid relid = RelationGetRelid(rel);
+	Oid relnumber = StrataRelNumber(rel);
+	uint32 chosen = store_choose_unit_blocks(rel);
 	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
-	StoreNames	names = store_names(rel);
+	StoreNames names = store_names(rel);
 	StoreLocked l;
 
 	strata_require_preload();
@@ -692,7 +694,7 @@ strata_store_populate_begin(Relation rel)
 	l.table->total_blocks = nblocks;
 	store_unlock(&l);
 
-	return (uint32) (((uint64) nblocks + chosen - 1) / chosen);
+	return (uint32)(((uint64)nblocks + chosen - 1) / chosen);
 }
 
 /* ---- snapshots for views ---- */
@@ -700,7 +702,7 @@ strata_store_populate_begin(Relation rel)
 static void
 store_copy_stat(const StrataTable *t, StrataTableStat *out)
 {
-	StrataTable *a = (StrataTable *) t; /* atomics are read through pointers that are not const */
+	StrataTable *a = (StrataTable *)t; /* atomics are read through pointers that are not const */
 
 	memset(out, 0, sizeof(*out));
 	out->dbid = t->key.dbid;
@@ -721,7 +723,7 @@ store_copy_stat(const StrataTable *t, StrataTableStat *out)
 	out->bytes_raw = t->bytes_raw;
 	out->generation = t->generation;
 	out->populated_at = t->populated_at;
-	out->last_accessed = (TimestampTz) pg_atomic_read_u64(&a->last_accessed);
+	out->last_accessed = (TimestampTz)pg_atomic_read_u64(&a->last_accessed);
 	out->scans = pg_atomic_read_u64(&a->scans);
 	out->rows_from_columns = pg_atomic_read_u64(&a->rows_from_columns);
 	out->rows_from_heap = pg_atomic_read_u64(&a->rows_from_heap);
@@ -734,7 +736,7 @@ bool
 strata_store_table(Oid dbid, Oid relid, StrataTableStat *out)
 {
 	StoreLocked l;
-	bool		found;
+	bool found;
 
 	if (store_tables == NULL)
 		return false;
@@ -750,9 +752,9 @@ StrataTableStat *
 strata_store_tables(Oid dbid, int *n)
 {
 	StrataTableStat *out;
-	HASH_SEQ_STATUS	 scan;
-	StrataTable		*t;
-	int				 count = 0;
+	HASH_SEQ_STATUS scan;
+	StrataTable *t;
+	int count = 0;
 
 	*n = 0;
 	if (store_tables == NULL)
@@ -778,8 +780,8 @@ StrataUnitStat *
 strata_store_units(Oid relid, int *n)
 {
 	StrataUnitStat *out = NULL;
-	uint32			room = 64;
-	StoreLocked		l;
+	uint32 room = 64;
+	StoreLocked l;
 
 	*n = 0;
 	if (store_tables == NULL)
@@ -787,7 +789,7 @@ strata_store_units(Oid relid, int *n)
 	for (;;)
 	{
 		uint32 wanted;
-		int	   count = 0;
+		int count = 0;
 
 		out = palloc(sizeof(StrataUnitStat) * room);
 		store_lock(&l, MyDatabaseId, relid, LW_SHARED);
@@ -828,7 +830,7 @@ void
 strata_store_totals(StrataStoreTotals *out)
 {
 	HASH_SEQ_STATUS scan;
-	StrataTable	   *t;
+	StrataTable *t;
 
 	memset(out, 0, sizeof(*out));
 	if (store_tables == NULL)
@@ -853,7 +855,7 @@ bool
 strata_column_info(Relation rel, StrataTableInfo *info)
 {
 	StoreLocked l;
-	bool		found = false;
+	bool found = false;
 
 	if (store_tables == NULL || pg_atomic_read_u32(&store->tables_with_units) == 0)
 		return false;
@@ -890,7 +892,7 @@ strata_column_count_scan(Oid relid, uint64 rows_columns, uint64 rows_heap, uint6
 	store_lock(&l, MyDatabaseId, relid, LW_SHARED);
 	if (l.table != NULL)
 	{
-		pg_atomic_write_u64(&l.table->last_accessed, (uint64) GetCurrentTimestamp());
+		pg_atomic_write_u64(&l.table->last_accessed, (uint64)GetCurrentTimestamp());
 		pg_atomic_fetch_add_u64(&l.table->scans, 1);
 		pg_atomic_fetch_add_u64(&l.table->rows_from_columns, rows_columns);
 		pg_atomic_fetch_add_u64(&l.table->rows_from_heap, rows_heap);

@@ -4,15 +4,16 @@
  *
  * Included by: column/, api/.  exec/ uses column.h only.
  * Memory: tables live in a fixed hash in PostgreSQL shared memory, units in the shared region.  What the
- * functions here return is palloc'd in the caller's context and is a copy, except for units handed out pinned.
- * Locking: every function takes and releases the locks it needs (column/README.md has the rules); callers hold
- * no LWLock.  "The table" always means (MyDatabaseId, relid) unless a database is given.
- * Not here: catalogs (api/ keeps strata.enabled_tables), privileges (api/ checks them), jobs, the policy that
+ * functions here return is palloc'd in the caller's context and is a copy, except for units handed out
+ * pinned. Locking: every function takes and releases the locks it needs (column/README.md has the rules);
+ * callers hold no LWLock.  "The table" always means (MyDatabaseId, relid) unless a database is given. Not
+ * here: catalogs (api/ keeps strata.enabled_tables), privileges (api/ checks them), jobs, the policy that
  * says what to populate or evict.
  *
  * None of this is transactional: attach, detach and evict act at once.  Callers that want enable and disable
- * to follow a transaction act from a commit callback, or let the worker compare the directory with the catalog.
- * Right answers never depend on it: a table in the directory that should not be there only costs memory.
+ * to follow a transaction act from a commit callback, or let the worker compare the directory with the
+ * catalog. Right answers never depend on it: a table in the directory that should not be there only costs
+ * memory.
  */
 #ifndef STRATA_COLUMN_STORE_H
 #define STRATA_COLUMN_STORE_H
@@ -64,8 +65,8 @@ typedef enum StrataEvictReason
 typedef struct StrataTableConfig
 {
 	StrataPriority priority;
-	int			   compression; /* -1: measured (auto), else a StrataEncoding */
-	bool		   all_columns; /* every storable column, also those added later */
+	int compression;  /* -1: measured (auto), else a StrataEncoding */
+	bool all_columns; /* every storable column, also those added later */
 	/* Wanted columns when !all_columns: bit attnum - 1.  strata_store_column_set() sets one. */
 	uint64 columns[STRATA_COLUMN_WORDS];
 } StrataTableConfig;
@@ -85,10 +86,10 @@ strata_store_column_wanted(const StrataTableConfig *config, AttrNumber attnum)
 /* Names as SQL says them ("out_of_memory", "medium", "memory_pressure"). */
 extern const char *strata_status_name(StrataTableStatus status);
 extern const char *strata_priority_name(StrataPriority priority);
-extern bool		   strata_priority_parse(const char *name, StrataPriority *priority);
+extern bool strata_priority_parse(const char *name, StrataPriority *priority);
 extern const char *strata_evict_reason_name(StrataEvictReason reason);
 /* auto, dictionary, rle, for, delta, raw.  False: no such name. */
-extern bool		   strata_compression_parse(const char *name, int *compression);
+extern bool strata_compression_parse(const char *name, int *compression);
 extern const char *strata_compression_name(int compression);
 
 /* ---- the directory ---- */
@@ -118,26 +119,26 @@ extern void strata_store_set_status(Oid relid, StrataTableStatus status, const c
 
 typedef struct StrataTableStat
 {
-	Oid				  dbid;
-	Oid				  relid;
-	Oid				  relnumber;
-	NameData		  schema;
-	NameData		  name; /* as of the last attach or population */
+	Oid dbid;
+	Oid relid;
+	Oid relnumber;
+	NameData schema;
+	NameData name; /* as of the last attach or population */
 	StrataTableConfig config;
 	StrataTableStatus status;
-	char			  last_error[STRATA_ERROR_LEN];
-	uint32			  unit_blocks;
-	uint32			  units;		/* published */
-	BlockNumber		  total_blocks; /* of the heap at the last population */
-	uint64			  copied_blocks;
-	uint64			  stale_blocks; /* of the copied ones, as scans last saw them */
-	uint64			  rows;			/* in units, stale ones included */
-	Size			  bytes;		/* region memory, whole pages: units and unit table */
-	Size			  bytes_raw;	/* what the values take uncompressed */
-	uint64			  generation;	/* of the newest unit */
-	TimestampTz		  populated_at; /* 0: never */
-	TimestampTz		  last_accessed; /* 0: never */
-	uint64			  scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;
+	char last_error[STRATA_ERROR_LEN];
+	uint32 unit_blocks;
+	uint32 units;			  /* published */
+	BlockNumber total_blocks; /* of the heap at the last population */
+	uint64 copied_blocks;
+	uint64 stale_blocks;	   /* of the copied ones, as scans last saw them */
+	uint64 rows;			   /* in units, stale ones included */
+	Size bytes;				   /* region memory, whole pages: units and unit table */
+	Size bytes_raw;			   /* what the values take uncompressed */
+	uint64 generation;		   /* of the newest unit */
+	TimestampTz populated_at;  /* 0: never */
+	TimestampTz last_accessed; /* 0: never */
+	uint64 scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;
 } StrataTableStat;
 
 /* False when the table is not attached. */
@@ -147,14 +148,14 @@ extern StrataTableStat *strata_store_tables(Oid dbid, int *n);
 
 typedef struct StrataUnitStat
 {
-	uint32		unitno;
+	uint32 unitno;
 	BlockNumber first_block;
-	uint32		nblocks;
-	uint32		copied_blocks;
-	uint32		stale_blocks; /* as last seen */
-	uint32		nrows;
-	Size		bytes;
-	uint64		generation;
+	uint32 nblocks;
+	uint32 copied_blocks;
+	uint32 stale_blocks; /* as last seen */
+	uint32 nrows;
+	Size bytes;
+	uint64 generation;
 } StrataUnitStat;
 
 /* Published units of the table in unit order; NULL and *n = 0 when there are none. */
@@ -166,7 +167,7 @@ extern StrataUnitStat *strata_store_units(Oid relid, int *n);
  */
 typedef struct StrataUnitPin StrataUnitPin;
 extern StrataUnitPin *strata_store_pin(Oid relid, uint32 unitno, const StrataUnit **unit);
-extern void			  strata_store_unpin(StrataUnitPin *pin);
+extern void strata_store_unpin(StrataUnitPin *pin);
 
 /* Sums over all tables; counters since start. */
 typedef struct StrataStoreTotals
@@ -175,8 +176,8 @@ typedef struct StrataStoreTotals
 	uint64 tables_with_units;
 	uint64 units;
 	uint64 rows;
-	Size   bytes;
-	Size   bytes_raw;
+	Size bytes;
+	Size bytes_raw;
 } StrataStoreTotals;
 
 extern void strata_store_totals(StrataStoreTotals *out);
@@ -184,8 +185,8 @@ extern void strata_store_totals(StrataStoreTotals *out);
 /* ---- population: one unit at a time, called by a worker ---- */
 
 /*
- * Prepares the table for population: drops units of an older relfilenode (reason ddl), chooses unit_blocks when
- * the table has no units, refreshes the names.  Returns the number of units the heap has now (0: empty).
+ * Prepares the table for population: drops units of an older relfilenode (reason ddl), chooses unit_blocks
+ * when the table has no units, refreshes the names.  Returns the number of units the heap has now (0: empty).
  * The caller is in a transaction and holds AccessShareLock on rel until the transaction ends.
  * ERROR undefined_object when the table is not attached.
  */
@@ -207,8 +208,8 @@ typedef struct StrataPopulateStats
 	uint32 nblocks;		  /* in the range */
 	uint32 copied_blocks; /* in the unit now */
 	uint32 nrows;
-	Size   bytes;
-	Size   bytes_raw;
+	Size bytes;
+	Size bytes_raw;
 	uint64 us; /* time taken */
 } StrataPopulateStats;
 
@@ -216,10 +217,11 @@ typedef struct StrataPopulateStats
 extern const char *strata_populate_result_text(StrataPopulateResult result);
 
 /*
- * Copies unit `unitno` from the heap, encodes it and publishes it, replacing the published one.  Runs inside a
- * transaction with AccessShareLock on rel held since strata_store_populate_begin() and until commit; takes a
- * snapshot itself.  Publishes compression_* events and the counters of rows and units; the population_* events
- * are the caller's.  Interruptible; an ERROR (cancel, I/O) leaves the old unit in place and leaks nothing.
+ * Copies unit `unitno` from the heap, encodes it and publishes it, replacing the published one.  Runs inside
+ * a transaction with AccessShareLock on rel held since strata_store_populate_begin() and until commit; takes
+ * a snapshot itself.  Publishes compression_* events and the counters of rows and units; the population_*
+ * events are the caller's.  Interruptible; an ERROR (cancel, I/O) leaves the old unit in place and leaks
+ * nothing.
  */
 extern StrataPopulateResult strata_store_populate_unit(Relation rel, uint32 unitno, bool force,
 													   StrataPopulateStats *stats);
@@ -230,7 +232,7 @@ typedef struct StrataUnitStaleness
 	uint32 fresh;	/* copied, and as copied */
 	uint32 stale;	/* copied, and changed since */
 	uint32 missing; /* not copied */
-	uint32 gain;	/* blocks that populating the unit now would make fresh: all-visible but stale or missing */
+	uint32 gain; /* blocks that populating the unit now would make fresh: all-visible but stale or missing */
 } StrataUnitStaleness;
 
 /*

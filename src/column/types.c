@@ -93,9 +93,12 @@ strata_store_check_relation(Relation rel, int *sqlstate)
 /* ---- names ---- */
 
 static const char *const status_names[] = {
-	[STRATA_TABLE_DISABLED] = "disabled",	[STRATA_TABLE_QUEUED] = "queued",
-	[STRATA_TABLE_POPULATING] = "populating", [STRATA_TABLE_POPULATED] = "populated",
-	[STRATA_TABLE_PARTIAL] = "partial",		[STRATA_TABLE_STALE] = "stale",
+	[STRATA_TABLE_DISABLED] = "disabled",
+	[STRATA_TABLE_QUEUED] = "queued",
+	[STRATA_TABLE_POPULATING] = "populating",
+	[STRATA_TABLE_POPULATED] = "populated",
+	[STRATA_TABLE_PARTIAL] = "partial",
+	[STRATA_TABLE_STALE] = "stale",
 	[STRATA_TABLE_OUT_OF_MEMORY] = "out_of_memory",
 };
 
@@ -116,7 +119,7 @@ static const char *const reason_names[] = {
 static const struct
 {
 	const char *name;
-	int			value;
+	int value;
 } compressions[] = {
 	{"auto", -1},
 	{"dictionary", STRATA_ENC_DICT},
@@ -150,7 +153,7 @@ strata_priority_parse(const char *name, StrataPriority *priority)
 	for (int i = 0; i < lengthof(priority_names); i++)
 		if (pg_strcasecmp(name, priority_names[i]) == 0)
 		{
-			*priority = (StrataPriority) i;
+			*priority = (StrataPriority)i;
 			return true;
 		}
 	return false;
@@ -187,7 +190,8 @@ strata_populate_result_text(StrataPopulateResult result)
 		case STRATA_POPULATE_TOO_LARGE:
 			return "a unit holds more than 256 MB of values and stays in the heap";
 		case STRATA_POPULATE_NO_LSN:
-			return "the table was loaded under wal_level = minimal, so that its visibility map carries no LSN; "
+			return "the table was loaded under wal_level = minimal, so that its visibility map carries no "
+				   "LSN; "
 				   "rewrite it (VACUUM FULL) under a higher level";
 		case STRATA_POPULATE_GONE:
 			return "the table was disabled, evicted or rewritten meanwhile";

@@ -23,7 +23,7 @@ strata_vm_lower_bits(uint64_t pairs)
 	x = (x | x >> 4) & UINT64_C(0x00ff00ff00ff00ff);
 	x = (x | x >> 8) & UINT64_C(0x0000ffff0000ffff);
 	x = (x | x >> 16) & UINT64_C(0x00000000ffffffff);
-	return (uint32_t) x;
+	return (uint32_t)x;
 }
 
 /* Map bytes (8 a word of 32 blocks) to nwords words of all-visible bits. */

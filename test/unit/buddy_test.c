@@ -21,7 +21,7 @@ rnd(uint32_t below)
 	seed ^= seed << 13;
 	seed ^= seed >> 7;
 	seed ^= seed << 17;
-	return (uint32_t) ((seed >> 11) % below);
+	return (uint32_t)((seed >> 11) % below);
 }
 
 /* Every free block lies inside, overlaps no other and no owned page; their pages add up. */
@@ -70,10 +70,10 @@ static void
 property(uint32_t npages, uint32_t largest, int steps)
 {
 	StrataBuddy b;
-	uint64_t   *words = calloc(strata_buddy_words(npages) + 1, sizeof(uint64_t));
-	uint8_t	   *owned = calloc(npages, 1);
+	uint64_t *words = calloc(strata_buddy_words(npages) + 1, sizeof(uint64_t));
+	uint8_t *owned = calloc(npages, 1);
 	static Block blocks[MAX_BLOCKS];
-	uint32_t	nblocks = 0, used = 0, initial_largest;
+	uint32_t nblocks = 0, used = 0, initial_largest;
 	const char *wrong = NULL;
 
 	words[strata_buddy_words(npages)] = UINT64_C(0xdeadbeefdeadbeef);
@@ -137,7 +137,7 @@ static void
 by_hand(void)
 {
 	StrataBuddy b;
-	uint64_t	words[16] = {0};
+	uint64_t words[16] = {0};
 
 	strata_buddy_init(&b, 64, words);
 	is_int(strata_buddy_alloc(&b, 1), STRATA_BUDDY_NONE, "nothing is free at first");

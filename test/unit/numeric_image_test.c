@@ -12,40 +12,40 @@
 static uint32_t
 image(char *out, bool as_short, bool negative, int dscale, int weight, const uint16_t *digits, int ndigits)
 {
-	uint16_t h, w = (uint16_t) weight;
-	char	*p = out;
+	uint16_t h, w = (uint16_t)weight;
+	char *p = out;
 
 	if (as_short)
 	{
-		h = (uint16_t) (0x8000 | (negative ? 0x2000 : 0) | dscale << 7 | (weight & 0x7f));
+		h = (uint16_t)(0x8000 | (negative ? 0x2000 : 0) | dscale << 7 | (weight & 0x7f));
 		memcpy(p, &h, 2);
 		p += 2;
 	}
 	else
 	{
-		h = (uint16_t) ((negative ? 0x4000 : 0) | dscale);
+		h = (uint16_t)((negative ? 0x4000 : 0) | dscale);
 		memcpy(p, &h, 2);
 		memcpy(p + 2, &w, 2);
 		p += 4;
 	}
 	if (ndigits > 0)
-		memcpy(p, digits, (size_t) ndigits * 2);
-	return (uint32_t) (p - out) + (uint32_t) ndigits * 2;
+		memcpy(p, digits, (size_t)ndigits * 2);
+	return (uint32_t)(p - out) + (uint32_t)ndigits * 2;
 }
 
 static void
-expect(const char *name, bool as_short, bool negative, int dscale, int weight, const uint16_t *digits, int ndigits,
-	   bool want, int64_t value)
+expect(const char *name, bool as_short, bool negative, int dscale, int weight, const uint16_t *digits,
+	   int ndigits, bool want, int64_t value)
 {
 	/* Odd and even places, with nothing readable behind (checked by ASan). */
 	for (int offset = 0; offset < 2; offset++)
 	{
-		char	 build[64];
+		char build[64];
 		uint32_t len = image(build, as_short, negative, dscale, weight, digits, ndigits);
-		char	*place = malloc(len + offset);
-		int64_t	 got = 0;
-		int		 scale = -1;
-		bool	 fits;
+		char *place = malloc(len + offset);
+		int64_t got = 0;
+		int scale = -1;
+		bool fits;
 
 		memcpy(place + offset, build, len);
 		fits = strata_numeric_parse(place + offset, len, &got, &scale);
@@ -55,13 +55,13 @@ expect(const char *name, bool as_short, bool negative, int dscale, int weight, c
 	}
 }
 
-#define D(...) (const uint16_t[]){__VA_ARGS__}, (int) (sizeof((uint16_t[]){__VA_ARGS__}) / 2)
+#define D(...) (const uint16_t[]){__VA_ARGS__}, (int)(sizeof((uint16_t[]){__VA_ARGS__}) / 2)
 
 int
 main(void)
 {
 	int64_t value;
-	int		scale;
+	int scale;
 
 	for (int as_short = 0; as_short < 2; as_short++)
 	{
@@ -89,7 +89,8 @@ main(void)
 	{
 		static const uint16_t special[] = {0xc000, 0xd000, 0xf000};
 
-		ok(!strata_numeric_parse((const char *) &special[i], 2, &value, &scale), "special header %04x", special[i]);
+		ok(!strata_numeric_parse((const char *)&special[i], 2, &value, &scale), "special header %04x",
+		   special[i]);
 	}
 	ok(!strata_numeric_parse("", 0, &value, &scale), "no bytes");
 	ok(!strata_numeric_parse("\0\0", 2, &value, &scale), "a long header cut short");

@@ -11,9 +11,9 @@
 int
 main(void)
 {
-	static uint8_t	map[WORDS * 8];
+	static uint8_t map[WORDS * 8];
 	static uint32_t bits[WORDS + 1];
-	int				wrong = 0;
+	int wrong = 0;
 
 	is_int(strata_vm_lower_bits(0), 0, "no bits");
 	is_int(strata_vm_lower_bits(UINT64_C(0x5555555555555555)), UINT32_MAX, "all-visible alone, everywhere");
@@ -24,7 +24,7 @@ main(void)
 	for (int round = 0; round < 50; round++)
 	{
 		for (size_t i = 0; i < sizeof(map); i++)
-			map[i] = (uint8_t) (rand() >> 3);
+			map[i] = (uint8_t)(rand() >> 3);
 		bits[WORDS] = 0xfeedface;
 		strata_vm_extract(map, WORDS, bits);
 		for (int block = 0; block < WORDS * 32; block++)
@@ -38,6 +38,7 @@ main(void)
 	is_int(strata_low_mask(0), 0, "no low bits");
 	is_int(strata_low_mask(1), 1, "one low bit");
 	is_int(strata_low_mask(63), INT64_MAX, "63 low bits");
-	ok(strata_low_mask(64) == UINT64_MAX && strata_low_mask(1000) == UINT64_MAX, "64 and more are all of the word");
+	ok(strata_low_mask(64) == UINT64_MAX && strata_low_mask(1000) == UINT64_MAX,
+	   "64 and more are all of the word");
 	return tap_done();
 }
