@@ -87,6 +87,9 @@ typedef struct StrataTableInfo
 /* Is the relation in the column store with at least one published unit?  Cheap: a shared hash look-up. */
 extern bool strata_column_info(Relation rel, StrataTableInfo *info);
 
+/* Is the column among those that units of the table are built with?  False for system columns. */
+extern bool strata_column_stored(Relation rel, AttrNumber attnum);
+
 /* ---- for the executor ---- */
 
 typedef struct StrataRead

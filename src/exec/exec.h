@@ -294,8 +294,7 @@ extern bool strata_pred_safe(const StrataPred *p);
 extern void strata_pred_new_unit(StrataPred *p);
 extern void strata_pred_rescan(StrataPred *p);
 
-/* ---- paths.c ---- */
-extern void strata_paths_start(void);
+
 
 /* ---- agg.c ---- */
 extern CustomScanMethods strata_agg_methods;
