@@ -259,6 +259,8 @@ struct StrataExpr
 
 /* NULL when the expression is outside the language: the caller falls back to PostgreSQL's evaluator. */
 extern StrataExpr *strata_expr_compile(StrataScanState *scan, Node *node);
+/* Would it compile, as far as the plan can tell? */
+extern bool strata_expr_speaks(Node *node);
 extern bool strata_expr_is_const(const StrataExpr *e);
 extern bool strata_expr_is_column(const StrataExpr *e);
 /* Fills vi or vf, vnulls and scale for the rows in mask.  False: irregular. */
@@ -300,7 +302,7 @@ extern void strata_pred_rescan(StrataPred *p);
 extern CustomScanMethods strata_agg_methods;
 /* Can the node compute this aggregate call (its arguments aside)? */
 extern bool strata_agg_supported(const Aggref *agg);
-/* Can it group by an expression of this type and collation? */
-extern bool strata_group_key_supported(Oid type, Oid collation);
+/* Can it group by this expression? */
+extern bool strata_group_key_supported(Node *expr);
 
 #endif

@@ -39,6 +39,9 @@ enum
 	OP_DATE_DIFF /* date - date */
 };
 
+/* Scales that strata_pow10 can bring together. */
+#define MAX_SCALE 18
+
 /* Finite dates, as date.h's IS_VALID_DATE has them. */
 #define DATE_FIRST (DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE)
 #define DATE_LAST  (DATE_END_JULIAN - POSTGRES_EPOCH_JDATE - 1)
@@ -378,15 +381,21 @@ static const struct
 	{F_FLOAT8_NUMERIC, OP_TO_F64},
 };
 
+static int
+find_function(Oid func)
+{
+	for (int i = 0; i < lengthof(functions); i++)
+		if (functions[i].func == func)
+			return functions[i].op;
+	return -1;
+}
+
 static StrataExpr *
 compile_call(StrataScanState *scan, Oid func, List *args, Oid result)
 {
 	StrataExpr *a, *b = NULL, *e;
-	int			op = -1;
+	int			op = find_function(func);
 
-	for (int i = 0; i < lengthof(functions); i++)
-		if (functions[i].func == func)
-			op = functions[i].op;
 	if (op < 0 || list_length(args) > 2)
 		return NULL;
 	a = strata_expr_compile(scan, linitial(args));
@@ -427,6 +436,39 @@ strata_expr_compile(StrataScanState *scan, Node *node)
 		default:
 			return NULL;
 	}
+}
+
+/* The same question at plan time, when there is no scan to compile for. */
+bool
+strata_expr_speaks(Node *node)
+{
+	StrataExpr probe = {0};
+	Oid		   func;
+	List	  *args;
+
+	if (!set_class(&probe, exprType(node)))
+		return false;
+	if (!varying_walker(node, NULL))
+		return !contain_volatile_functions(node);
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			return ((Var *) node)->varattno > 0 && ((Var *) node)->varlevelsup == 0;
+		case T_OpExpr:
+			set_opfuncid((OpExpr *) node);
+			func = ((OpExpr *) node)->opfuncid;
+			args = ((OpExpr *) node)->args;
+			break;
+		case T_FuncExpr:
+			func = ((FuncExpr *) node)->funcid;
+			args = ((FuncExpr *) node)->args;
+			break;
+		default:
+			return false;
+	}
+	if (find_function(func) < 0 || list_length(args) > 2)
+		return false;
+	return strata_expr_speaks(linitial(args)) && (list_length(args) < 2 || strata_expr_speaks(lsecond(args)));
 }
 
 bool
@@ -480,7 +522,8 @@ const_store(StrataExpr *e, Datum d)
 			e->const_f = DatumGetFloat8(d);
 			break;
 		case NUMERICOID:
-			if (!strata_numeric_parse(d, &v, &e->const_scale) || v > PG_INT64_MAX || v < PG_INT64_MIN)
+			if (!strata_numeric_parse(d, &v, &e->const_scale) || v > PG_INT64_MAX || v < PG_INT64_MIN ||
+				e->const_scale > MAX_SCALE)
 				e->const_irregular = true;
 			else
 				e->const_i = (int64) v;
@@ -557,7 +600,7 @@ eval_column(StrataScanState *scan, StrataExpr *e)
 	}
 	e->vi = strata_col_i64(scan, col);
 	e->scale = col->seg->scale;
-	return e->vi != NULL;
+	return e->vi != NULL && e->scale <= MAX_SCALE;
 }
 
 /* Is some live row outside [lo, hi]? */
@@ -579,8 +622,6 @@ align_scales(const StrataScanState *scan, StrataExpr *e, const int64 **a, const 
 	e->scale = Max(e->a->scale, e->b->scale);
 	if (d == 0)
 		return true;
-	if (abs(d) > 18)
-		return false;
 	for (unsigned i = 0; i < scan->n; i++)
 		if (__builtin_mul_overflow((*low)[i], strata_pow10[abs(d)], &tmp[i]))
 			return false;
@@ -641,6 +682,8 @@ eval_integer(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
 			break;
 		case OP_MUL:
 			e->scale = e->a->scale + e->b->scale;
+			if (e->scale > MAX_SCALE)
+				return false;
 			overflow = strata_kernels->mul_i64(a, b, scan->n, e->buf);
 			break;
 		case OP_DIV:

@@ -226,13 +226,16 @@ aggregate_output(PlannerInfo *root, PathTarget *target, Node *having)
 	Collected c = {NIL, NIL, true};
 	ListCell *lc;
 
+	/* null and special bits of a group are 32 bit words */
+	if (list_length(root->parse->groupClause) > 32)
+		return NIL;
 	foreach (lc, root->parse->groupClause)
 	{
 		SortGroupClause *sgc = lfirst(lc);
 		Node			*expr = get_sortgroupclause_expr(sgc, root->processed_tlist);
 
 		if (!OidIsValid(sgc->eqop) || !sgc->hashable ||
-			!strata_group_key_supported(exprType(expr), exprCollation(expr)) || contain_volatile_functions(expr))
+			!strata_group_key_supported(expr) || contain_volatile_functions(expr))
 			return NIL;
 		c.groups = list_append_unique(c.groups, expr);
 	}

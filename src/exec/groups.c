@@ -1,0 +1,321 @@
+/*
+ * groups.c - the hash table of groups, and the normalisation of key values.
+ *
+ * Each key is brought to 64 bits such that equal values, by the type's own equality, have equal bits: integers
+ * as they are, floats with one NaN and one zero, numeric(p,s) scaled by 10^s, strings as the number of an interned
+ * copy.  What a group shows is the first value seen, as in PostgreSQL.
+ *
+ * When the table outgrows its memory only the groups whose hash starts with the pass's bits are kept; the node
+ * scans again for the rest (agg.c).
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "exec/agg.h"
+
+#define INITIAL_SLOTS 256
+
+static void
+tables_init(StrataGroups *g)
+{
+	MemoryContext old = MemoryContextSwitchTo(g->cxt);
+
+	g->capacity = INITIAL_SLOTS / 2;
+	g->base = palloc(g->capacity * g->stride);
+	g->mask = INITIAL_SLOTS - 1;
+	g->table = palloc0(INITIAL_SLOTS * sizeof(uint32));
+	g->ngroups = 0;
+	g->string_capacity = INITIAL_SLOTS / 2;
+	g->strings = palloc(g->string_capacity * sizeof(char *));
+	g->string_hash = palloc(g->string_capacity * sizeof(uint32));
+	g->string_mask = INITIAL_SLOTS - 1;
+	g->string_table = palloc0(INITIAL_SLOTS * sizeof(uint32));
+	g->nstrings = 0;
+	MemoryContextSwitchTo(old);
+}
+
+void
+strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *keys, int naggs)
+{
+	g->cxt = AllocSetContextCreate(parent, "StrataAggregate groups", ALLOCSET_DEFAULT_SIZES);
+	g->nkeys = nkeys;
+	g->keys = keys;
+	g->accum_offset = TYPEALIGN(16, sizeof(StrataGroup) + 2 * nkeys * sizeof(int64));
+	g->accum_bytes = naggs * sizeof(StrataAccum);
+	g->stride = TYPEALIGN(16, g->accum_offset + g->accum_bytes);
+	tables_init(g);
+}
+
+void
+strata_groups_reset(StrataGroups *g)
+{
+	MemoryContextReset(g->cxt);
+	tables_init(g);
+}
+
+static void
+table_insert(uint32 *table, uint32 mask, uint32 hash, uint32 number)
+{
+	uint32 slot = hash & mask;
+
+	while (table[slot])
+		slot = (slot + 1) & mask;
+	table[slot] = number + 1;
+}
+
+static void
+rebuild_table(StrataGroups *g, uint32 slots)
+{
+	pfree(g->table);
+	g->table = MemoryContextAllocExtended(g->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	g->mask = slots - 1;
+	for (uint32 i = 0; i < g->ngroups; i++)
+		table_insert(g->table, g->mask, strata_group(g, i)->hash, i);
+}
+
+static void
+grow(StrataGroups *g)
+{
+	if (g->capacity > PG_UINT32_MAX / 4)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many groups in one aggregation")));
+	g->capacity *= 2;
+	g->base = repalloc_huge(g->base, g->capacity * g->stride);
+	rebuild_table(g, g->capacity * 2);
+}
+
+static inline uint32
+mix(uint64 h)
+{
+	h ^= h >> 32;
+	h *= UINT64CONST(0xd6e8feb86659fd93);
+	h ^= h >> 32;
+	h *= UINT64CONST(0xd6e8feb86659fd93);
+	return (uint32) (h >> 32);
+}
+
+static inline bool
+in_pass(const StrataGroups *g, uint32 hash)
+{
+	return g->part_bits == 0 || hash >> (32 - g->part_bits) == g->part;
+}
+
+uint32
+strata_groups_find(StrataGroups *g, const int64 *norm, const int64 *orig, uint32 nulls, uint32 special)
+{
+	uint64		 h = ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
+	uint32		 hash, slot, gid;
+	StrataGroup *group;
+
+	for (int k = 0; k < g->nkeys; k++)
+		h = (h ^ (uint64) norm[k]) * UINT64CONST(0x9e3779b97f4a7c15) + (h >> 29);
+	hash = mix(h);
+	for (slot = hash & g->mask; g->table[slot]; slot = (slot + 1) & g->mask)
+	{
+		group = strata_group(g, g->table[slot] - 1);
+		if (group->hash == hash && group->nulls == nulls && group->special == special &&
+			memcmp(strata_group_keys(group), norm, g->nkeys * sizeof(int64)) == 0)
+			return g->table[slot] - 1;
+	}
+	if (!in_pass(g, hash))
+	{
+		g->dropped = true;
+		return STRATA_NO_GROUP;
+	}
+	if (g->ngroups == g->capacity)
+		grow(g);
+	gid = g->ngroups++;
+	table_insert(g->table, g->mask, hash, gid);
+	group = strata_group(g, gid);
+	memset(group, 0, g->stride);
+	group->hash = hash;
+	group->nulls = nulls;
+	group->special = special;
+	memcpy(strata_group_keys(group), norm, g->nkeys * sizeof(int64));
+	memcpy(strata_group_keys(group) + g->nkeys, orig, g->nkeys * sizeof(int64));
+	return gid;
+}
+
+void
+strata_groups_split(StrataGroups *g)
+{
+	uint32 kept = 0;
+
+	g->part_bits++;
+	g->part <<= 1;
+	g->dropped = true;
+	for (uint32 i = 0; i < g->ngroups; i++)
+		if (in_pass(g, strata_group(g, i)->hash))
+		{
+			if (kept != i)
+				memcpy(strata_group(g, kept), strata_group(g, i), g->stride);
+			kept++;
+		}
+	g->ngroups = kept;
+	rebuild_table(g, g->mask + 1);
+}
+
+/* ---- strings ---- */
+
+static void
+string_key(const char *image, bool blank_padded, const char **p, uint32 *len)
+{
+	*p = VARDATA_ANY(image);
+	*len = VARSIZE_ANY_EXHDR(image);
+	if (blank_padded)
+		while (*len > 0 && (*p)[*len - 1] == ' ')
+			(*len)--;
+}
+
+static void
+grow_strings(StrataGroups *g)
+{
+	uint32 slots;
+
+	g->string_capacity *= 2;
+	g->strings = repalloc_huge(g->strings, g->string_capacity * sizeof(char *));
+	g->string_hash = repalloc_huge(g->string_hash, g->string_capacity * sizeof(uint32));
+	slots = g->string_capacity * 2;
+	pfree(g->string_table);
+	g->string_table = MemoryContextAllocExtended(g->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	g->string_mask = slots - 1;
+	for (uint32 i = 0; i < g->nstrings; i++)
+		table_insert(g->string_table, g->string_mask, g->string_hash[i], i);
+}
+
+/* Number of the string, copied when new.  blank_padded: trailing blanks do not count (bpchar). */
+uint32
+strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded)
+{
+	const char *p, *q;
+	uint32		len, qlen, hash, slot;
+
+	string_key(image, blank_padded, &p, &len);
+	hash = hash_bytes((const unsigned char *) p, len);
+	for (slot = hash & g->string_mask; g->string_table[slot]; slot = (slot + 1) & g->string_mask)
+	{
+		uint32 id = g->string_table[slot] - 1;
+
+		if (g->string_hash[id] != hash)
+			continue;
+		string_key(g->strings[id], blank_padded, &q, &qlen);
+		if (qlen == len && memcmp(p, q, len) == 0)
+			return id;
+	}
+	if (g->nstrings == g->string_capacity)
+		grow_strings(g);
+	table_insert(g->string_table, g->string_mask, hash, g->nstrings);
+	g->string_hash[g->nstrings] = hash;
+	g->strings[g->nstrings] = MemoryContextAlloc(g->cxt, VARSIZE_ANY(image));
+	memcpy(g->strings[g->nstrings], image, VARSIZE_ANY(image));
+	return g->nstrings++;
+}
+
+/* ---- key values ---- */
+
+/* Bits that are equal exactly when PostgreSQL's float8 equality holds. */
+int64
+strata_key_float(double v)
+{
+	union
+	{
+		double d;
+		int64  i;
+	} u;
+
+	u.d = isnan(v) ? get_float8_nan() : v == 0 ? 0.0 : v;
+	return u.i;
+}
+
+static int64
+float_bits(double v)
+{
+	int64 bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	return bits;
+}
+
+void
+strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *orig, bool *special)
+{
+	StrataInt128 v;
+	int			 scale;
+	double		 f;
+
+	*special = false;
+	switch (key->kind)
+	{
+		case KEY_TEXT:
+			*norm = strata_groups_intern(g, (char *) PG_DETOAST_DATUM_PACKED(d), key->type == BPCHAROID);
+			break;
+		case KEY_F64:
+			f = key->type == FLOAT4OID ? DatumGetFloat4(d) : DatumGetFloat8(d);
+			*norm = strata_key_float(f);
+			*orig = float_bits(f);
+			return;
+		case KEY_NUM:
+			d = PointerGetDatum(PG_DETOAST_DATUM(d));
+			if (strata_numeric_parse(d, &v, &scale) && scale == key->scale && v >= PG_INT64_MIN && v <= PG_INT64_MAX)
+				*norm = (int64) v;
+			else
+			{
+				*special = true;
+				*norm = strata_groups_intern(g, DatumGetPointer(d), false);
+			}
+			break;
+		default:
+			switch (key->type)
+			{
+				case BOOLOID:
+					*norm = DatumGetBool(d);
+					break;
+				case INT2OID:
+					*norm = DatumGetInt16(d);
+					break;
+				case INT4OID:
+				case DATEOID:
+					*norm = DatumGetInt32(d);
+					break;
+				default:
+					*norm = DatumGetInt64(d);
+			}
+	}
+	*orig = *norm;
+}
+
+Datum
+strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64 orig, bool special)
+{
+	double f;
+
+	switch (key->kind)
+	{
+		case KEY_TEXT:
+			return PointerGetDatum(g->strings[norm]);
+		case KEY_F64:
+			memcpy(&f, &orig, sizeof(f));
+			return key->type == FLOAT4OID ? Float4GetDatum((float4) f) : Float8GetDatum(f);
+		case KEY_NUM:
+			return special ? PointerGetDatum(g->strings[norm]) : strata_numeric_make(norm, key->scale);
+		default:
+			switch (key->type)
+			{
+				case BOOLOID:
+					return BoolGetDatum(norm != 0);
+				case INT2OID:
+					return Int16GetDatum((int16) norm);
+				case INT4OID:
+				case DATEOID:
+					return Int32GetDatum((int32) norm);
+				default:
+					return Int64GetDatum(norm);
+			}
+	}
+}
