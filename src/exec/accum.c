@@ -10,6 +10,7 @@
 
 #include <math.h>
 
+#include "catalog/pg_aggregate.h"
 #include "catalog/pg_type.h"
 #include "libpq/pqformat.h"
 #include "nodes/nodeFuncs.h"
@@ -379,7 +380,7 @@ strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, Mem
 			break;
 		case NUMERICOID:
 			d = PointerGetDatum(PG_DETOAST_DATUM(d));
-			if (strata_numeric_parse(d, &v, &scale) && scale <= 18 && v >= PG_INT64_MIN && v <= PG_INT64_MAX)
+			if (strata_numeric_split(d, &v, &scale) && scale <= 18 && v >= PG_INT64_MIN && v <= PG_INT64_MAX)
 				add_integer(agg, a, (int64) v, scale, cxt);
 			else
 			{

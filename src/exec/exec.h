@@ -271,7 +271,7 @@ extern void strata_expr_rescan(StrataExpr *e);
 
 /* Splits a finite numeric into an integer and its display scale; false for NaN, infinities and values of
  * more than 36 digits. */
-extern bool strata_numeric_parse(Datum numeric, StrataInt128 *value, int *scale);
+extern bool strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale);
 /* The numeric value / 10^scale with display scale `scale`. */
 extern Datum strata_numeric_make(StrataInt128 value, int scale);
 extern const int64 strata_pow10[19];

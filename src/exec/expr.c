@@ -72,7 +72,7 @@ const int64 strata_pow10[19] = {
 
 /* Goes through the decimal text: only constants and stray rows come here. */
 bool
-strata_numeric_parse(Datum numeric, StrataInt128 *value, int *scale)
+strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
 {
 	char		*text = DatumGetCString(DirectFunctionCall1(numeric_out, numeric));
 	char		*p = text;
@@ -522,7 +522,7 @@ const_store(StrataExpr *e, Datum d)
 			e->const_f = DatumGetFloat8(d);
 			break;
 		case NUMERICOID:
-			if (!strata_numeric_parse(d, &v, &e->const_scale) || v > PG_INT64_MAX || v < PG_INT64_MIN ||
+			if (!strata_numeric_split(d, &v, &e->const_scale) || v > PG_INT64_MAX || v < PG_INT64_MIN ||
 				e->const_scale > MAX_SCALE)
 				e->const_irregular = true;
 			else

@@ -16,6 +16,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 
 #include "exec/agg.h"
@@ -262,7 +263,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *o
 			return;
 		case KEY_NUM:
 			d = PointerGetDatum(PG_DETOAST_DATUM(d));
-			if (strata_numeric_parse(d, &v, &scale) && scale == key->scale && v >= PG_INT64_MIN && v <= PG_INT64_MAX)
+			if (strata_numeric_split(d, &v, &scale) && scale == key->scale && v >= PG_INT64_MIN && v <= PG_INT64_MAX)
 				*norm = (int64) v;
 			else
 			{
