@@ -215,7 +215,7 @@ the_group(StrataAggState *agg)
 {
 	int64 none = 0;
 
-	return strata_groups_find(&agg->groups, &none, &none, 0, 0);
+	return strata_groups_find(&agg->groups, &none, &none, 0, 0, NULL);
 }
 
 static bool
@@ -250,6 +250,7 @@ static void
 feed_row(StrataAggState *agg, TupleTableSlot *slot)
 {
 	int64		  norm[32] = {0}, orig[32] = {0};
+	const char	 *images[32];
 	uint32		  nulls = 0, special = 0, gid;
 	MemoryContext old;
 
@@ -266,10 +267,10 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 			nulls |= 1u << k;
 			continue;
 		}
-		strata_key_datum(&agg->groups, &agg->keys[k], d, &norm[k], &orig[k], &sp);
+		strata_key_datum(&agg->groups, &agg->keys[k], d, &norm[k], &orig[k], &sp, &images[k]);
 		special |= (uint32) sp << k;
 	}
-	gid = strata_groups_find(&agg->groups, norm, orig, nulls, special);
+	gid = strata_groups_find(&agg->groups, norm, orig, nulls, special, images);
 	if (gid != STRATA_NO_GROUP)
 		for (int i = 0; i < agg->naggs; i++)
 		{
@@ -282,18 +283,28 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 	agg->scan->counts.scalar_values += agg->nkeys + agg->naggs;
 }
 
-static uint32
-text_number(StrataAggState *agg, StrataKey *key, StrataColumn *col, const uint32 *codes, const char **bytes, unsigned i)
+/* Row i's string of a text key. */
+static const char *
+text_image(StrataAggState *agg, const StrataKey *key, unsigned i)
 {
-	bool   padded = key->type == BPCHAROID;
-	uint32 len;
+	StrataColumn *col = &agg->scan->cols[key->col];
+	const uint32 *codes = strata_col_codes(agg->scan, col);
+	uint32		  len;
 
-	if (!codes)
-		return strata_groups_intern(&agg->groups, bytes[i], padded);
-	if (key->by_code[codes[i]] < 0)
-		key->by_code[codes[i]] =
-			strata_groups_intern(&agg->groups, strata_segment_code_bytes(col->seg, codes[i], &len), padded);
-	return key->by_code[codes[i]];
+	return codes ? strata_segment_code_bytes(col->seg, codes[i], &len) : strata_col_bytes(agg->scan, col)[i];
+}
+
+static int64
+normalise_text(StrataAggState *agg, StrataKey *key, const uint32 *codes, unsigned i)
+{
+	int64 norm;
+
+	if (codes && key->by_code[codes[i]] != -1)
+		return key->by_code[codes[i]];
+	norm = strata_groups_intern(&agg->groups, text_image(agg, key, i), key->type == BPCHAROID);
+	if (codes && (uint32) norm != STRATA_NO_STRING)
+		key->by_code[codes[i]] = norm;
+	return norm;
 }
 
 /* Normalised key values of the rows in mask.  False: irregular. */
@@ -306,17 +317,16 @@ normalise_key(StrataAggState *agg, StrataKey *key, const uint64 *mask, const uin
 	{
 		StrataColumn *col = &scan->cols[key->col];
 		const uint32 *codes = strata_col_codes(scan, col);
-		const char	**bytes = codes ? NULL : strata_col_bytes(scan, col);
 
 		if (codes && !key->by_code)
 		{
-			key->by_code = MemoryContextAlloc(scan->unit_context, Max(col->seg->ndict, 1) * sizeof(int32));
-			memset(key->by_code, -1, Max(col->seg->ndict, 1) * sizeof(int32));
+			key->by_code = MemoryContextAlloc(scan->unit_context, Max(col->seg->ndict, 1) * sizeof(int64));
+			memset(key->by_code, -1, Max(col->seg->ndict, 1) * sizeof(int64));
 		}
 		*nulls = col->nulls;
 		FOREACH_ROW(mask, i, {
 			if (!strata_row_null(col->nulls, i))
-				key->norm[i] = text_number(agg, key, col, codes, bytes, i);
+				key->norm[i] = normalise_text(agg, key, codes, i);
 		});
 		return true;
 	}
@@ -340,6 +350,7 @@ find_groups_by_hash(StrataAggState *agg, const uint64 *mask, unsigned n)
 {
 	const uint64 *nulls[32];
 	int64		  norm[32], orig[32];
+	const char	 *images[32];
 
 	for (int k = 0; k < agg->nkeys; k++)
 		if (!normalise_key(agg, &agg->keys[k], mask, &nulls[k]))
@@ -356,8 +367,10 @@ find_groups_by_hash(StrataAggState *agg, const uint64 *mask, unsigned n)
 			nullbits |= (uint32) null << k;
 			norm[k] = null ? 0 : agg->keys[k].norm[i];
 			orig[k] = null ? 0 : agg->keys[k].orig[i];
+			if (!null && agg->keys[k].kind == KEY_TEXT && (uint32) norm[k] == STRATA_NO_STRING)
+				images[k] = text_image(agg, &agg->keys[k], i);
 		}
-		agg->gids[r] = strata_groups_find(&agg->groups, norm, orig, nullbits, 0);
+		agg->gids[r] = strata_groups_find(&agg->groups, norm, orig, nullbits, 0, images);
 	}
 	agg->scan->counts.scalar_values += n;
 	return true;
@@ -393,8 +406,9 @@ try_direct(StrataAggState *agg)
 static uint32
 group_of_codes(StrataAggState *agg, uint32 combined)
 {
-	int64  norm[32] = {0}, orig[32] = {0};
-	uint32 nulls = 0;
+	int64		norm[32] = {0}, orig[32] = {0};
+	const char *images[32];
+	uint32		nulls = 0;
 
 	for (int k = agg->nkeys - 1; k >= 0; k--)
 	{
@@ -413,9 +427,8 @@ group_of_codes(StrataAggState *agg, uint32 combined)
 		switch (key->kind)
 		{
 			case KEY_TEXT:
-				norm[k] = strata_groups_intern(&agg->groups, strata_segment_code_bytes(col->seg, code, &len),
-											   key->type == BPCHAROID);
-				orig[k] = norm[k];
+				images[k] = strata_segment_code_bytes(col->seg, code, &len);
+				norm[k] = orig[k] = strata_groups_intern(&agg->groups, images[k], key->type == BPCHAROID);
 				break;
 			case KEY_F64:
 				f = strata_segment_code_f64(col->seg, code);
@@ -426,7 +439,7 @@ group_of_codes(StrataAggState *agg, uint32 combined)
 				norm[k] = orig[k] = strata_segment_code_i64(col->seg, code);
 		}
 	}
-	return strata_groups_find(&agg->groups, norm, orig, nulls, 0);
+	return strata_groups_find(&agg->groups, norm, orig, nulls, 0, images);
 }
 
 static void
@@ -522,8 +535,7 @@ feed_batch(StrataAggState *agg)
 static bool
 over_memory(StrataAggState *agg)
 {
-	return agg->nkeys > 0 && agg->groups.ngroups > 64 &&
-		MemoryContextMemAllocated(agg->groups.cxt, false) > get_hash_memory_limit();
+	return agg->nkeys > 0 && agg->groups.ngroups > 64 && strata_groups_bytes(&agg->groups) > get_hash_memory_limit();
 }
 
 /* Leaves half of the groups to a later pass. */

@@ -73,7 +73,7 @@ typedef enum StrataKeyKind
 	KEY_INT,
 	KEY_F64,
 	KEY_NUM, /* numeric(p,s): scaled by 10^s; values that are no such integer are interned */
-	KEY_TEXT /* interned */
+	KEY_TEXT /* interned: hash of the string in the high half, its number in the low half */
 } StrataKeyKind;
 
 typedef struct StrataKey
@@ -86,7 +86,7 @@ typedef struct StrataKey
 	ExprState	 *state;
 	int64		 *norm; /* of the current vector: normalised values */
 	int64		 *orig; /* F64: the bits as they came */
-	int32		 *by_code; /* TEXT by codes: interned number, -1 unknown; of the current unit */
+	int64		 *by_code; /* TEXT by codes: normalised values, -1 unknown; of the current unit */
 } StrataKey;
 
 /* A group: header, nkeys normalised keys, nkeys first-seen values, accumulators. */
@@ -118,14 +118,16 @@ typedef struct StrataGroups
 	uint32	  string_capacity;
 	uint32	 *string_table;
 	uint32	  string_mask;
-	Size	  bytes;
+	Size	  string_bytes;
 	/* the part of all groups that this pass keeps: those whose hash starts with these bits */
 	int	   part_bits;
 	uint32 part;
-	bool   dropped; /* some group was left for another pass */
 } StrataGroups;
 
 #define STRATA_NO_GROUP PG_UINT32_MAX
+
+/* Number of a string that is not interned: in a pass over some of the groups only the strings of these are. */
+#define STRATA_NO_STRING PG_UINT32_MAX
 
 extern void strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *keys, int naggs);
 extern void strata_groups_reset(StrataGroups *g);
@@ -144,13 +146,23 @@ strata_group_accums(const StrataGroups *g, uint32 gid)
 {
 	return (StrataAccum *) (g->base + (Size) gid * g->stride + g->accum_offset);
 }
-/* Number of the group with these keys, made when new; STRATA_NO_GROUP when it belongs to another pass. */
-extern uint32 strata_groups_find(StrataGroups *g, const int64 *norm, const int64 *orig, uint32 nulls, uint32 special);
-extern uint32 strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded);
+/* Number of the group with these keys, made when new; STRATA_NO_GROUP when it belongs to another pass.
+ * images[k] is needed for keys whose string has no number. */
+extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
+								 const char *const *images);
+/* Normalised form of a varlena image. */
+extern int64 strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded);
+/* Memory that the groups at hand need. */
+static inline Size
+strata_groups_bytes(const StrataGroups *g)
+{
+	return (Size) g->ngroups * (g->stride + 2 * sizeof(uint32)) + g->string_bytes;
+}
 /* Takes up another bit of the hash, and leaves the groups without it to another pass. */
 extern void strata_groups_split(StrataGroups *g);
-/* Normalises one key value given as a Datum. */
-extern void strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *orig, bool *special);
+/* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */
+extern void strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *orig, bool *special,
+							 const char **image);
 extern Datum strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64 orig, bool special);
 extern int64 strata_key_float(double v);
 

@@ -138,6 +138,7 @@ typedef struct StrataScanState
 	StrataPred **preds; /* one a qual, in the plan's order */
 	int			 npreds;
 	bool		*pred_proven; /* by the zone maps of this unit */
+	bool		 row_filter;  /* a qual is volatile: it must run once a row, in order, whatever happens */
 
 	int			  ncols;
 	StrataColumn *cols;

@@ -17,6 +17,7 @@
 #include "datatype/timestamp.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -88,7 +89,7 @@ compile_evaluator(StrataScanState *scan, Node *node)
 	while ((x = bms_next_member(attrs, x)) >= 0)
 		p->cols[p->ncols++] = strata_scan_column(scan, x + FirstLowInvalidHeapAttributeNumber);
 	p->state = ExecInitExpr((Expr *) node, &scan->css.ss.ps);
-	p->cacheable = !contain_volatile_functions(node);
+	p->cacheable = !contain_volatile_functions(node) && !contain_subplans(node);
 	if (p->ncols == 1 && p->cacheable)
 		p->col = p->cols[0];
 	return p;

@@ -22,6 +22,8 @@
 #include "exec/agg.h"
 
 #define INITIAL_SLOTS 256
+/* Of an interned string: pointer, hash, two slots. */
+#define STRING_OVERHEAD 20
 
 static void
 tables_init(StrataGroups *g)
@@ -39,6 +41,7 @@ tables_init(StrataGroups *g)
 	g->string_mask = INITIAL_SLOTS - 1;
 	g->string_table = palloc0(INITIAL_SLOTS * sizeof(uint32));
 	g->nstrings = 0;
+	g->string_bytes = 0;
 	MemoryContextSwitchTo(old);
 }
 
@@ -107,15 +110,27 @@ in_pass(const StrataGroups *g, uint32 hash)
 	return g->part_bits == 0 || hash >> (32 - g->part_bits) == g->part;
 }
 
+/* Is this key's value the number of a string? */
+static inline bool
+interned(const StrataGroups *g, int k, uint32 special)
+{
+	return g->keys[k].kind == KEY_TEXT || (special >> k & 1);
+}
+
+static int64 add_string(StrataGroups *g, const char *image, uint32 hash);
+
 uint32
-strata_groups_find(StrataGroups *g, const int64 *norm, const int64 *orig, uint32 nulls, uint32 special)
+strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
 {
 	uint64		 h = ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
 	uint32		 hash, slot, gid;
 	StrataGroup *group;
 
+	/* Strings count by their hash alone, which does not depend on what is interned. */
 	for (int k = 0; k < g->nkeys; k++)
-		h = (h ^ (uint64) norm[k]) * UINT64CONST(0x9e3779b97f4a7c15) + (h >> 29);
+		h = (h ^ (interned(g, k, special) ? (uint64) norm[k] >> 32 : (uint64) norm[k])) *
+				UINT64CONST(0x9e3779b97f4a7c15) +
+			(h >> 29);
 	hash = mix(h);
 	for (slot = hash & g->mask; g->table[slot]; slot = (slot + 1) & g->mask)
 	{
@@ -125,10 +140,10 @@ strata_groups_find(StrataGroups *g, const int64 *norm, const int64 *orig, uint32
 			return g->table[slot] - 1;
 	}
 	if (!in_pass(g, hash))
-	{
-		g->dropped = true;
 		return STRATA_NO_GROUP;
-	}
+	for (int k = 0; k < g->nkeys; k++)
+		if (interned(g, k, special) && !(nulls >> k & 1) && (uint32) norm[k] == STRATA_NO_STRING)
+			norm[k] = orig[k] = add_string(g, images[k], (uint64) norm[k] >> 32);
 	if (g->ngroups == g->capacity)
 		grow(g);
 	gid = g->ngroups++;
@@ -143,6 +158,57 @@ strata_groups_find(StrataGroups *g, const int64 *norm, const int64 *orig, uint32
 	return gid;
 }
 
+/* Forgets the strings that no group uses, and numbers the others anew. */
+static void
+compact_strings(StrataGroups *g)
+{
+	uint32 *number;
+	uint32	kept = 0;
+
+	if (g->nstrings == 0)
+		return;
+	number = palloc_extended(g->nstrings * sizeof(uint32), MCXT_ALLOC_HUGE);
+	memset(number, 0xff, g->nstrings * sizeof(uint32));
+	for (uint32 i = 0; i < g->ngroups; i++)
+	{
+		StrataGroup *group = strata_group(g, i);
+
+		for (int k = 0; k < g->nkeys; k++)
+			if (interned(g, k, group->special) && !(group->nulls >> k & 1))
+				number[(uint32) strata_group_keys(group)[k]] = 0;
+	}
+	g->string_bytes = 0;
+	memset(g->string_table, 0, (g->string_mask + 1) * sizeof(uint32));
+	for (uint32 i = 0; i < g->nstrings; i++)
+	{
+		if (number[i] == PG_UINT32_MAX)
+		{
+			pfree(g->strings[i]);
+			continue;
+		}
+		number[i] = kept;
+		g->strings[kept] = g->strings[i];
+		g->string_hash[kept] = g->string_hash[i];
+		g->string_bytes += VARSIZE_ANY(g->strings[i]) + STRING_OVERHEAD;
+		table_insert(g->string_table, g->string_mask, g->string_hash[kept], kept);
+		kept++;
+	}
+	g->nstrings = kept;
+	for (uint32 i = 0; i < g->ngroups; i++)
+	{
+		StrataGroup *group = strata_group(g, i);
+		int64		*keys = strata_group_keys(group);
+
+		for (int k = 0; k < g->nkeys; k++)
+			if (interned(g, k, group->special) && !(group->nulls >> k & 1))
+			{
+				keys[k] = (int64) (((uint64) keys[k] >> 32 << 32) | number[(uint32) keys[k]]);
+				keys[g->nkeys + k] = keys[k];
+			}
+	}
+	pfree(number);
+}
+
 void
 strata_groups_split(StrataGroups *g)
 {
@@ -150,7 +216,6 @@ strata_groups_split(StrataGroups *g)
 
 	g->part_bits++;
 	g->part <<= 1;
-	g->dropped = true;
 	for (uint32 i = 0; i < g->ngroups; i++)
 		if (in_pass(g, strata_group(g, i)->hash))
 		{
@@ -160,6 +225,7 @@ strata_groups_split(StrataGroups *g)
 		}
 	g->ngroups = kept;
 	rebuild_table(g, g->mask + 1);
+	compact_strings(g);
 }
 
 /* ---- strings ---- */
@@ -190,8 +256,22 @@ grow_strings(StrataGroups *g)
 		table_insert(g->string_table, g->string_mask, g->string_hash[i], i);
 }
 
-/* Number of the string, copied when new.  blank_padded: trailing blanks do not count (bpchar). */
-uint32
+/* Takes a copy. */
+static int64
+add_string(StrataGroups *g, const char *image, uint32 hash)
+{
+	if (g->nstrings == g->string_capacity)
+		grow_strings(g);
+	table_insert(g->string_table, g->string_mask, hash, g->nstrings);
+	g->string_hash[g->nstrings] = hash;
+	g->strings[g->nstrings] = MemoryContextAlloc(g->cxt, VARSIZE_ANY(image));
+	memcpy(g->strings[g->nstrings], image, VARSIZE_ANY(image));
+	g->string_bytes += VARSIZE_ANY(image) + STRING_OVERHEAD;
+	return (int64) ((uint64) hash << 32 | g->nstrings++);
+}
+
+/* blank_padded: trailing blanks do not count (bpchar). */
+int64
 strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded)
 {
 	const char *p, *q;
@@ -207,15 +287,11 @@ strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded)
 			continue;
 		string_key(g->strings[id], blank_padded, &q, &qlen);
 		if (qlen == len && memcmp(p, q, len) == 0)
-			return id;
+			return (int64) ((uint64) hash << 32 | id);
 	}
-	if (g->nstrings == g->string_capacity)
-		grow_strings(g);
-	table_insert(g->string_table, g->string_mask, hash, g->nstrings);
-	g->string_hash[g->nstrings] = hash;
-	g->strings[g->nstrings] = MemoryContextAlloc(g->cxt, VARSIZE_ANY(image));
-	memcpy(g->strings[g->nstrings], image, VARSIZE_ANY(image));
-	return g->nstrings++;
+	if (g->part_bits > 0)
+		return (int64) ((uint64) hash << 32 | STRATA_NO_STRING);
+	return add_string(g, image, hash);
 }
 
 /* ---- key values ---- */
@@ -244,7 +320,8 @@ float_bits(double v)
 }
 
 void
-strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *orig, bool *special)
+strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *orig, bool *special,
+				 const char **image)
 {
 	StrataInt128 v;
 	int			 scale;
@@ -254,7 +331,8 @@ strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *o
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			*norm = strata_groups_intern(g, (char *) PG_DETOAST_DATUM_PACKED(d), key->type == BPCHAROID);
+			*image = (char *) PG_DETOAST_DATUM_PACKED(d);
+			*norm = strata_groups_intern(g, *image, key->type == BPCHAROID);
 			break;
 		case KEY_F64:
 			f = key->type == FLOAT4OID ? DatumGetFloat4(d) : DatumGetFloat8(d);
@@ -268,7 +346,8 @@ strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *o
 			else
 			{
 				*special = true;
-				*norm = strata_groups_intern(g, DatumGetPointer(d), false);
+				*image = DatumGetPointer(d);
+				*norm = strata_groups_intern(g, *image, false);
 			}
 			break;
 		default:
@@ -299,12 +378,12 @@ strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			return PointerGetDatum(g->strings[norm]);
+			return PointerGetDatum(g->strings[(uint32) norm]);
 		case KEY_F64:
 			memcpy(&f, &orig, sizeof(f));
 			return key->type == FLOAT4OID ? Float4GetDatum((float4) f) : Float8GetDatum(f);
 		case KEY_NUM:
-			return special ? PointerGetDatum(g->strings[norm]) : strata_numeric_make(norm, key->scale);
+			return special ? PointerGetDatum(g->strings[(uint32) norm]) : strata_numeric_make(norm, key->scale);
 		default:
 			switch (key->type)
 			{

@@ -48,16 +48,17 @@ static CustomPathMethods agg_path_methods;
 
 /* ---- base relations ---- */
 
-/* Attributes (offset by FirstLowInvalidHeapAttributeNumber) that the query takes from the relation. */
+/*
+ * Attributes (offset by FirstLowInvalidHeapAttributeNumber) that a scan with this target reads.  Not attr_needed,
+ * which children of partitioned tables do not have.
+ */
 static Bitmapset *
-needed_attributes(RelOptInfo *rel)
+needed_attributes(RelOptInfo *rel, PathTarget *target)
 {
 	Bitmapset *attrs = NULL;
 	ListCell  *lc;
 
-	for (int a = rel->min_attr; a <= rel->max_attr; a++)
-		if (!bms_is_empty(rel->attr_needed[a - rel->min_attr]))
-			attrs = bms_add_member(attrs, a - FirstLowInvalidHeapAttributeNumber);
+	pull_varattnos((Node *) target->exprs, rel->relid, &attrs);
 	foreach (lc, rel->baserestrictinfo)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
 	return attrs;
@@ -124,7 +125,7 @@ make_scan_path(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, PathTarge
 	if (rte->rtekind != RTE_RELATION || rte->inh || rte->tablesample ||
 		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) || !bms_is_empty(rel->lateral_relids))
 		return NULL;
-	attrs = needed_attributes(rel);
+	attrs = needed_attributes(rel, target);
 	heap = table_open(rte->relid, NoLock);
 	if (strata_column_info(heap, &info) && attributes_storable(heap, attrs))
 	{

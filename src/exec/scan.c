@@ -441,7 +441,7 @@ load_vector(StrataScanState *scan)
 	if (scan->npreds > 0 && before > 0)
 	{
 		old = MemoryContextSwitchTo(scan->batch_context);
-		if (!filter_vector(scan))
+		if (scan->row_filter || !filter_vector(scan))
 		{
 			scan->replay = true;
 			scan->counts.rows_replayed += before;
@@ -623,6 +623,7 @@ scan_begin(CustomScanState *css, EState *estate, int eflags)
 	scan->preds = palloc(sizeof(StrataPred *) * (list_length(plan->scan.plan.qual) + 1));
 	foreach (lc, plan->scan.plan.qual)
 		scan->preds[scan->npreds++] = strata_pred_compile(scan, lfirst(lc));
+	scan->row_filter = contain_volatile_functions((Node *) plan->scan.plan.qual);
 	scan->pred_proven = palloc0(sizeof(bool) * (scan->npreds + 1));
 }
 
