@@ -117,14 +117,29 @@ interned(const StrataGroups *g, int k, uint32 special)
 	return g->keys[k].kind == KEY_TEXT || (special >> k & 1);
 }
 
-static int64 add_string(StrataGroups *g, const char *image, uint32 hash);
+static int64 intern(StrataGroups *g, const char *image, bool blank_padded, bool create);
+
+static uint32
+lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint32 special)
+{
+	for (uint32 slot = hash & g->mask; g->table[slot]; slot = (slot + 1) & g->mask)
+	{
+		StrataGroup *group = strata_group(g, g->table[slot] - 1);
+
+		if (group->hash == hash && group->nulls == nulls && group->special == special &&
+			memcmp(strata_group_keys(group), norm, g->nkeys * sizeof(int64)) == 0)
+			return g->table[slot] - 1;
+	}
+	return STRATA_NO_GROUP;
+}
 
 uint32
 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
 {
 	uint64		 h = ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
-	uint32		 hash, slot, gid;
+	uint32		 hash, gid;
 	StrataGroup *group;
+	bool		 named = false;
 
 	/* Strings count by their hash alone, which does not depend on what is interned. */
 	for (int k = 0; k < g->nkeys; k++)
@@ -132,18 +147,18 @@ strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint
 				UINT64CONST(0x9e3779b97f4a7c15) +
 			(h >> 29);
 	hash = mix(h);
-	for (slot = hash & g->mask; g->table[slot]; slot = (slot + 1) & g->mask)
-	{
-		group = strata_group(g, g->table[slot] - 1);
-		if (group->hash == hash && group->nulls == nulls && group->special == special &&
-			memcmp(strata_group_keys(group), norm, g->nkeys * sizeof(int64)) == 0)
-			return g->table[slot] - 1;
-	}
-	if (!in_pass(g, hash))
-		return STRATA_NO_GROUP;
+	gid = lookup(g, hash, norm, nulls, special);
+	if (gid != STRATA_NO_GROUP || !in_pass(g, hash))
+		return gid;
 	for (int k = 0; k < g->nkeys; k++)
 		if (interned(g, k, special) && !(nulls >> k & 1) && (uint32) norm[k] == STRATA_NO_STRING)
-			norm[k] = orig[k] = add_string(g, images[k], (uint64) norm[k] >> 32);
+		{
+			norm[k] = orig[k] = intern(g, images[k], g->keys[k].type == BPCHAROID, true);
+			named = true;
+		}
+	/* An earlier row of the same vector may have brought the string, and the group, meanwhile. */
+	if (named && (gid = lookup(g, hash, norm, nulls, special)) != STRATA_NO_GROUP)
+		return gid;
 	if (g->ngroups == g->capacity)
 		grow(g);
 	gid = g->ngroups++;
@@ -271,8 +286,8 @@ add_string(StrataGroups *g, const char *image, uint32 hash)
 }
 
 /* blank_padded: trailing blanks do not count (bpchar). */
-int64
-strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded)
+static int64
+intern(StrataGroups *g, const char *image, bool blank_padded, bool create)
 {
 	const char *p, *q;
 	uint32		len, qlen, hash, slot;
@@ -289,9 +304,13 @@ strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded)
 		if (qlen == len && memcmp(p, q, len) == 0)
 			return (int64) ((uint64) hash << 32 | id);
 	}
-	if (g->part_bits > 0)
-		return (int64) ((uint64) hash << 32 | STRATA_NO_STRING);
-	return add_string(g, image, hash);
+	return create ? add_string(g, image, hash) : (int64) ((uint64) hash << 32 | STRATA_NO_STRING);
+}
+
+int64
+strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded)
+{
+	return intern(g, image, blank_padded, g->part_bits == 0);
 }
 
 /* ---- key values ---- */
