@@ -15,6 +15,7 @@
 #include "base/compat.h"
 #include "base/module.h"
 #include "column/column.h"
+#include "exec/exec_module.h"
 #include "ring/publish.h"
 
 PG_MODULE_MAGIC;
@@ -25,6 +26,7 @@ static const StrataModule *const modules[] = {
 	&strata_region_module,
 	&strata_ring_module,
 	&strata_column_module,
+	&strata_exec_module,
 	&strata_workers_module,
 	NULL,
 };

@@ -874,6 +874,23 @@ strata_column_info(Relation rel, StrataTableInfo *info)
 	return found;
 }
 
+bool
+strata_column_stored(Relation rel, AttrNumber attnum)
+{
+	StoreLocked l;
+	StrataRep	rep;
+	bool		stored = false;
+
+	if (store_tables == NULL || attnum <= 0 ||
+		!strata_column_rep(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid, &rep))
+		return false;
+	store_lock(&l, MyDatabaseId, RelationGetRelid(rel), LW_SHARED);
+	if (l.table != NULL)
+		stored = strata_store_column_wanted(&l.table->config, attnum);
+	store_unlock(&l);
+	return stored;
+}
+
 void
 strata_column_count_scan(Oid relid, uint64 rows_columns, uint64 rows_heap, uint64 units, uint64 units_pruned,
 						 uint64 blocks_stale)

@@ -28,7 +28,7 @@
 #include "column/column.h"
 #include "simd/simd.h"
 
-extern const StrataModule strata_exec_module;
+#include "exec/exec_module.h"
 
 extern bool strata_column_scan;		 /* setting strata.column_scan */
 extern bool strata_column_aggregate; /* setting strata.column_aggregate */
