@@ -301,7 +301,7 @@ normalise_text(StrataAggState *agg, StrataKey *key, const uint32 *codes, unsigne
 
 	if (codes && key->by_code[codes[i]] != -1)
 		return key->by_code[codes[i]];
-	norm = strata_groups_intern(&agg->groups, text_image(agg, key, i), key->type == BPCHAROID);
+	norm = strata_groups_intern(&agg->groups, key - agg->keys, text_image(agg, key, i));
 	if (codes && (uint32) norm != STRATA_NO_STRING)
 		key->by_code[codes[i]] = norm;
 	return norm;
@@ -428,7 +428,7 @@ group_of_codes(StrataAggState *agg, uint32 combined)
 		{
 			case KEY_TEXT:
 				images[k] = strata_segment_code_bytes(col->seg, code, &len);
-				norm[k] = orig[k] = strata_groups_intern(&agg->groups, images[k], key->type == BPCHAROID);
+				norm[k] = orig[k] = strata_groups_intern(&agg->groups, k, images[k]);
 				break;
 			case KEY_F64:
 				f = strata_segment_code_f64(col->seg, code);

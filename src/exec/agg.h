@@ -25,9 +25,12 @@ typedef enum StrataAggKind
 	AGG_OR
 } StrataAggKind;
 
+/* palloc aligns to 8 bytes, the compiler would take 16 for granted. */
+typedef __int128 StrataSum __attribute__((aligned(8)));
+
 typedef struct StrataAccum
 {
-	StrataInt128 sum;	/* sums; scaled minimum and maximum of integers and numerics; booleans */
+	StrataSum	 sum;	/* sums; scaled minimum and maximum of integers and numerics; booleans */
 	int64		 count; /* inputs that were not null */
 	Datum		 datum; /* sums: the part that is no scaled integer, a numeric; text: the value so far */
 	double		 f, f2; /* floats: sum or extreme, sum of squares */
@@ -114,6 +117,7 @@ typedef struct StrataGroups
 	/* interned strings: varlena images */
 	char	**strings;
 	uint32	 *string_hash;
+	uint8	 *string_owner; /* the key it is a value of */
 	uint32	  nstrings;
 	uint32	  string_capacity;
 	uint32	 *string_table;
@@ -150,8 +154,8 @@ strata_group_accums(const StrataGroups *g, uint32 gid)
  * images[k] is needed for keys whose string has no number. */
 extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
 								 const char *const *images);
-/* Normalised form of a varlena image. */
-extern int64 strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded);
+/* Normalised form of a varlena image as a value of key k. */
+extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image);
 /* Memory that the groups at hand need. */
 static inline Size
 strata_groups_bytes(const StrataGroups *g)

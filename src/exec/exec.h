@@ -96,7 +96,6 @@ typedef struct StrataScanCounts
 {
 	uint64 rows_columns;   /* fresh rows of the vectors looked at */
 	uint64 rows_heap;	   /* visible rows read from the heap */
-	uint64 rows_filtered;  /* rows that the filter removed */
 	uint64 rows_out;	   /* rows that passed it */
 	uint64 rows_replayed;  /* rows of irregular batches */
 	uint64 units;		   /* units read, the pruned ones included */

@@ -22,8 +22,8 @@
 #include "exec/agg.h"
 
 #define INITIAL_SLOTS 256
-/* Of an interned string: pointer, hash, two slots. */
-#define STRING_OVERHEAD 20
+/* Of an interned string: pointer, hash, owner, two slots. */
+#define STRING_OVERHEAD 21
 
 static void
 tables_init(StrataGroups *g)
@@ -38,6 +38,7 @@ tables_init(StrataGroups *g)
 	g->string_capacity = INITIAL_SLOTS / 2;
 	g->strings = palloc(g->string_capacity * sizeof(char *));
 	g->string_hash = palloc(g->string_capacity * sizeof(uint32));
+	g->string_owner = palloc(g->string_capacity);
 	g->string_mask = INITIAL_SLOTS - 1;
 	g->string_table = palloc0(INITIAL_SLOTS * sizeof(uint32));
 	g->nstrings = 0;
@@ -51,9 +52,9 @@ strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *
 	g->cxt = AllocSetContextCreate(parent, "StrataAggregate groups", ALLOCSET_DEFAULT_SIZES);
 	g->nkeys = nkeys;
 	g->keys = keys;
-	g->accum_offset = TYPEALIGN(16, sizeof(StrataGroup) + 2 * nkeys * sizeof(int64));
+	g->accum_offset = sizeof(StrataGroup) + 2 * nkeys * sizeof(int64);
 	g->accum_bytes = naggs * sizeof(StrataAccum);
-	g->stride = TYPEALIGN(16, g->accum_offset + g->accum_bytes);
+	g->stride = g->accum_offset + g->accum_bytes;
 	tables_init(g);
 }
 
@@ -117,7 +118,7 @@ interned(const StrataGroups *g, int k, uint32 special)
 	return g->keys[k].kind == KEY_TEXT || (special >> k & 1);
 }
 
-static int64 intern(StrataGroups *g, const char *image, bool blank_padded, bool create);
+static int64 intern(StrataGroups *g, int k, const char *image, bool create);
 
 static uint32
 lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint32 special)
@@ -153,7 +154,7 @@ strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint
 	for (int k = 0; k < g->nkeys; k++)
 		if (interned(g, k, special) && !(nulls >> k & 1) && (uint32) norm[k] == STRATA_NO_STRING)
 		{
-			norm[k] = orig[k] = intern(g, images[k], g->keys[k].type == BPCHAROID, true);
+			norm[k] = orig[k] = intern(g, k, images[k], true);
 			named = true;
 		}
 	/* An earlier row of the same vector may have brought the string, and the group, meanwhile. */
@@ -204,6 +205,7 @@ compact_strings(StrataGroups *g)
 		number[i] = kept;
 		g->strings[kept] = g->strings[i];
 		g->string_hash[kept] = g->string_hash[i];
+		g->string_owner[kept] = g->string_owner[i];
 		g->string_bytes += VARSIZE_ANY(g->strings[i]) + STRING_OVERHEAD;
 		table_insert(g->string_table, g->string_mask, g->string_hash[kept], kept);
 		kept++;
@@ -263,6 +265,7 @@ grow_strings(StrataGroups *g)
 	g->string_capacity *= 2;
 	g->strings = repalloc_huge(g->strings, g->string_capacity * sizeof(char *));
 	g->string_hash = repalloc_huge(g->string_hash, g->string_capacity * sizeof(uint32));
+	g->string_owner = repalloc_huge(g->string_owner, g->string_capacity);
 	slots = g->string_capacity * 2;
 	pfree(g->string_table);
 	g->string_table = MemoryContextAllocExtended(g->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -273,22 +276,25 @@ grow_strings(StrataGroups *g)
 
 /* Takes a copy. */
 static int64
-add_string(StrataGroups *g, const char *image, uint32 hash)
+add_string(StrataGroups *g, int k, const char *image, uint32 hash)
 {
 	if (g->nstrings == g->string_capacity)
 		grow_strings(g);
 	table_insert(g->string_table, g->string_mask, hash, g->nstrings);
 	g->string_hash[g->nstrings] = hash;
+	g->string_owner[g->nstrings] = k;
 	g->strings[g->nstrings] = MemoryContextAlloc(g->cxt, VARSIZE_ANY(image));
 	memcpy(g->strings[g->nstrings], image, VARSIZE_ANY(image));
 	g->string_bytes += VARSIZE_ANY(image) + STRING_OVERHEAD;
 	return (int64) ((uint64) hash << 32 | g->nstrings++);
 }
 
-/* blank_padded: trailing blanks do not count (bpchar). */
+/* Each key has its own strings: what is equal for char(n) is not for text. */
 static int64
-intern(StrataGroups *g, const char *image, bool blank_padded, bool create)
+intern(StrataGroups *g, int k, const char *image, bool create)
 {
+	bool blank_padded = g->keys[k].type == BPCHAROID;
+
 	const char *p, *q;
 	uint32		len, qlen, hash, slot;
 
@@ -298,19 +304,19 @@ intern(StrataGroups *g, const char *image, bool blank_padded, bool create)
 	{
 		uint32 id = g->string_table[slot] - 1;
 
-		if (g->string_hash[id] != hash)
+		if (g->string_hash[id] != hash || g->string_owner[id] != k)
 			continue;
 		string_key(g->strings[id], blank_padded, &q, &qlen);
 		if (qlen == len && memcmp(p, q, len) == 0)
 			return (int64) ((uint64) hash << 32 | id);
 	}
-	return create ? add_string(g, image, hash) : (int64) ((uint64) hash << 32 | STRATA_NO_STRING);
+	return create ? add_string(g, k, image, hash) : (int64) ((uint64) hash << 32 | STRATA_NO_STRING);
 }
 
 int64
-strata_groups_intern(StrataGroups *g, const char *image, bool blank_padded)
+strata_groups_intern(StrataGroups *g, int k, const char *image)
 {
-	return intern(g, image, blank_padded, g->part_bits == 0);
+	return intern(g, k, image, g->part_bits == 0);
 }
 
 /* ---- key values ---- */
@@ -351,7 +357,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *o
 	{
 		case KEY_TEXT:
 			*image = (char *) PG_DETOAST_DATUM_PACKED(d);
-			*norm = strata_groups_intern(g, *image, key->type == BPCHAROID);
+			*norm = strata_groups_intern(g, key - g->keys, *image);
 			break;
 		case KEY_F64:
 			f = key->type == FLOAT4OID ? DatumGetFloat4(d) : DatumGetFloat8(d);
@@ -366,7 +372,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *o
 			{
 				*special = true;
 				*image = DatumGetPointer(d);
-				*norm = strata_groups_intern(g, *image, false);
+				*norm = strata_groups_intern(g, key - g->keys, *image);
 			}
 			break;
 		default:

@@ -23,7 +23,6 @@ strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 {
 	ExplainPropertyUInteger("Rows From Columns", NULL, c->rows_columns, es);
 	ExplainPropertyUInteger("Rows From Heap", NULL, c->rows_heap, es);
-	show(es, "Rows Removed by Vector Filter", c->rows_filtered);
 	show(es, "Rows Replayed", c->rows_replayed);
 	ExplainPropertyUInteger("Units Read", NULL, c->units, es);
 	show(es, "Units Pruned", c->units_pruned);

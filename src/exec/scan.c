@@ -451,7 +451,7 @@ load_vector(StrataScanState *scan)
 	after = strata_kernels->count(scan->mask, scan->n);
 	if (!scan->replay)
 	{
-		scan->counts.rows_filtered += before - after;
+		InstrCountFiltered1(scan, before - after);
 		scan->counts.rows_out += after;
 	}
 	scan->vector_open = after > 0;
@@ -488,7 +488,7 @@ row_passes(StrataScanState *scan)
 	if (pass)
 		scan->counts.rows_out++;
 	else
-		scan->counts.rows_filtered++;
+		InstrCountFiltered1(scan, 1);
 	return pass;
 }
 
@@ -547,8 +547,8 @@ next_heap_row(StrataScanState *scan)
 	}
 }
 
-StrataBatchKind
-strata_scan_next(StrataScanState *scan)
+static StrataBatchKind
+next_batch(StrataScanState *scan)
 {
 	int row;
 
@@ -584,6 +584,22 @@ strata_scan_next(StrataScanState *scan)
 			return STRATA_BATCH_ROW;
 		scan->item_open = false;
 	}
+}
+
+/* A parent that takes batches goes past ExecProcNode, which would have kept EXPLAIN ANALYZE's books. */
+StrataBatchKind
+strata_scan_next(StrataScanState *scan)
+{
+	Instrumentation *instr = scan->wants_batches ? scan->css.ss.ps.instrument : NULL;
+	uint64			 before = scan->counts.rows_out;
+	StrataBatchKind	 kind;
+
+	if (instr)
+		InstrStartNode(instr);
+	kind = next_batch(scan);
+	if (instr)
+		InstrStopNode(instr, scan->counts.rows_out - before);
+	return kind;
 }
 
 /* ---- the node ---- */
