@@ -747,7 +747,10 @@ scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinat
 static void
 scan_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
 {
-	pg_atomic_write_u32(&((StrataParallelScan *) coordinate)->next, 0);
+	StrataScanState *scan = (StrataScanState *) css;
+
+	scan->shared = coordinate;
+	pg_atomic_write_u32(&scan->shared->next, 0);
 }
 
 static void
@@ -756,7 +759,10 @@ scan_initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
 	((StrataScanState *) css)->shared = coordinate;
 }
 
-/* Workers hand in their counts; the leader takes them before the segment goes away. */
+/*
+ * Workers hand in their counts; the leader takes them before the segment goes away.  May be called again after the
+ * segment went: it is not touched after the first time.
+ */
 static void
 scan_shutdown(CustomScanState *css)
 {
@@ -771,13 +777,11 @@ scan_shutdown(CustomScanState *css)
 		if (IsParallelWorker())
 			pg_atomic_fetch_add_u64(&scan->shared->counts[i], mine[i]);
 		else
-			totals[i] += pg_atomic_read_u64(&scan->shared->counts[i]);
+			totals[i] += pg_atomic_exchange_u64(&scan->shared->counts[i], 0);
 	}
 	if (IsParallelWorker())
 		memset(&scan->counts, 0, sizeof(scan->counts));
-	else
-		for (int i = 0; i < STRATA_NCOUNTS; i++)
-			pg_atomic_write_u64(&scan->shared->counts[i], 0);
+	scan->shared = NULL;
 }
 
 StrataScanCounts
