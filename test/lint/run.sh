@@ -23,7 +23,8 @@ report() { # report NAME STATUS OUTPUT
 
 for check in "$here"/checks/*.pl; do
   out=$(perl "$check" 2>&1)
-  report "$(basename "$check" .pl)" $? "$out"
+  status=$?
+  report "$(basename "$check" .pl)" $status "$out"
 done
 if [ -n "$library" ]; then
   out=$("$here/symbols.sh" "$library" 2>&1)

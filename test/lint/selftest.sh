@@ -82,6 +82,8 @@ good; put test/t/001_a.pl 'usleep(100_000); # poll\n'
 expect waits '' 'passes a pause that polls'
 good; put docs/a.md 'see /ho''me/someone/notes\n'
 expect paths 'docs/a.md:1' 'sees a home folder'
+good; put docs/a.md 'see [b](b.md)\n'
+expect links 'leads nowhere: b.md' 'sees a dead link'
 good; put src/column/unit.c '#include "postgres.h"\n'
 expect heads 'does not open' 'sees a file without a head'
 good; put src/column/unit.h '/*\n * unit.h - units\n */\n/* TO''DO */\n'
@@ -99,6 +101,19 @@ good; put test/unit/helper.c ''
 expect lists 'is not run' 'sees a unit test that is not run'
 good; put test/more/a.sh ''
 expect lists 'no stage' 'sees a folder without a stage'
+
+# run.sh: one fault anywhere is one failed test, and its exit status.
+good; put test/sql/a.sql 'SELECT pg_sleep(1);\n'
+for shell in sh bash; do
+  n=$((n + 1))
+  if ! $shell "$here/run.sh" "$tree" > "$tree/out" && [ "$(grep -c '^not ok' "$tree/out")" = 1 ] && grep -q '^not ok .*waits' "$tree/out"; then
+    echo "ok $n - lint self-test: run.sh under $shell reports a fault"
+  else
+    failed=1
+    echo "not ok $n - lint self-test: run.sh under $shell reports a fault"
+    sed 's/^/#   /' "$tree/out"
+  fi
+done
 
 # symbols.sh: one library with a stray function, one without.
 symbols() { # symbols WANTED_STATUS WHAT CODE
