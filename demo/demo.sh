@@ -45,7 +45,7 @@ export PG_CONFIG
 mkdir "$work/cluster"
 [ "$(id -u)" != 0 ] || chown "$server_user" "$work/cluster"
 cluster_start "$work/cluster" "shared_preload_libraries = 'pg_strata'" 'shared_buffers = 512MB' 'max_wal_size = 4GB' \
-  'work_mem = 32MB' "strata.event_ring_path = '/pg_strata_demo_$$'" || die 'the server does not start'
+  'work_mem = 32MB' || die 'the server does not start'
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d demo "$@"; }
 psql -X -q -d postgres -c 'CREATE DATABASE demo'
 note "$(sql -c 'SELECT version()' | cut -d' ' -f1-2), $(nproc) processors, settings as they come but shared_buffers, work_mem, max_wal_size"
@@ -149,7 +149,7 @@ cp sidecar/stratad "$work/sidecar/"
 [ "$(id -u)" != 0 ] || chown -R "$server_user" "$work/sidecar"
 touch "$work/stratad.log"
 as_server "$work/sidecar/stratad" --node "demo=host=$PGHOST port=$PGPORT user=postgres dbname=demo" --listen "127.0.0.1:$port" \
-  --ring "$(sql -c 'SHOW strata.event_ring_path')" --token-file "$work/sidecar/token" >> "$work/stratad.log" 2>&1 &
+  --ring "$(sql -c 'SELECT path FROM strata.ring_status()')" --token-file "$work/sidecar/token" >> "$work/stratad.log" 2>&1 &
 sidecar=$!
 base=http://127.0.0.1:$port
 for ((try = 0; try < 100; try++)); do

@@ -35,7 +35,7 @@ mkdir "$work/cluster"
 [ "$(id -u)" != 0 ] || chown "$server_user" "$work/cluster"
 cluster_start "$work/cluster" "shared_preload_libraries = 'pg_strata'" 'shared_buffers = 4GB' 'max_wal_size = 16GB' 'work_mem = 256MB' \
   'checkpoint_timeout = 1h' 'autovacuum = off' 'jit = off' 'max_parallel_workers_per_gather = 0' 'enable_indexscan = off' \
-  'enable_indexonlyscan = off' 'enable_bitmapscan = off' 'strata.auto_populate = off' "strata.event_ring_path = '/pg_strata_bench_$$'"
+  'enable_indexonlyscan = off' 'enable_bitmapscan = off' 'strata.auto_populate = off'
 psql -X -q -d postgres -c 'CREATE DATABASE bench'
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d bench "$@"; }
 

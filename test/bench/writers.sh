@@ -28,7 +28,7 @@ export PG_CONFIG
 mkdir "$work/cluster"
 [ "$(id -u)" != 0 ] || chown "$server_user" "$work/cluster"
 cluster_start "$work/cluster" "shared_preload_libraries = 'pg_strata'" 'shared_buffers = 1GB' 'max_wal_size = 16GB' \
-  'checkpoint_timeout = 1h' 'autovacuum = off' "strata.event_ring_path = '/pg_strata_bench_$$'"
+  'checkpoint_timeout = 1h' 'autovacuum = off'
 psql -X -q -d postgres -c 'CREATE DATABASE bench'
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d bench "$@"; }
 sql -c 'CREATE EXTENSION pg_strata'
