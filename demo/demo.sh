@@ -40,7 +40,7 @@ trap 'exit 143' TERM
 say 'Building, and starting a PostgreSQL of its own'
 PG_CONFIG=$(test/private_install.sh "$work/pg") || die 'it does not build'
 export PG_CONFIG
-(cd demo && npm ci --silent --no-fund --no-audit) > "$work/npm.log" 2>&1 || { cat "$work/npm.log"; die 'npm could not fetch the data'; }
+(cd demo && npm ci --loglevel=error --no-fund --no-audit) > "$work/npm.log" 2>&1 || { cat "$work/npm.log"; die 'npm could not fetch the data'; }
 . test/cluster.sh
 mkdir "$work/cluster"
 [ "$(id -u)" != 0 ] || chown "$server_user" "$work/cluster"
