@@ -58,6 +58,8 @@ good; put sidecar/main.c '/*\n * main.c - x\n */\n#include "column/unit.h"\n'
 expect floors 'sidecar may not include column' 'sees the sidecar include the server side'
 good; put src/extra/x.h '/*\n * x.h - x\n */\n'
 expect floors 'src/extra has no row' 'sees a folder without a row'
+good; rm -r "$tree/src/column"
+expect floors 'src/column has a row and no file' 'sees a row without a folder'
 good; put test/lint/floors.txt 'abi: base\nbase:\ncolumn: abi base\nsidecar: abi\n'
 expect floors 'not a floor above' 'sees a circle in the table'
 good; put src/column/unit.c '/*\n * unit.c - units\n */\n#include "unit.h"\n'

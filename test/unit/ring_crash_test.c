@@ -198,7 +198,7 @@ test_epochs(void)
 	is_str(item.reason, "the server has shut down", "and how");
 	make_ring(64, 2);
 	write_numbered(STRATA_LANE_RARE, 1, 5);
-	usleep(250000);
+	usleep(250000); /* outlasts the interval between looks for a new ring */
 	is_int(strata_ring_poll(reader, &item), STRATA_RING_RESET, "a new ring is a reset");
 	is_int(item.epoch, 2, "with its epoch");
 	drain(reader, &books);
@@ -226,13 +226,13 @@ test_heartbeat(void)
 	reader = open_reader(0);
 	strata_ring_set_patience(reader, 1000, 30000);
 	is_int(strata_ring_poll(reader, &item), STRATA_RING_NOTHING, "at first the server lives");
-	usleep(50000);
+	usleep(50000); /* outlasts the patience for a heartbeat */
 	is_int(strata_ring_poll(reader, &item), STRATA_RING_GONE, "without a heartbeat it is gone");
 	is_str(item.reason, "the server's heartbeat has stopped", "and why");
 	strata_ring_beat(&ring, 5);
 	is_int(strata_ring_poll(reader, &item), STRATA_RING_NOTHING, "a heartbeat brings it back");
 	is_int(strata_ring_info(reader)->heartbeat_us, 5, "info has the time of the heartbeat");
-	usleep(50000);
+	usleep(50000); /* outlasts the patience for a heartbeat */
 	write_numbered(STRATA_LANE_RARE, 1, 1);
 	is_int(strata_ring_poll(reader, &item), STRATA_RING_EVENT, "events come from a silent server too");
 	is_int(strata_ring_poll(reader, &item), STRATA_RING_NOTHING, "and are a sign of life");

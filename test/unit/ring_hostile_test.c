@@ -266,7 +266,7 @@ test_truncated(void)
 		munmap(ring.head, ring.bytes);
 		shm_unlink(ring_path);
 		make_ring(SLOTS, 2);
-		usleep(210000);
+		usleep(210000); /* outlasts the interval between looks for a new ring */
 		for (int i = 0; i < 300 && status != STRATA_RING_RESET; i++)
 		{
 			if (strata_ring_info(reader)->closed == 0)

@@ -150,7 +150,7 @@ drain(StrataRingReader *reader, Books *books)
 		{
 			if (strata_ring_info(reader)->last_seq + 1 == books->next || ++quiet > 200)
 				return status;
-			usleep(1000);
+			usleep(1000); /* poll */
 		}
 	}
 }

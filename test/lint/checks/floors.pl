@@ -22,6 +22,11 @@ while ($table && defined(my $line = <$table>))
     }
     push @order, $folder;
 }
+for my $folder (grep { $_ ne 'sidecar' } @order)
+{
+    fault('test/lint/floors.txt', 0, "src/$folder has a row and no file") unless files("src/$folder", qr/\.[ch]$/);
+}
+
 for my $file (files('src', qr/\.(c|h|def)$/), files('sidecar', qr/\.[ch]$/))
 {
     my ($folder) = $file =~ m{^src/(\w+)/} ? $1 : 'sidecar';
