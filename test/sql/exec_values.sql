@@ -1,0 +1,160 @@
+-- PostgreSQL's value semantics inside the vector executor.  Every query runs with the column store off and on;
+-- the function prints nothing but differences.
+CREATE EXTENSION IF NOT EXISTS pg_strata;
+SET max_parallel_workers_per_gather = 0;
+SET extra_float_digits = 3;
+
+CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  r record;
+  out text := '';
+BEGIN
+  FOR r IN EXECUTE query LOOP
+    out := out || r::text || E'\n';
+  END LOOP;
+  RETURN out;
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+
+CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  off text;
+  onn text;
+  line text;
+  used bool := false;
+BEGIN
+  PERFORM set_config('strata.column_scan', 'off', false), set_config('strata.column_aggregate', 'off', false);
+  off := answer(query);
+  PERFORM set_config('strata.column_scan', 'on', false), set_config('strata.column_aggregate', 'on', false);
+  onn := answer(query);
+  BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+      used := used OR line LIKE '%Strata%';
+    END LOOP;
+  END;
+  IF NOT used THEN
+    RETURN NEXT 'not used: ' || query;
+  END IF;
+  IF off IS DISTINCT FROM onn THEN
+    RETURN NEXT query || E'\noff: ' || off || E'\non:  ' || onn;
+  END IF;
+END $$;
+
+CREATE TABLE vals (i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric(10,2), nn numeric, b bool, d date,
+                   ts timestamp, t text, c char(5), v varchar(20), k int);
+INSERT INTO vals
+SELECT i % 100, i, i::int8 * 1000000007, i / 8.0, i / 16.0, i / 4.0, (i / 4.0)::numeric(10,2) * (CASE WHEN i % 7 = 0 THEN 10.0 ELSE 1 END),
+       i % 2 = 0, date '2000-01-01' + i, timestamp '2000-01-01' + i * interval '1 hour', 'text' || i % 11, 'c' || i % 3,
+       repeat('v', i % 9), i % 13
+FROM generate_series(1, 20000) i;
+INSERT INTO vals (i4, f4, f8, n, nn, d, ts, t, c, k) VALUES
+  (2147483647, 'NaN', 'NaN', 'NaN', 'NaN', 'infinity', 'infinity', '', '', 100),
+  (-2147483648, 'Infinity', 'Infinity', 99999999.99, 'Infinity', '-infinity', '-infinity', 'ü', 'ab ', 100),
+  (0, '-Infinity', '-Infinity', -99999999.99, '-Infinity', '4713-01-01 BC', '4713-01-01 BC', ' ', 'ab', 100),
+  (0, '-0', '-0', 0, 1e30, NULL, NULL, NULL, NULL, 101),
+  (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+VACUUM (FREEZE, ANALYZE) vals;
+SELECT strata.enable('vals');
+SELECT strata.populate('vals') > 0 AS populated;
+
+-- sums, averages, extremes of every type
+SELECT differs('SELECT count(*), count(i2), sum(i2), sum(i4), sum(i8), avg(i2), avg(i4), avg(i8) FROM vals');
+SELECT differs('SELECT sum(f4), sum(f8), avg(f4), avg(f8) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(n), avg(n), sum(nn), avg(nn), min(n), max(n), min(nn), max(nn) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(n), avg(n), min(n), max(n) FROM vals');
+SELECT differs('SELECT sum(nn), avg(nn), min(nn), max(nn) FROM vals');
+SELECT differs('SELECT min(f4), max(f4), min(f8), max(f8) FROM vals');
+SELECT differs('SELECT min(d), max(d), min(ts), max(ts), min(t), max(t), min(c), max(c), bool_and(b), bool_or(b), every(b) FROM vals');
+SELECT differs('SELECT sum(f8) FROM vals WHERE k >= 100');
+SELECT differs('SELECT count(*), sum(n), min(t), bool_and(b) FROM vals WHERE i4 = 123456789');
+SELECT differs('SELECT k, sum(n), avg(nn), count(*), min(t), max(ts) FROM vals GROUP BY k ORDER BY k');
+SELECT differs('SELECT sum(i4) FROM vals GROUP BY i2 HAVING sum(i4) > 100 ORDER BY 1');
+
+-- group keys: one NaN, one zero, blank padding, scales, nulls
+SELECT differs('SELECT f8, count(*) FROM vals WHERE k >= 100 OR k IS NULL GROUP BY f8 ORDER BY f8, 2');
+SELECT differs('SELECT f4, n, count(*) FROM vals WHERE i4 < 10 OR k >= 100 GROUP BY f4, n ORDER BY 1, 2');
+SELECT differs('SELECT c, t, count(*) FROM vals GROUP BY c, t ORDER BY c, t');
+SELECT differs('SELECT n, count(*) FROM vals GROUP BY n ORDER BY n');
+SELECT differs('SELECT d, b, i2, k, count(*) FROM vals GROUP BY d, b, i2, k ORDER BY 1, 2, 3, 4');
+SELECT differs('SELECT i4 % 10, sum(i8) FROM vals WHERE k < 100 GROUP BY 1 ORDER BY 1');
+
+-- predicates
+SELECT differs('SELECT count(*) FROM vals WHERE f8 > 10');
+SELECT differs('SELECT count(*) FROM vals WHERE f8 >= ''NaN''');
+SELECT differs('SELECT count(*) FROM vals WHERE f8 = 0');
+SELECT differs('SELECT count(*) FROM vals WHERE n <= 10.005');
+SELECT differs('SELECT count(*) FROM vals WHERE n = 10.005');
+SELECT differs('SELECT count(*) FROM vals WHERE n <> 10.005');
+SELECT differs('SELECT count(*) FROM vals WHERE nn > 10.1 AND k < 100');
+SELECT differs('SELECT count(*) FROM vals WHERE d <= date ''2001-01-01'' - interval ''12 hours''');
+SELECT differs('SELECT count(*) FROM vals WHERE d > timestamp ''2001-01-01 12:00''');
+SELECT differs('SELECT count(*) FROM vals WHERE d = timestamp ''infinity''');
+SELECT differs('SELECT count(*) FROM vals WHERE c = ''ab''');
+SELECT differs('SELECT count(*) FROM vals WHERE c LIKE ''ab%''');
+SELECT differs('SELECT count(*) FROM vals WHERE t LIKE ''%1'' AND v <> ''vv''');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 IN (1, 2, NULL)');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 NOT IN (1, 2, NULL)');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 NOT IN (1, 2)');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 = ANY(''{}''::int[])');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 <> ALL(''{}''::int[])');
+SELECT differs('SELECT count(*) FROM vals WHERE NOT (i4 > 5 OR t IS NULL)');
+SELECT differs('SELECT count(*) FROM vals WHERE (i4 > 5 AND t > ''a'') OR b');
+SELECT differs('SELECT count(*) FROM vals WHERE b');
+SELECT differs('SELECT count(*) FROM vals WHERE NOT b');
+SELECT differs('SELECT count(*) FROM vals WHERE b IS NOT TRUE');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 IS DISTINCT FROM i2');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 + 0.5 > n');
+SELECT differs('SELECT count(*) FROM vals WHERE upper(t) = ''TEXT3''');
+
+-- errors: the same ones, for the same rows, and none for rows that an earlier condition rejected
+SELECT differs('SELECT count(*) FROM vals WHERE i4 + 1 > 0');
+SELECT differs('SELECT count(*) FROM vals WHERE k < 100 AND i4 + 1 > 0');
+SELECT differs('SELECT count(*) FROM vals WHERE 10 / i2 > 1');
+SELECT differs('SELECT count(*) FROM vals WHERE i2 <> 0 AND 10 / i2 > 1');
+SELECT differs('SELECT count(*) FROM vals WHERE i2 = 0 OR 10 / i2 > 1');
+SELECT differs('SELECT sum(i4 * i4) FROM vals');
+SELECT differs('SELECT sum(i4 * 100000) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(i8 * 1000000007) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(n * n * n), max(n * nn) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(d - date ''2000-01-01'') FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(d - date ''2000-01-01'') FROM vals');
+SELECT differs('SELECT sum(f8 * 1e308) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(f4 * f4) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(n::float8), sum(i4::numeric), sum(i8::float8) FROM vals WHERE k < 100');
+SELECT differs('SELECT sum(-n), sum(-i4::int8), min(-f8) FROM vals WHERE k < 100');
+SELECT differs('SELECT i8::int4 FROM vals WHERE i4 = 5');
+
+-- every row of every type leaves the scan as it went in
+SELECT differs('SELECT i2, i4, i8, f4, f8, n, nn, b, d, ts, t, c, v FROM vals WHERE k >= 100 OR k IS NULL OR i4 % 997 = 0 ORDER BY i4, f8');
+
+-- more groups than work_mem holds
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1;
+SELECT differs('SELECT count(*), sum(s), min(i4), max(i4) FROM (SELECT i4, sum(i8) AS s FROM vals WHERE k < 100 GROUP BY i4) x');
+RESET work_mem;
+RESET hash_mem_multiplier;
+
+-- every kernel level gives the same
+SET strata.simd = 'scalar';
+SELECT differs('SELECT k, sum(n), count(*), min(d), max(i8) FROM vals WHERE i4 > 100 AND n < 4000 GROUP BY k ORDER BY k');
+RESET strata.simd;
+
+-- parameters, rescans, cursors
+PREPARE par(int, numeric) AS SELECT count(*), sum(n) FROM vals WHERE i4 < $1 AND n > $2;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE par(100, 10);
+EXECUTE par(NULL, 10);
+EXECUTE par(2000, 300.125);
+RESET plan_cache_mode;
+SELECT g, (SELECT sum(n) FROM vals WHERE k = g) FROM generate_series(0, 3) g;
+BEGIN;
+DECLARE cur SCROLL CURSOR FOR SELECT i4 FROM vals WHERE i4 BETWEEN 10 AND 14 ORDER BY i4;
+FETCH 2 FROM cur;
+FETCH BACKWARD 1 FROM cur;
+FETCH LAST FROM cur;
+COMMIT;
+
+DROP TABLE vals;
+DROP FUNCTION differs(text);
+DROP FUNCTION answer(text);
