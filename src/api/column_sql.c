@@ -77,18 +77,17 @@ open_owned(Oid relid, LOCKMODE lockmode)
 static void
 check_storable(Relation rel)
 {
-	int sqlstate;
+	int			sqlstate;
 	const char *why = strata_store_check_relation(rel, &sqlstate);
 
-	if (!why)
-		return;
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(sqlstate),
-				 errmsg("cannot put \"%s\" into the column store: %s", RelationGetRelationName(rel), why),
-				 errhint("Enable its partitions one by one.")));
-	ereport(ERROR, (errcode(sqlstate), errmsg("cannot put \"%s\" into the column store: %s",
-											  RelationGetRelationName(rel), why)));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot put \"%s\" into the column store: it is partitioned, so it has no rows of its own",
+							   RelationGetRelationName(rel)),
+						errhint("Enable its partitions one by one.")));
+	if (why)
+		ereport(ERROR, (errcode(sqlstate), errmsg("cannot put \"%s\" into the column store: %s",
+												  RelationGetRelationName(rel), why)));
 }
 
 static void

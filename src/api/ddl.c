@@ -142,13 +142,14 @@ ddl_subxact(SubXactEvent event, SubTransactionId id, SubTransactionId parent, vo
 
 /* ---- tables and columns ---- */
 
+/* Unlogged tables too: they may have been logged when they were enabled. */
 static bool
 may_be_enabled(Oid relid)
 {
 	char relkind = get_rel_relkind(relid);
 
 	return (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW) &&
-		   get_rel_persistence(relid) == RELPERSISTENCE_PERMANENT;
+		   get_rel_persistence(relid) != RELPERSISTENCE_TEMP;
 }
 
 static void
@@ -273,7 +274,7 @@ strata_enabled_tables_changed(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("strata.enabled_tables_changed() can only be called as a trigger")));
 	strata_at_commit(STRATA_COMMIT_WAKE, InvalidOid);
-	PG_RETURN_NULL();
+	return PointerGetDatum(NULL); /* a trigger's NULL is a pointer, not an SQL null */
 }
 
 /* ---- commands that want a database without connections ---- */
