@@ -1,5 +1,7 @@
 -- Which plans the column store offers, and that it steps back where it must.
+SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pg_strata;
+RESET client_min_messages;
 SET max_parallel_workers_per_gather = 0;
 CREATE TABLE plans (id int, grp text, amount numeric(12,2), at date, ratio float8, flag bool, doc jsonb);
 INSERT INTO plans

@@ -1,6 +1,8 @@
 -- PostgreSQL's value semantics inside the vector executor.  Every query runs with the column store off and on;
 -- the function prints nothing but differences.
+SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pg_strata;
+RESET client_min_messages;
 SET max_parallel_workers_per_gather = 0;
 SET extra_float_digits = 3;
 
