@@ -118,6 +118,8 @@ typedef struct UnitBuild
 	int natts; /* attributes to walk: up to the last wanted one */
 	DeformAttribute *atts;
 
+	StrataBuildScratch scratch; /* of the segment builder, in `context` */
+
 	uint32 nmemory;
 	StrataRegionBlock *memory; /* ncols + 1 entries */
 	Size unit_bytes;
@@ -626,7 +628,7 @@ static void
 populate_build_segment(UnitBuild *b, BuildColumn *col)
 {
 	StrataColumnData data = {.nrows = b->nrows, .nulls = col->has_nulls ? col->nulls : NULL};
-	StrataBuildMemory memory = {populate_builder_alloc, populate_builder_free, b->context};
+	StrataBuildMemory memory = {populate_builder_alloc, populate_builder_free, b->context, &b->scratch};
 	Size original = populate_column_bytes(b, col);
 	instr_time start, end;
 
