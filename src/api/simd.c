@@ -45,12 +45,13 @@ level_name(int value)
 static bool
 check_simd(int *newval, void **extra, GucSource source)
 {
-	if (*newval == SIMD_AUTO || *newval <= (int) strata_simd_best())
+	if (*newval == SIMD_AUTO || *newval <= (int)strata_simd_best())
 		return true;
 	if (source >= PGC_S_CLIENT)
 	{
-		GUC_check_errdetail("This CPU, or its operating system, does not support \"%s\"; the best level here is \"%s\".",
-							level_name(*newval), level_name(strata_simd_best()));
+		GUC_check_errdetail(
+			"This CPU, or its operating system, does not support \"%s\"; the best level here is \"%s\".",
+			level_name(*newval), level_name(strata_simd_best()));
 		return false;
 	}
 	if (!IsUnderPostmaster)
@@ -65,7 +66,7 @@ check_simd(int *newval, void **extra, GucSource source)
 static void
 assign_simd(int newval, void *extra)
 {
-	strata_simd_choose(newval == SIMD_AUTO ? strata_simd_best() : (StrataSimdLevel) newval);
+	strata_simd_choose(newval == SIMD_AUTO ? strata_simd_best() : (StrataSimdLevel)newval);
 }
 
 static void
@@ -74,7 +75,8 @@ simd_settings(void)
 	DefineCustomEnumVariable("strata.simd", "Vector instructions that column scans use.",
 							 "\"auto\" takes the best that the CPU and the operating system support. "
 							 "The results of queries do not depend on it.",
-							 &strata_simd, SIMD_AUTO, simd_options, PGC_USERSET, 0, check_simd, assign_simd, NULL);
+							 &strata_simd, SIMD_AUTO, simd_options, PGC_USERSET, 0, check_simd, assign_simd,
+							 NULL);
 }
 
 const StrataModule strata_simd_module = {
@@ -87,10 +89,10 @@ Datum
 strata_simd_features(PG_FUNCTION_ARGS)
 {
 	const StrataCpuFeatures *f = strata_cpu_features();
-	TupleDesc				 desc;
-	Datum					 values[11];
-	bool					 nulls[11] = {false};
-	int						 i = 0;
+	TupleDesc desc;
+	Datum values[11];
+	bool nulls[11] = {false};
+	int i = 0;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");

@@ -14,7 +14,7 @@ strata_encoding_name(StrataEncoding e)
 		[STRATA_ENC_FOR] = "for",		 [STRATA_ENC_DELTA] = "delta",	   [STRATA_ENC_RAW] = "raw",
 	};
 
-	return (unsigned) e < STRATA_ENC_COUNT ? names[e] : "unknown";
+	return (unsigned)e < STRATA_ENC_COUNT ? names[e] : "unknown";
 }
 
 /* ---- codes ---- */
@@ -25,22 +25,22 @@ dict_codes(const StrataSegment *s, uint32_t v, unsigned n, uint32_t *out)
 	const uint64_t *packed = seg_at(s, s->data_off);
 
 	/* A full vector takes 16 words a bit of width, so vectors begin at whole words. */
-	strata_kernels->unpack_u32(packed + (size_t) v * STRATA_VECTOR_WORDS * s->width, s->width, n, out);
+	strata_kernels->unpack_u32(packed + (size_t)v * STRATA_VECTOR_WORDS * s->width, s->width, n, out);
 }
 
 /*
  * Walks the runs of vector v: `run` is the run number and [i, stop) its rows within the vector.
  * Used as a loop head; the body must set nothing of these.
  */
-#define FOREACH_RUN(s, v, n)                                                                                       \
-	for (uint32_t run = ((const uint32_t *) seg_at(s, (s)->vec_off))[v], base_ = (v) *STRATA_VECTOR, i = 0,        \
-				  stop = run_stop(s, run, base_, n);                                                               \
+#define FOREACH_RUN(s, v, n)                                                                                 \
+	for (uint32_t run = ((const uint32_t *)seg_at(s, (s)->vec_off))[v], base_ = (v)*STRATA_VECTOR, i = 0,    \
+				  stop = run_stop(s, run, base_, n);                                                         \
 		 i < (n); i = stop, run++, stop = i < (n) ? run_stop(s, run, base_, n) : i)
 
 static inline uint32_t
 run_stop(const StrataSegment *s, uint32_t run, uint32_t base, unsigned n)
 {
-	uint32_t end = ((const uint32_t *) seg_at(s, s->data_off))[run + 1] - base;
+	uint32_t end = ((const uint32_t *)seg_at(s, s->data_off))[run + 1] - base;
 
 	return end < n ? end : n;
 }
@@ -72,15 +72,15 @@ strata_segment_codes(const StrataSegment *s, uint32_t v, uint32_t *out)
 int64_t
 strata_segment_code_i64(const StrataSegment *s, uint32_t code)
 {
-	return ((const int64_t *) seg_at(s, s->dict_off))[code];
+	return ((const int64_t *)seg_at(s, s->dict_off))[code];
 }
 
 double
 strata_segment_code_f64(const StrataSegment *s, uint32_t code)
 {
 	if (s->phys == STRATA_PHYS_F32)
-		return ((const float *) seg_at(s, s->dict_off))[code];
-	return ((const double *) seg_at(s, s->dict_off))[code];
+		return ((const float *)seg_at(s, s->dict_off))[code];
+	return ((const double *)seg_at(s, s->dict_off))[code];
 }
 
 const char *
@@ -88,7 +88,7 @@ strata_segment_code_bytes(const StrataSegment *s, uint32_t code, uint32_t *len)
 {
 	const uint32_t *offsets = seg_at(s, s->dict_off);
 
-	return seg_entry(s, s->dict_off + (uint64_t) offsets[code] * 4, len);
+	return seg_entry(s, s->dict_off + (uint64_t)offsets[code] * 4, len);
 }
 
 /* ---- vectors ---- */
@@ -96,10 +96,10 @@ strata_segment_code_bytes(const StrataSegment *s, uint32_t code, uint32_t *len)
 unsigned
 strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *out)
 {
-	unsigned	   n = strata_segment_vector_rows(s, v);
+	unsigned n = strata_segment_vector_rows(s, v);
 	const int64_t *dict = seg_at(s, s->dict_off);
 	const uint64_t *data = seg_at(s, s->data_off);
-	uint32_t	   codes[STRATA_VECTOR];
+	uint32_t codes[STRATA_VECTOR];
 
 	switch (s->encoding)
 	{
@@ -121,56 +121,56 @@ strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *out)
 			break;
 		case STRATA_ENC_FOR:
 		{
-			const SegFor *f = (const SegFor *) seg_at(s, s->vec_off) + v;
+			const SegFor *f = (const SegFor *)seg_at(s, s->vec_off) + v;
 
 			strata_kernels->unpack_i64(data + f->word, f->width, n, f->base, out);
 			break;
 		}
 		case STRATA_ENC_DELTA:
 		{
-			const SegDelta *d = (const SegDelta *) seg_at(s, s->vec_off) + v;
+			const SegDelta *d = (const SegDelta *)seg_at(s, s->vec_off) + v;
 
 			strata_kernels->unpack_i64(data + d->word, d->width, n, d->base, out);
 			strata_kernels->prefix_sum_i64(out, n, d->start);
 			break;
 		}
 		default:
-			memcpy(out, (const int64_t *) data + (size_t) v * STRATA_VECTOR, n * sizeof(*out));
+			memcpy(out, (const int64_t *)data + (size_t)v * STRATA_VECTOR, n * sizeof(*out));
 			break;
 	}
 	return n;
 }
 
 /* The two widths of floats differ in nothing but the type they are read as. */
-#define DECODE_FLOAT(type)                                                                                         \
-	do                                                                                                             \
-	{                                                                                                              \
-		const type *dict = seg_at(s, s->dict_off);                                                                 \
-		const type *data = (const type *) seg_at(s, s->data_off) + (size_t) v * STRATA_VECTOR;                     \
-                                                                                                                   \
-		switch (s->encoding)                                                                                       \
-		{                                                                                                          \
-			case STRATA_ENC_CONST:                                                                                 \
-				for (unsigned i = 0; i < n; i++)                                                                   \
-					out[i] = dict[0];                                                                              \
-				break;                                                                                             \
-			case STRATA_ENC_DICT:                                                                                  \
-				dict_codes(s, v, n, codes);                                                                        \
-				for (unsigned i = 0; i < n; i++)                                                                   \
-					out[i] = dict[codes[i]];                                                                       \
-				break;                                                                                             \
-			case STRATA_ENC_RLE:                                                                                   \
-				FOREACH_RUN(s, v, n)                                                                               \
-				{                                                                                                  \
-					for (uint32_t j = i; j < stop; j++)                                                            \
-						out[j] = dict[run];                                                                        \
-				}                                                                                                  \
-				break;                                                                                             \
-			default:                                                                                               \
-				for (unsigned i = 0; i < n; i++)                                                                   \
-					out[i] = data[i];                                                                              \
-				break;                                                                                             \
-		}                                                                                                          \
+#define DECODE_FLOAT(type)                                                                                   \
+	do                                                                                                       \
+	{                                                                                                        \
+		const type *dict = seg_at(s, s->dict_off);                                                           \
+		const type *data = (const type *)seg_at(s, s->data_off) + (size_t)v * STRATA_VECTOR;                 \
+                                                                                                             \
+		switch (s->encoding)                                                                                 \
+		{                                                                                                    \
+			case STRATA_ENC_CONST:                                                                           \
+				for (unsigned i = 0; i < n; i++)                                                             \
+					out[i] = dict[0];                                                                        \
+				break;                                                                                       \
+			case STRATA_ENC_DICT:                                                                            \
+				dict_codes(s, v, n, codes);                                                                  \
+				for (unsigned i = 0; i < n; i++)                                                             \
+					out[i] = dict[codes[i]];                                                                 \
+				break;                                                                                       \
+			case STRATA_ENC_RLE:                                                                             \
+				FOREACH_RUN(s, v, n)                                                                         \
+				{                                                                                            \
+					for (uint32_t j = i; j < stop; j++)                                                      \
+						out[j] = dict[run];                                                                  \
+				}                                                                                            \
+				break;                                                                                       \
+			default:                                                                                         \
+				for (unsigned i = 0; i < n; i++)                                                             \
+					out[i] = data[i];                                                                        \
+				break;                                                                                       \
+		}                                                                                                    \
 	} while (0)
 
 unsigned
@@ -190,14 +190,14 @@ strata_segment_f64(const StrataSegment *s, uint32_t v, double *out)
 static void
 raw_bytes(const StrataSegment *s, uint32_t v, unsigned n, const char **out, uint32_t *len)
 {
-	const SegText *t = (const SegText *) seg_at(s, s->vec_off) + v;
-	const char	  *base = seg_at(s, 0);
-	uint64_t	   byte = s->dict_off + t->byte;
-	uint32_t	   lengths[STRATA_VECTOR];
+	const SegText *t = (const SegText *)seg_at(s, s->vec_off) + v;
+	const char *base = seg_at(s, 0);
+	uint64_t byte = s->dict_off + t->byte;
+	uint32_t lengths[STRATA_VECTOR];
 
 	if (!len)
 		len = lengths;
-	strata_kernels->unpack_u32((const uint64_t *) seg_at(s, s->data_off) + t->word, t->width, n, len);
+	strata_kernels->unpack_u32((const uint64_t *)seg_at(s, s->data_off) + t->word, t->width, n, len);
 	if (!t->aligned)
 	{
 		for (unsigned i = 0; i < n; i++)
@@ -218,10 +218,10 @@ raw_bytes(const StrataSegment *s, uint32_t v, unsigned n, const char **out, uint
 unsigned
 strata_segment_bytes(const StrataSegment *s, uint32_t v, const char **out, uint32_t *len)
 {
-	unsigned	n = strata_segment_vector_rows(s, v);
-	uint32_t	codes[STRATA_VECTOR];
+	unsigned n = strata_segment_vector_rows(s, v);
+	uint32_t codes[STRATA_VECTOR];
 	const char *image;
-	uint32_t	image_len;
+	uint32_t image_len;
 
 	switch (s->encoding)
 	{
@@ -263,12 +263,12 @@ strata_segment_vector_bounds(const StrataSegment *s, uint32_t v, int64_t *lo, in
 	*hi = s->max.i;
 	if (s->encoding == STRATA_ENC_FOR)
 	{
-		const SegFor *f = (const SegFor *) seg_at(s, s->vec_off) + v;
-		uint64_t	  span = f->width < 64 ? (UINT64_C(1) << f->width) - 1 : UINT64_MAX;
+		const SegFor *f = (const SegFor *)seg_at(s, s->vec_off) + v;
+		uint64_t span = f->width < 64 ? (UINT64_C(1) << f->width) - 1 : UINT64_MAX;
 
 		/* The segment's own bound stays where base + span would pass it, or wrap. */
-		if (span < (uint64_t) *hi - (uint64_t) f->base)
-			*hi = (int64_t) ((uint64_t) f->base + span);
+		if (span < (uint64_t)*hi - (uint64_t)f->base)
+			*hi = (int64_t)((uint64_t)f->base + span);
 		*lo = f->base;
 	}
 }

@@ -23,11 +23,11 @@
 
 typedef enum StrataPhys
 {
-	STRATA_PHYS_INT,   /* int64: bool, int2/4/8, date, timestamp(tz), numeric scaled by 10^scale */
-	STRATA_PHYS_F32,   /* float, bits kept exactly */
-	STRATA_PHYS_F64,   /* double, bits kept exactly */
-	STRATA_PHYS_BYTES  /* varlena images, header included.  An image that starts with a 4-byte header is kept
-						* at a 4-aligned place, so a pointer into the segment is a valid Datum */
+	STRATA_PHYS_INT,  /* int64: bool, int2/4/8, date, timestamp(tz), numeric scaled by 10^scale */
+	STRATA_PHYS_F32,  /* float, bits kept exactly */
+	STRATA_PHYS_F64,  /* double, bits kept exactly */
+	STRATA_PHYS_BYTES /* varlena images, header included.  An image that starts with a 4-byte header is kept
+					   * at a 4-aligned place, so a pointer into the segment is a valid Datum */
 } StrataPhys;
 
 typedef enum StrataEncoding
@@ -45,37 +45,38 @@ typedef enum StrataEncoding
 
 #define STRATA_SEG_HAS_NULLS 0x01
 #define STRATA_SEG_ALL_NULL	 0x02
-#define STRATA_SEG_HAS_RANGE 0x04 /* min and max below are valid.  Unset: every row is null, or a NaN, or (RAW
-								   * BYTES) one end of the range is longer than 1 KB and not kept twice */
+/* min and max below are valid.  Unset: every row is null, or a NaN, or (RAW BYTES) one end of the range is
+ * longer than 1 KB and not kept twice. */
+#define STRATA_SEG_HAS_RANGE 0x04
 #define STRATA_SEG_HAS_SUM	 0x08 /* INT only: sum_hi:sum_lo is the exact sum of the non-null rows */
 #define STRATA_SEG_HAS_NAN	 0x10 /* floats only; min and max then ignore the NaNs */
 
 typedef struct StrataSegment
 {
 	uint32_t magic;
-	uint8_t	 phys;
-	uint8_t	 encoding;
-	uint8_t	 width; /* bits of a code for DICT, else of the widest vector (information) */
-	uint8_t	 flags;
-	int32_t	 scale; /* given by the caller, kept untouched (numeric: decimal digits) */
+	uint8_t phys;
+	uint8_t encoding;
+	uint8_t width; /* bits of a code for DICT, else of the widest vector (information) */
+	uint8_t flags;
+	int32_t scale; /* given by the caller, kept untouched (numeric: decimal digits) */
 	uint32_t nrows;
 	uint32_t null_count;
-	uint32_t ndict;		/* DICT: entries; CONST: 1 or 0 (all null); RLE: runs */
-	uint32_t distinct;	/* estimate; exact for CONST and DICT */
+	uint32_t ndict;	   /* DICT: entries; CONST: 1 or 0 (all null); RLE: runs */
+	uint32_t distinct; /* estimate; exact for CONST and DICT */
 	uint32_t nvectors;
 	uint64_t bytes;		/* of the whole segment, this header included */
 	uint64_t raw_bytes; /* of the non-null values: 8 each, 4 for F32, the images for BYTES */
 	union
 	{
 		int64_t i;
-		double	d;				/* F32 and F64 */
-		uint64_t off;			/* BYTES: offset of the entry {uint32 length; bytes} from the segment start */
+		double d;	  /* F32 and F64 */
+		uint64_t off; /* BYTES: offset of the entry {uint32 length; bytes} from the segment start */
 	} min, max;
 	uint64_t sum_lo;
-	int64_t	 sum_hi;
+	int64_t sum_hi;
 	/* offsets from the start of the segment, 8-byte aligned; 0 when absent */
-	uint64_t null_off;	/* nvectors * 16 words */
-	uint64_t vec_off;	/* per-vector directory, form private to the encoding */
+	uint64_t null_off; /* nvectors * 16 words */
+	uint64_t vec_off;  /* per-vector directory, form private to the encoding */
 	uint64_t dict_off;
 	uint64_t data_off;
 } StrataSegment;
@@ -90,7 +91,7 @@ strata_segment_vector_rows(const StrataSegment *s, uint32_t v)
 static inline const uint64_t *
 strata_segment_nulls(const StrataSegment *s, uint32_t v)
 {
-	return s->null_off ? (const uint64_t *) ((const char *) s + s->null_off) + (size_t) v * STRATA_VECTOR_WORDS
+	return s->null_off ? (const uint64_t *)((const char *)s + s->null_off) + (size_t)v * STRATA_VECTOR_WORDS
 					   : NULL;
 }
 
@@ -102,8 +103,8 @@ extern unsigned strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *
 extern unsigned strata_segment_f64(const StrataSegment *s, uint32_t v, double *out);
 /* BYTES: pointers into the segment and lengths (len may be NULL). */
 extern unsigned strata_segment_bytes(const StrataSegment *s, uint32_t v, const char **out, uint32_t *len);
-/* DICT and CONST and RLE of any kind: a code (0 .. ndict-1) a row; for RLE the code is the run number.  A CONST
- * segment of NULLs (ndict 0) gives code 0, which code_*() accept. */
+/* DICT and CONST and RLE of any kind: a code (0 .. ndict-1) a row; for RLE the code is the run number.  A
+ * CONST segment of NULLs (ndict 0) gives code 0, which code_*() accept. */
 extern unsigned strata_segment_codes(const StrataSegment *s, uint32_t v, uint32_t *out);
 /* Value of a code. */
 extern int64_t strata_segment_code_i64(const StrataSegment *s, uint32_t code);
@@ -115,10 +116,10 @@ extern void strata_segment_vector_bounds(const StrataSegment *s, uint32_t v, int
 extern const char *strata_segment_min_bytes(const StrataSegment *s, uint32_t *len);
 extern const char *strata_segment_max_bytes(const StrataSegment *s, uint32_t *len);
 
-/* Checks a segment of `size` bytes.  NULL when sound, else a static text that says what is wrong.  Sound means
- * that every function of this header, called with v < nvectors and code < ndict, stays inside the segment and
- * hands out images whose headers tell their lengths: offsets, widths, directories, runs, image lengths and
- * dictionary codes are all looked at, values are not.  Costs about as much as decoding. */
+/* Checks a segment of `size` bytes.  NULL when sound, else a static text that says what is wrong.  Sound
+ * means that every function of this header, called with v < nvectors and code < ndict, stays inside the
+ * segment and hands out images whose headers tell their lengths: offsets, widths, directories, runs, image
+ * lengths and dictionary codes are all looked at, values are not.  Costs about as much as decoding. */
 extern const char *strata_segment_check(const StrataSegment *s, size_t size);
 
 extern const char *strata_encoding_name(StrataEncoding e);
@@ -127,13 +128,13 @@ extern const char *strata_encoding_name(StrataEncoding e);
 
 typedef struct StrataColumnData
 {
-	StrataPhys		phys;
-	int32_t			scale;
-	uint32_t		nrows;
+	StrataPhys phys;
+	int32_t scale;
+	uint32_t nrows;
 	const uint64_t *nulls; /* bit set = NULL, over nrows; NULL when there are none */
-	const int64_t  *i64;   /* INT */
-	const float	   *f32;
-	const double   *f64;
+	const int64_t *i64;	   /* INT */
+	const float *f32;
+	const double *f64;
 	const char *const *ptr; /* BYTES: ignored where null */
 	const uint32_t *len;
 } StrataColumnData;
@@ -156,12 +157,12 @@ typedef struct StrataBuildMemory
  */
 typedef struct StrataBuildScratch
 {
-	char  *block;
+	char *block;
 	size_t skip; /* bytes before block, for alignment */
 	size_t size;
 	size_t used;
 	size_t wanted; /* by the column in work: the size next time */
-	void  *more;   /* blocks for what did not fit, chained */
+	void *more;	   /* blocks for what did not fit, chained */
 } StrataBuildScratch;
 
 extern void strata_segment_scratch_free(StrataBuildScratch *scratch, const StrataBuildMemory *mem);

@@ -20,31 +20,31 @@
 
 typedef struct SegBuild
 {
-	const StrataColumnData	*data;
+	const StrataColumnData *data;
 	const StrataBuildMemory *mem;
-	StrataBuildScratch		*scratch;
+	StrataBuildScratch *scratch;
 	StrataSegment head; /* what is the same in every encoding */
-	uint32_t	  nruns;
-	SegDistinct	  distinct;
+	uint32_t nruns;
+	SegDistinct distinct;
 
 	/* numbers */
-	const uint64_t *value;	 /* bits of each row, NULLs filled in */
-	uint64_t	   *own;	 /* the same, when it is a copy */
-	SegFor		   *fors;	 /* a vector */
-	SegDelta	   *deltas;
-	uint64_t		for_words;
-	uint64_t		delta_words;
-	unsigned		for_width;	/* of the widest vector */
-	unsigned		delta_width;
+	const uint64_t *value; /* bits of each row, NULLs filled in */
+	uint64_t *own;		   /* the same, when it is a copy */
+	SegFor *fors;		   /* a vector */
+	SegDelta *deltas;
+	uint64_t for_words;
+	uint64_t delta_words;
+	unsigned for_width; /* of the widest vector */
+	unsigned delta_width;
 
 	/* bytes */
-	SegText	 *texts; /* a vector */
-	uint64_t  text_words;
-	uint64_t  text_bytes;
-	unsigned  text_width;
-	uint64_t  run_bytes; /* entries of the runs */
-	uint32_t  min_row;	 /* the first rows that hold the least and the greatest image */
-	uint32_t  max_row;
+	SegText *texts; /* a vector */
+	uint64_t text_words;
+	uint64_t text_bytes;
+	unsigned text_width;
+	uint64_t run_bytes; /* entries of the runs */
+	uint32_t min_row;	/* the first rows that hold the least and the greatest image */
+	uint32_t max_row;
 } SegBuild;
 
 static void *
@@ -74,13 +74,13 @@ static void
 measure_nulls(SegBuild *b)
 {
 	const StrataColumnData *d = b->data;
-	StrataSegment		   *h = &b->head;
+	StrataSegment *h = &b->head;
 
 	h->magic = STRATA_SEGMENT_MAGIC;
 	h->phys = d->phys;
 	h->scale = d->scale;
 	h->nrows = d->nrows;
-	h->nvectors = (uint32_t) (((uint64_t) d->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR);
+	h->nvectors = (uint32_t)(((uint64_t)d->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR);
 	if (d->nulls)
 		h->null_count = strata_kernels->count(d->nulls, d->nrows);
 	if (h->null_count > 0)
@@ -119,14 +119,14 @@ take_numbers(SegBuild *b)
 
 	if (d->phys == STRATA_PHYS_INT && b->head.null_count == 0)
 	{
-		b->value = (const uint64_t *) d->i64;
+		b->value = (const uint64_t *)d->i64;
 		return;
 	}
-	b->value = b->own = seg_alloc(b, (size_t) d->nrows * sizeof(uint64_t));
+	b->value = b->own = seg_alloc(b, (size_t)d->nrows * sizeof(uint64_t));
 	if (d->phys == STRATA_PHYS_INT)
-		memcpy(b->own, d->i64, (size_t) d->nrows * sizeof(uint64_t));
+		memcpy(b->own, d->i64, (size_t)d->nrows * sizeof(uint64_t));
 	else if (d->phys == STRATA_PHYS_F64)
-		memcpy(b->own, d->f64, (size_t) d->nrows * sizeof(uint64_t));
+		memcpy(b->own, d->f64, (size_t)d->nrows * sizeof(uint64_t));
 	else
 		for (uint32_t i = 0; i < d->nrows; i++)
 		{
@@ -142,8 +142,8 @@ take_numbers(SegBuild *b)
 	before = b->own[first];
 	for (uint32_t v = 0; v < b->head.nvectors; v++)
 	{
-		uint64_t *value = b->own + (size_t) v * STRATA_VECTOR;
-		unsigned  n = vector_rows(b, v);
+		uint64_t *value = b->own + (size_t)v * STRATA_VECTOR;
+		unsigned n = vector_rows(b, v);
 
 		fill_nulls(d, value, v * STRATA_VECTOR, n, before);
 		before = value[n - 1];
@@ -156,17 +156,17 @@ measure_sum(SegBuild *b)
 {
 	const StrataColumnData *d = b->data;
 	StrataInt128 sum = 0;
-	uint64_t	 valid[STRATA_VECTOR_WORDS];
+	uint64_t valid[STRATA_VECTOR_WORDS];
 
 	for (uint32_t v = 0; v < b->head.nvectors; v++)
 	{
 		for (unsigned w = 0; d->nulls && w < (vector_rows(b, v) + 63) / 64; w++)
 			valid[w] = ~d->nulls[v * STRATA_VECTOR_WORDS + w];
-		sum += strata_kernels->sum_i64(d->i64 + (size_t) v * STRATA_VECTOR, d->nulls ? valid : NULL,
+		sum += strata_kernels->sum_i64(d->i64 + (size_t)v * STRATA_VECTOR, d->nulls ? valid : NULL,
 									   vector_rows(b, v));
 	}
-	b->head.sum_lo = (uint64_t) sum;
-	b->head.sum_hi = (int64_t) (sum >> 64);
+	b->head.sum_lo = (uint64_t)sum;
+	b->head.sum_hi = (int64_t)(sum >> 64);
 	b->head.flags |= STRATA_SEG_HAS_SUM;
 }
 
@@ -174,10 +174,10 @@ measure_sum(SegBuild *b)
 static void
 measure_ints(SegBuild *b)
 {
-	const int64_t *value = (const int64_t *) b->value;
-	int64_t		   diff[STRATA_VECTOR];
-	uint64_t	   changed[STRATA_VECTOR_WORDS];
-	int64_t		   before = value[0];
+	const int64_t *value = (const int64_t *)b->value;
+	int64_t diff[STRATA_VECTOR];
+	uint64_t changed[STRATA_VECTOR_WORDS];
+	int64_t before = value[0];
 
 	b->fors = seg_alloc(b, b->head.nvectors * sizeof(SegFor));
 	b->deltas = seg_alloc(b, b->head.nvectors * sizeof(SegDelta));
@@ -187,12 +187,12 @@ measure_ints(SegBuild *b)
 	for (uint32_t v = 0; v < b->head.nvectors; v++, value += STRATA_VECTOR)
 	{
 		unsigned n = vector_rows(b, v);
-		int64_t	 min = strata_kernels->min_i64(value, NULL, n);
-		int64_t	 max = strata_kernels->max_i64(value, NULL, n);
-		int64_t	 least = 0;
-		unsigned width = seg_bits((uint64_t) max - (uint64_t) min);
+		int64_t min = strata_kernels->min_i64(value, NULL, n);
+		int64_t max = strata_kernels->max_i64(value, NULL, n);
+		int64_t least = 0;
+		unsigned width = seg_bits((uint64_t)max - (uint64_t)min);
 
-		b->fors[v] = (SegFor){min, (uint32_t) b->for_words, width};
+		b->fors[v] = (SegFor){min, (uint32_t)b->for_words, width};
 		b->for_words += seg_words(n, width);
 		b->for_width = width > b->for_width ? width : b->for_width;
 		if (min < b->head.min.i)
@@ -200,9 +200,9 @@ measure_ints(SegBuild *b)
 		if (max > b->head.max.i)
 			b->head.max.i = max;
 
-		diff[0] = (int64_t) ((uint64_t) value[0] - (uint64_t) before);
+		diff[0] = (int64_t)((uint64_t)value[0] - (uint64_t)before);
 		for (unsigned i = 1; i < n; i++)
-			diff[i] = (int64_t) ((uint64_t) value[i] - (uint64_t) value[i - 1]);
+			diff[i] = (int64_t)((uint64_t)value[i] - (uint64_t)value[i - 1]);
 		before = value[n - 1];
 		strata_kernels->cmp_i64(diff, n, STRATA_NE, 0, changed);
 		b->nruns += strata_kernels->count(changed, n);
@@ -210,10 +210,10 @@ measure_ints(SegBuild *b)
 		if (n > 1)
 		{
 			least = strata_kernels->min_i64(diff + 1, NULL, n - 1);
-			width = seg_bits((uint64_t) strata_kernels->max_i64(diff + 1, NULL, n - 1) - (uint64_t) least);
+			width = seg_bits((uint64_t)strata_kernels->max_i64(diff + 1, NULL, n - 1) - (uint64_t)least);
 		}
-		b->deltas[v] = (SegDelta){(int64_t) ((uint64_t) value[0] - (uint64_t) least), least,
-								  (uint32_t) b->delta_words, width};
+		b->deltas[v] = (SegDelta){(int64_t)((uint64_t)value[0] - (uint64_t)least), least,
+								  (uint32_t)b->delta_words, width};
 		b->delta_words += seg_words(n, width);
 		b->delta_width = width > b->delta_width ? width : b->delta_width;
 	}
@@ -226,7 +226,7 @@ static void
 measure_floats(SegBuild *b)
 {
 	const StrataColumnData *d = b->data;
-	StrataSegment		   *h = &b->head;
+	StrataSegment *h = &b->head;
 
 	b->nruns = 1;
 	for (uint32_t i = 0; i < d->nrows; i++)
@@ -265,7 +265,7 @@ measure_bytes(SegBuild *b)
 		uint32_t longest = 1;
 		SegText *t = &b->texts[v];
 
-		*t = (SegText){.byte = b->text_bytes, .word = (uint32_t) b->text_words};
+		*t = (SegText){.byte = b->text_bytes, .word = (uint32_t)b->text_words};
 		for (uint32_t i = base; i < base + n; i++)
 		{
 			if (seg_row_is_null(d, i))
@@ -297,7 +297,7 @@ static inline bool
 bytes_run_begins(const SegBuild *b, uint32_t i, uint32_t *before)
 {
 	const StrataColumnData *d = b->data;
-	uint32_t				last = *before;
+	uint32_t last = *before;
 
 	if (b->distinct.complete)
 		return i == 0 || b->distinct.id[i] != b->distinct.id[i - 1];
@@ -345,7 +345,7 @@ layout_begin(const SegBuild *b, StrataSegment *s, StrataEncoding encoding)
 	s->bytes = seg_align8(sizeof(*s));
 	s->distinct = b->distinct.estimate;
 	if (s->null_count > 0)
-		s->null_off = place(s, (uint64_t) s->nvectors * STRATA_VECTOR_WORDS * 8);
+		s->null_off = place(s, (uint64_t)s->nvectors * STRATA_VECTOR_WORDS * 8);
 }
 
 /* Places ndict values; `entry_bytes` is what their entries take (bytes only). */
@@ -355,9 +355,9 @@ layout_values(StrataSegment *s, uint64_t entry_bytes)
 	uint32_t n = seg_stored_values(s);
 
 	if (s->phys == STRATA_PHYS_BYTES)
-		s->dict_off = place(s, (uint64_t) n * sizeof(uint32_t) + entry_bytes);
+		s->dict_off = place(s, (uint64_t)n * sizeof(uint32_t) + entry_bytes);
 	else
-		s->dict_off = place(s, (uint64_t) n * seg_value_size(s->phys));
+		s->dict_off = place(s, (uint64_t)n * seg_value_size(s->phys));
 }
 
 static void
@@ -383,7 +383,7 @@ layout_const(const SegBuild *b, StrataSegment *s)
 static bool
 entries_fit(uint32_t n, uint64_t entry_bytes)
 {
-	return (uint64_t) n * sizeof(uint32_t) + entry_bytes <= (uint64_t) UINT32_MAX * 4;
+	return (uint64_t)n * sizeof(uint32_t) + entry_bytes <= (uint64_t)UINT32_MAX * 4;
 }
 
 static void
@@ -411,8 +411,8 @@ layout_rle(const SegBuild *b, StrataSegment *s)
 		return false;
 	s->ndict = b->nruns;
 	layout_values(s, b->run_bytes);
-	s->vec_off = place(s, (uint64_t) s->nvectors * sizeof(uint32_t));
-	s->data_off = place(s, ((uint64_t) s->ndict + 1) * sizeof(uint32_t));
+	s->vec_off = place(s, (uint64_t)s->nvectors * sizeof(uint32_t));
+	s->data_off = place(s, ((uint64_t)s->ndict + 1) * sizeof(uint32_t));
 	return true;
 }
 
@@ -451,7 +451,7 @@ layout_raw(const SegBuild *b, StrataSegment *s)
 	if (s->phys != STRATA_PHYS_BYTES)
 	{
 		s->width = seg_value_size(s->phys) * 8;
-		s->data_off = place(s, (uint64_t) s->nrows * seg_value_size(s->phys));
+		s->data_off = place(s, (uint64_t)s->nrows * seg_value_size(s->phys));
 		return true;
 	}
 	s->vec_off = place(s, s->nvectors * sizeof(SegText));
@@ -472,7 +472,7 @@ layout_raw(const SegBuild *b, StrataSegment *s)
 static void *
 write_at(StrataSegment *s, uint64_t off)
 {
-	return (char *) s + off;
+	return (char *)s + off;
 }
 
 /* Packs n codes, value - base each, `width` bits wide. */
@@ -516,9 +516,9 @@ static void
 write_number(StrataSegment *s, uint32_t at, uint64_t bits)
 {
 	if (s->phys == STRATA_PHYS_F32)
-		((uint32_t *) write_at(s, s->dict_off))[at] = (uint32_t) bits;
+		((uint32_t *)write_at(s, s->dict_off))[at] = (uint32_t)bits;
 	else
-		((uint64_t *) write_at(s, s->dict_off))[at] = bits;
+		((uint64_t *)write_at(s, s->dict_off))[at] = bits;
 }
 
 /* Writes the entry of a row at *off and moves *off past it. */
@@ -536,14 +536,14 @@ write_row_entry(const SegBuild *b, StrataSegment *s, uint32_t row, uint64_t *off
 static uint64_t
 first_entry(const StrataSegment *s)
 {
-	return s->dict_off + (uint64_t) seg_stored_values(s) * sizeof(uint32_t);
+	return s->dict_off + (uint64_t)seg_stored_values(s) * sizeof(uint32_t);
 }
 
 static void
 write_const(SegBuild *b, StrataSegment *s)
 {
 	static const char null_image[1] = {SEG_NULL_IMAGE};
-	uint32_t		 *offsets = write_at(s, s->dict_off);
+	uint32_t *offsets = write_at(s, s->dict_off);
 
 	if (s->phys != STRATA_PHYS_BYTES)
 		write_number(s, 0, s->ndict ? b->value[0] : 0);
@@ -551,7 +551,7 @@ write_const(SegBuild *b, StrataSegment *s)
 	{
 		uint64_t off = first_entry(s);
 
-		offsets[0] = (uint32_t) ((off - s->dict_off) / 4);
+		offsets[0] = (uint32_t)((off - s->dict_off) / 4);
 		if (s->ndict)
 		{
 			write_row_entry(b, s, b->min_row, &off);
@@ -567,19 +567,19 @@ static uint32_t *
 write_dict_values(SegBuild *b, StrataSegment *s)
 {
 	SegDistinct *set = &b->distinct;
-	uint32_t		  *order = seg_alloc(b, set->n * sizeof(uint32_t));
-	uint32_t		  *code = seg_alloc(b, set->n * sizeof(uint32_t));
+	uint32_t *order = seg_alloc(b, set->n * sizeof(uint32_t));
+	uint32_t *code = seg_alloc(b, set->n * sizeof(uint32_t));
 
 	if (s->phys == STRATA_PHYS_BYTES)
 	{
 		uint32_t *offsets = write_at(s, s->dict_off);
-		uint64_t  off = first_entry(s);
+		uint64_t off = first_entry(s);
 
 		seg_sort_bytes(set, b->data, order);
 		for (uint32_t i = 0; i < set->n; i++)
-			offsets[i] = (uint32_t) ((write_row_entry(b, s, set->row[order[i]], &off) - s->dict_off) / 4);
-		s->min.off = s->dict_off + (uint64_t) offsets[0] * 4;
-		s->max.off = s->dict_off + (uint64_t) offsets[set->n - 1] * 4;
+			offsets[i] = (uint32_t)((write_row_entry(b, s, set->row[order[i]], &off) - s->dict_off) / 4);
+		s->min.off = s->dict_off + (uint64_t)offsets[0] * 4;
+		s->max.off = s->dict_off + (uint64_t)offsets[set->n - 1] * 4;
 	}
 	else
 	{
@@ -597,21 +597,21 @@ write_dict(SegBuild *b, StrataSegment *s)
 {
 	uint32_t *code = write_dict_values(b, s);
 	uint64_t *out = write_at(s, s->data_off);
-	uint64_t  codes[STRATA_VECTOR];
+	uint64_t codes[STRATA_VECTOR];
 
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
 		unsigned n = vector_rows(b, v);
 
 		for (unsigned i = 0; i < n; i++)
-			codes[i] = code[b->distinct.id[(size_t) v * STRATA_VECTOR + i]];
+			codes[i] = code[b->distinct.id[(size_t)v * STRATA_VECTOR + i]];
 		pack(codes, n, 0, s->width, out);
 		out += seg_words(n, s->width);
 	}
 }
 
-/* The offset of the entry of the run that row i begins.  entry_of says where the entry of an id is already, in
- * units of four bytes; NULL when values have no ids. */
+/* The offset of the entry of the run that row i begins.  entry_of says where the entry of an id is already,
+ * in units of four bytes; NULL when values have no ids. */
 static uint64_t
 write_run_entry(SegBuild *b, StrataSegment *s, uint32_t i, uint64_t *off, uint32_t *entry_of)
 {
@@ -625,8 +625,8 @@ write_run_entry(SegBuild *b, StrataSegment *s, uint32_t i, uint64_t *off, uint32
 		/* Row i itself may be NULL: then it was counted to the first value. */
 		row = b->distinct.row[id];
 		if (!entry_of[id])
-			entry_of[id] = (uint32_t) ((write_row_entry(b, s, row, off) - s->dict_off) / 4);
-		entry = s->dict_off + (uint64_t) entry_of[id] * 4;
+			entry_of[id] = (uint32_t)((write_row_entry(b, s, row, off) - s->dict_off) / 4);
+		entry = s->dict_off + (uint64_t)entry_of[id] * 4;
 	}
 	else
 		entry = write_row_entry(b, s, row, off);
@@ -644,11 +644,11 @@ write_rle(SegBuild *b, StrataSegment *s)
 	uint32_t *first = write_at(s, s->vec_off);
 	uint32_t *row = write_at(s, s->data_off);
 	uint32_t *offsets = write_at(s, s->dict_off);
-	bool	  bytes = s->phys == STRATA_PHYS_BYTES;
-	uint64_t  off = first_entry(s);
+	bool bytes = s->phys == STRATA_PHYS_BYTES;
+	uint64_t off = first_entry(s);
 	uint32_t *entry_of = NULL;
-	uint32_t  before = UINT32_MAX;
-	uint32_t  runs = 0;
+	uint32_t before = UINT32_MAX;
+	uint32_t runs = 0;
 
 	if (bytes && b->distinct.complete)
 	{
@@ -662,7 +662,7 @@ write_rle(SegBuild *b, StrataSegment *s)
 			/* NULLs before the first value belong to its run. */
 			row[runs] = runs ? i : 0;
 			if (bytes)
-				offsets[runs] = (uint32_t) ((write_run_entry(b, s, i, &off, entry_of) - s->dict_off) / 4);
+				offsets[runs] = (uint32_t)((write_run_entry(b, s, i, &off, entry_of) - s->dict_off) / 4);
 			else
 				write_number(s, runs, b->value[i]);
 			runs++;
@@ -680,7 +680,7 @@ write_for(SegBuild *b, StrataSegment *s)
 
 	memcpy(write_at(s, s->vec_off), b->fors, s->nvectors * sizeof(SegFor));
 	for (uint32_t v = 0; v < s->nvectors; v++)
-		pack(b->value + (size_t) v * STRATA_VECTOR, vector_rows(b, v), (uint64_t) b->fors[v].base,
+		pack(b->value + (size_t)v * STRATA_VECTOR, vector_rows(b, v), (uint64_t)b->fors[v].base,
 			 b->fors[v].width, out + b->fors[v].word);
 }
 
@@ -688,18 +688,18 @@ static void
 write_delta(SegBuild *b, StrataSegment *s)
 {
 	uint64_t *out = write_at(s, s->data_off);
-	uint64_t  diff[STRATA_VECTOR];
+	uint64_t diff[STRATA_VECTOR];
 
 	memcpy(write_at(s, s->vec_off), b->deltas, s->nvectors * sizeof(SegDelta));
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
-		const uint64_t *value = b->value + (size_t) v * STRATA_VECTOR;
-		unsigned		n = vector_rows(b, v);
+		const uint64_t *value = b->value + (size_t)v * STRATA_VECTOR;
+		unsigned n = vector_rows(b, v);
 
-		diff[0] = (uint64_t) b->deltas[v].base;
+		diff[0] = (uint64_t)b->deltas[v].base;
 		for (unsigned i = 1; i < n; i++)
 			diff[i] = value[i] - value[i - 1];
-		pack(diff, n, (uint64_t) b->deltas[v].base, b->deltas[v].width, out + b->deltas[v].word);
+		pack(diff, n, (uint64_t)b->deltas[v].base, b->deltas[v].width, out + b->deltas[v].word);
 	}
 }
 
@@ -724,16 +724,16 @@ static void
 write_text(SegBuild *b, StrataSegment *s)
 {
 	const StrataColumnData *d = b->data;
-	uint64_t			   *out = write_at(s, s->data_off);
-	char				   *blob = write_at(s, s->dict_off);
-	uint64_t				lengths[STRATA_VECTOR];
+	uint64_t *out = write_at(s, s->data_off);
+	char *blob = write_at(s, s->dict_off);
+	uint64_t lengths[STRATA_VECTOR];
 
 	memcpy(write_at(s, s->vec_off), b->texts, s->nvectors * sizeof(SegText));
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
 		const SegText *t = &b->texts[v];
-		unsigned	   n = vector_rows(b, v);
-		uint64_t	   byte = t->byte;
+		unsigned n = vector_rows(b, v);
+		uint64_t byte = t->byte;
 
 		for (unsigned i = 0; i < n; i++)
 		{
@@ -767,14 +767,15 @@ write_raw(SegBuild *b, StrataSegment *s)
 		write_text(b, s);
 	else if (s->phys == STRATA_PHYS_F32)
 		for (uint32_t i = 0; i < s->nrows; i++)
-			((uint32_t *) write_at(s, s->data_off))[i] = (uint32_t) b->value[i];
+			((uint32_t *)write_at(s, s->data_off))[i] = (uint32_t)b->value[i];
 	else
-		memcpy(write_at(s, s->data_off), b->value, (size_t) s->nrows * sizeof(uint64_t));
+		memcpy(write_at(s, s->data_off), b->value, (size_t)s->nrows * sizeof(uint64_t));
 }
 
 /* ---- choosing ---- */
 
-/* `layout` completes the header, or says that the encoding cannot hold the column; `write` writes the rest. */
+/* `layout` completes the header, or says that the encoding cannot hold the column; `write` writes the rest.
+ */
 static const struct
 {
 	bool (*layout)(const SegBuild *b, StrataSegment *s);
@@ -817,7 +818,7 @@ dictionary_limit(const SegBuild *b, uint64_t bytes)
 
 	while (low < high)
 	{
-		uint32_t	  middle = low + (high - low + 1) / 2;
+		uint32_t middle = low + (high - low + 1) / 2;
 		StrataSegment s;
 
 		layout_begin(b, &s, STRATA_ENC_DICT);
@@ -833,7 +834,7 @@ dictionary_limit(const SegBuild *b, uint64_t bytes)
 static void
 measure(SegBuild *b, int force)
 {
-	bool		  dict = force == STRATA_ENC_DICT;
+	bool dict = force == STRATA_ENC_DICT;
 	StrataSegment best;
 
 	measure_nulls(b);
@@ -852,7 +853,7 @@ measure(SegBuild *b, int force)
 		measure_bytes_runs(b);
 		return;
 	}
-	b->head.raw_bytes = (uint64_t) (b->head.nrows - b->head.null_count) * seg_value_size(b->data->phys);
+	b->head.raw_bytes = (uint64_t)(b->head.nrows - b->head.null_count) * seg_value_size(b->data->phys);
 	take_numbers(b);
 	if (b->data->phys == STRATA_PHYS_INT)
 		measure_ints(b);
@@ -867,20 +868,20 @@ StrataSegment *
 strata_segment_build(const StrataColumnData *data, int force, const StrataBuildMemory *mem)
 {
 	StrataBuildScratch own = {0};
-	SegBuild		   b = {.data = data, .mem = mem, .scratch = mem->scratch ? mem->scratch : &own};
-	StrataSegment	   head;
-	StrataSegment	  *s;
+	SegBuild b = {.data = data, .mem = mem, .scratch = mem->scratch ? mem->scratch : &own};
+	StrataSegment head;
+	StrataSegment *s;
 
 	/* An error out of the caller's memory may have left things in it. */
 	seg_scratch_reset(b.scratch, mem);
 	measure(&b, force);
-	if (force < 0 || force >= STRATA_ENC_COUNT || !layout(&b, (StrataEncoding) force, &head))
+	if (force < 0 || force >= STRATA_ENC_COUNT || !layout(&b, (StrataEncoding)force, &head))
 		smallest(&b, &head);
 	s = mem->alloc(mem->arg, head.bytes);
 	memset(s, 0, head.bytes);
 	*s = head;
 	for (uint32_t w = 0; s->null_off && w < (s->nrows + 63) / 64; w++)
-		((uint64_t *) write_at(s, s->null_off))[w] = null_word(data, w);
+		((uint64_t *)write_at(s, s->null_off))[w] = null_word(data, w);
 	encoders[s->encoding].write(&b, s);
 	if (b.scratch == &own)
 		strata_segment_scratch_free(&own, mem);

@@ -20,7 +20,8 @@ offset_ok(const StrataSegment *s, uint64_t off)
 static bool
 area_ok(const StrataSegment *s, uint64_t off, uint64_t count, uint64_t size)
 {
-	return off % 8 == 0 && off >= sizeof(StrataSegment) && off <= s->bytes && count <= (s->bytes - off) / size;
+	return off % 8 == 0 && off >= sizeof(StrataSegment) && off <= s->bytes &&
+		   count <= (s->bytes - off) / size;
 }
 
 /* Are the n codes of a vector, packed from `word` on, inside, with the slack behind them? */
@@ -39,7 +40,7 @@ image_ok(const char *image, uint32_t len)
 	if (len < 1)
 		return false;
 	if (image[0] & 1)
-		return (unsigned char) image[0] >> 1 == len;
+		return (unsigned char)image[0] >> 1 == len;
 	if (len < sizeof(header))
 		return false;
 	memcpy(&header, image, sizeof(header));
@@ -49,7 +50,7 @@ image_ok(const char *image, uint32_t len)
 static bool
 entry_ok(const StrataSegment *s, uint64_t off)
 {
-	uint32_t	len;
+	uint32_t len;
 	const char *image;
 
 	if (off % 4 != 0 || off < sizeof(StrataSegment) || off > s->bytes || s->bytes - off < sizeof(uint32_t))
@@ -68,7 +69,7 @@ values_ok(const StrataSegment *s)
 	if (!area_ok(s, s->dict_off, seg_stored_values(s), sizeof(*offsets)))
 		return false;
 	for (uint32_t i = 0; i < seg_stored_values(s); i++)
-		if (!entry_ok(s, s->dict_off + (uint64_t) offsets[i] * 4))
+		if (!entry_ok(s, s->dict_off + (uint64_t)offsets[i] * 4))
 			return false;
 	return true;
 }
@@ -80,12 +81,12 @@ check_nulls(const StrataSegment *s)
 
 	if (!s->null_off)
 		return s->null_count ? "nulls without a bitmap" : NULL;
-	if (!area_ok(s, s->null_off, (uint64_t) s->nvectors * STRATA_VECTOR_WORDS, 8))
+	if (!area_ok(s, s->null_off, (uint64_t)s->nvectors * STRATA_VECTOR_WORDS, 8))
 		return "null bitmap out of range";
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
 		const uint64_t *bits = strata_segment_nulls(s, v);
-		unsigned		n = strata_segment_vector_rows(s, v);
+		unsigned n = strata_segment_vector_rows(s, v);
 
 		nulls += strata_kernels->count(bits, n);
 		if (strata_kernels->count(bits, STRATA_VECTOR) != strata_kernels->count(bits, n))
@@ -122,7 +123,7 @@ check_runs(const StrataSegment *s)
 	const uint32_t *first = seg_at(s, s->vec_off);
 	const uint32_t *row = seg_at(s, s->data_off);
 
-	if (s->ndict == 0 || !area_ok(s, s->data_off, (uint64_t) s->ndict + 1, sizeof(*row)) ||
+	if (s->ndict == 0 || !area_ok(s, s->data_off, (uint64_t)s->ndict + 1, sizeof(*row)) ||
 		!area_ok(s, s->vec_off, s->nvectors, sizeof(*first)))
 		return "runs out of range";
 	if (row[0] != 0 || row[s->ndict] != s->nrows)
@@ -131,7 +132,8 @@ check_runs(const StrataSegment *s)
 		if (row[r] >= row[r + 1])
 			return "runs not in order";
 	for (uint32_t v = 0; v < s->nvectors; v++)
-		if (first[v] >= s->ndict || row[first[v]] > v * STRATA_VECTOR || row[first[v] + 1] <= v * STRATA_VECTOR)
+		if (first[v] >= s->ndict || row[first[v]] > v * STRATA_VECTOR ||
+			row[first[v] + 1] <= v * STRATA_VECTOR)
 			return "run directory does not match the runs";
 	return NULL;
 }
@@ -147,12 +149,11 @@ check_packed(const StrataSegment *s)
 		return "vector directory out of range";
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
-		const SegFor   *f = (const SegFor *) seg_at(s, s->vec_off) + v;
-		const SegDelta *d = (const SegDelta *) seg_at(s, s->vec_off) + v;
-		uint32_t		width = for_ ? f->width : d->width;
+		const SegFor *f = (const SegFor *)seg_at(s, s->vec_off) + v;
+		const SegDelta *d = (const SegDelta *)seg_at(s, s->vec_off) + v;
+		uint32_t width = for_ ? f->width : d->width;
 
-		if (width > 64 ||
-			!packed_ok(s, for_ ? f->word : d->word, width, strata_segment_vector_rows(s, v)))
+		if (width > 64 || !packed_ok(s, for_ ? f->word : d->word, width, strata_segment_vector_rows(s, v)))
 			return "packed vector out of range";
 	}
 	return NULL;
@@ -167,19 +168,19 @@ check_text(const StrataSegment *s)
 		return "vector directory out of range";
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
-		const SegText *t = (const SegText *) seg_at(s, s->vec_off) + v;
-		unsigned	   n = strata_segment_vector_rows(s, v);
-		uint64_t	   byte;
+		const SegText *t = (const SegText *)seg_at(s, s->vec_off) + v;
+		unsigned n = strata_segment_vector_rows(s, v);
+		uint64_t byte;
 
 		if (t->width > 32 || !packed_ok(s, t->word, t->width, n) || t->byte > s->bytes - s->dict_off)
 			return "packed vector out of range";
-		strata_kernels->unpack_u32((const uint64_t *) seg_at(s, s->data_off) + t->word, t->width, n, len);
+		strata_kernels->unpack_u32((const uint64_t *)seg_at(s, s->data_off) + t->word, t->width, n, len);
 		byte = s->dict_off + t->byte;
 		for (unsigned i = 0; i < n; i++)
 		{
 			if (byte >= s->bytes)
 				return "image out of range";
-			byte = seg_text_start(t, byte, *(const char *) seg_at(s, byte));
+			byte = seg_text_start(t, byte, *(const char *)seg_at(s, byte));
 			if (byte > s->bytes || len[i] > s->bytes - byte || !image_ok(seg_at(s, byte), len[i]))
 				return "image out of range or not a plain varlena";
 			byte += len[i];
@@ -218,7 +219,7 @@ strata_segment_check(const StrataSegment *s, size_t size)
 {
 	const char *wrong;
 
-	if (size < sizeof(*s) || (uintptr_t) s % 8 != 0)
+	if (size < sizeof(*s) || (uintptr_t)s % 8 != 0)
 		return "shorter than its header, or not aligned";
 	if (s->magic != STRATA_SEGMENT_MAGIC)
 		return "no magic number";
@@ -226,7 +227,7 @@ strata_segment_check(const StrataSegment *s, size_t size)
 		return "length is not that of the block";
 	if (s->phys > STRATA_PHYS_BYTES)
 		return "unknown physical kind";
-	if (s->nvectors != ((uint64_t) s->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR)
+	if (s->nvectors != ((uint64_t)s->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR)
 		return "vectors do not cover the rows";
 	if (s->null_count > s->nrows || !(s->flags & STRATA_SEG_HAS_NULLS) != !s->null_count ||
 		!(s->flags & STRATA_SEG_ALL_NULL) != (s->null_count < s->nrows))

@@ -2,8 +2,9 @@
  * segment_distinct.c - finding and sorting the distinct values of a column.
  *
  * One hash table with open addressing serves numbers and images.  A slot has 32 bits, 0 is empty: as many low
- * ones as a row number needs are id + 1, the rest, the tag, are of the hash.  So the table stays small, and most
- * other values are told apart without looking at them; these lie in arrays of their own in the order of ids.
+ * ones as a row number needs are id + 1, the rest, the tag, are of the hash.  So the table stays small, and
+ * most other values are told apart without looking at them; these lie in arrays of their own in the order of
+ * ids.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -22,9 +23,9 @@
 static inline uint64_t
 mix(uint64_t a, uint64_t b)
 {
-	unsigned __int128 product = (unsigned __int128) a * b;
+	unsigned __int128 product = (unsigned __int128)a * b;
 
-	return (uint64_t) product ^ (uint64_t) (product >> 64);
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 static inline uint64_t
@@ -54,12 +55,12 @@ hash_number(uint64_t x)
 static inline uint64_t
 hash_bytes(const char *p, uint32_t len)
 {
-	uint64_t	h = MIX_1 ^ len;
+	uint64_t h = MIX_1 ^ len;
 	const char *end = p + len;
 
 	if (len < 4)
-		return mix(h ^ ((uint64_t) (unsigned char) p[0] << 16 | (uint64_t) (unsigned char) p[len / 2] << 8 |
-						(unsigned char) p[len - 1]),
+		return mix(h ^ ((uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[len / 2] << 8 |
+						(unsigned char)p[len - 1]),
 				   MIX_2);
 	if (len < 8)
 		return mix(h ^ load32(p), MIX_2 ^ load32(end - 4));
@@ -73,8 +74,8 @@ hash_bytes(const char *p, uint32_t len)
 
 /* ---- the table ----
  *
- * Rows go through it in blocks: first all are hashed and the slots they will look at are fetched, then they are
- * looked up, so that a large table costs its memory's bandwidth and not its latency.
+ * Rows go through it in blocks: first all are hashed and the slots they will look at are fetched, then they
+ * are looked up, so that a large table costs its memory's bandwidth and not its latency.
  */
 
 #define BLOCK 64
@@ -104,10 +105,10 @@ set_slots(SegDistinct *set, unsigned bits)
 static void
 set_begin(SegDistinct *set, uint32_t nrows)
 {
-	set->id = set_alloc(set, (size_t) nrows * sizeof(uint32_t));
-	set->hash = set_alloc(set, (size_t) nrows * sizeof(uint32_t));
+	set->id = set_alloc(set, (size_t)nrows * sizeof(uint32_t));
+	set->hash = set_alloc(set, (size_t)nrows * sizeof(uint32_t));
 	set->tag_shift = seg_bits(nrows) % 32;
-	set->tag = ~(uint32_t) ((UINT64_C(1) << seg_bits(nrows)) - 1);
+	set->tag = ~(uint32_t)((UINT64_C(1) << seg_bits(nrows)) - 1);
 	set_slots(set, FIRST_SLOT_BITS);
 }
 
@@ -169,11 +170,11 @@ slot_take(SegDistinct *set, uint32_t at, uint32_t hash)
 static uint32_t
 estimate_numbers(SegDistinct *s, const uint64_t *value, uint32_t n)
 {
-	unsigned  bits = seg_bits(n) < 10 ? 10 : seg_bits(n);
-	size_t	  words = (size_t) 1 << (bits - 6);
+	unsigned bits = seg_bits(n) < 10 ? 10 : seg_bits(n);
+	size_t words = (size_t)1 << (bits - 6);
 	uint64_t *map = set_alloc(s, words * 8);
-	uint64_t  set = 0;
-	double	  empty;
+	uint64_t set = 0;
+	double empty;
 
 	memset(map, 0, words * 8);
 	for (uint32_t i = 0; i < n; i++)
@@ -184,9 +185,9 @@ estimate_numbers(SegDistinct *s, const uint64_t *value, uint32_t n)
 	}
 	for (size_t w = 0; w < words; w++)
 		set += __builtin_popcountll(map[w]);
-	empty = (double) (words * 64 - set) / (double) (words * 64);
-	empty = -log(empty) * (double) (words * 64);
-	return empty < 1 ? 1 : empty > n ? n : (uint32_t) empty;
+	empty = (double)(words * 64 - set) / (double)(words * 64);
+	empty = -log(empty) * (double)(words * 64);
+	return empty < 1 ? 1 : empty > n ? n : (uint32_t)empty;
 }
 
 /* The id of a value, a new one if need be; UINT32_MAX when there are max already. */
@@ -213,7 +214,7 @@ seg_distinct_numbers(SegDistinct *set, const uint64_t *value, uint32_t n, uint32
 	uint32_t hash[BLOCK];
 
 	set_begin(set, n);
-	set->value = set_alloc(set, (size_t) (max < n ? max : n) * sizeof(uint64_t));
+	set->value = set_alloc(set, (size_t)(max < n ? max : n) * sizeof(uint64_t));
 	for (uint32_t i = 0; i < n; i++)
 	{
 		if (i % BLOCK == 0)
@@ -222,7 +223,8 @@ seg_distinct_numbers(SegDistinct *set, const uint64_t *value, uint32_t n, uint32
 				hash[j] = hash_number(value[i + j]) >> 32;
 				__builtin_prefetch(&set->slot[slot_of(set, hash[j])]);
 			}
-		set->id[i] = i > 0 && value[i] == value[i - 1] ? set->id[i - 1] : number_id(set, value[i], hash[i % BLOCK], max);
+		set->id[i] = i > 0 && value[i] == value[i - 1] ? set->id[i - 1]
+													   : number_id(set, value[i], hash[i % BLOCK], max);
 		if (set->id[i] == UINT32_MAX)
 		{
 			set->estimate = estimate_numbers(set, value, n);
@@ -245,8 +247,8 @@ radix_sort(SortNumber *a, SortNumber *b, uint32_t n, uint64_t varying)
 {
 	for (unsigned shift = 0; shift < 64; shift += 8)
 	{
-		uint32_t	at[256] = {0};
-		uint32_t	sum = 0;
+		uint32_t at[256] = {0};
+		uint32_t sum = 0;
 		SortNumber *swap = a;
 
 		if (!(varying >> shift & 0xff))
@@ -271,9 +273,9 @@ radix_sort(SortNumber *a, SortNumber *b, uint32_t n, uint64_t varying)
 void
 seg_sort_numbers(SegDistinct *set, uint64_t flip, uint32_t *order)
 {
-	SortNumber *a = set_alloc(set, 2 * (size_t) set->n * sizeof(SortNumber));
+	SortNumber *a = set_alloc(set, 2 * (size_t)set->n * sizeof(SortNumber));
 	SortNumber *sorted;
-	uint64_t	varying = 0;
+	uint64_t varying = 0;
 
 	for (uint32_t i = 0; i < set->n; i++)
 	{
@@ -326,14 +328,14 @@ image_id(SegDistinct *set, const StrataColumnData *d, uint32_t i, uint32_t hash)
 }
 
 /*
- * The least that the values so far take in the end: their entries, the offset of each, and either a code a row
- * or the first row of a run each.
+ * The least that the values so far take in the end: their entries, the offset of each, and either a code a
+ * row or the first row of a run each.
  */
 static inline uint64_t
 least_bytes(const SegDistinct *set, uint32_t nrows)
 {
-	uint64_t runs = (uint64_t) set->n * sizeof(uint32_t);
-	uint64_t codes = (uint64_t) nrows * seg_bits(set->n - 1) / 8;
+	uint64_t runs = (uint64_t)set->n * sizeof(uint32_t);
+	uint64_t codes = (uint64_t)nrows * seg_bits(set->n - 1) / 8;
 
 	return set->entry_bytes + runs + (codes < runs ? codes : runs);
 }
@@ -345,7 +347,7 @@ seg_distinct_bytes(SegDistinct *set, const StrataColumnData *d, uint64_t max_byt
 	uint32_t last = 0;
 
 	set_begin(set, d->nrows);
-	set->row = set_alloc(set, (size_t) d->nrows * sizeof(uint32_t));
+	set->row = set_alloc(set, (size_t)d->nrows * sizeof(uint32_t));
 	for (uint32_t i = 0; i < d->nrows; i++)
 	{
 		if (i % BLOCK == 0)
@@ -362,7 +364,7 @@ seg_distinct_bytes(SegDistinct *set, const StrataColumnData *d, uint64_t max_byt
 		if (i % BLOCK == BLOCK - 1 && least_bytes(set, d->nrows) > max_bytes)
 		{
 			/* As if the rest were like the part seen. */
-			set->estimate = (uint32_t) ((uint64_t) set->n * d->nrows / (i + 1));
+			set->estimate = (uint32_t)((uint64_t)set->n * d->nrows / (i + 1));
 			return;
 		}
 	}
@@ -373,25 +375,25 @@ seg_distinct_bytes(SegDistinct *set, const StrataColumnData *d, uint64_t max_byt
 /* What sorting moves about: eight bytes of the key as a big-endian number decide most comparisons. */
 typedef struct SortImage
 {
-	uint64_t	prefix;
+	uint64_t prefix;
 	const char *image;
-	uint32_t	len;
-	uint32_t	id; /* or row */
+	uint32_t len;
+	uint32_t id; /* or row */
 } SortImage;
 
 /* The first eight bytes of a key, zeroes after its end. */
 static inline uint64_t
 key_prefix(const char *image, uint32_t image_len)
 {
-	uint32_t	  len;
-	const char	 *key = strata_bytes_key(image, image_len, &len);
+	uint32_t len;
+	const char *key = strata_bytes_key(image, image_len, &len);
 	unsigned char b[8] = {0};
 
 	if (len >= 8)
 		return __builtin_bswap64(load64(key));
 	for (uint32_t i = 0; i < len; i++)
-		b[i] = (unsigned char) key[i];
-	return __builtin_bswap64(load64((const char *) b));
+		b[i] = (unsigned char)key[i];
+	return __builtin_bswap64(load64((const char *)b));
 }
 
 static inline SortImage
@@ -404,9 +406,9 @@ sort_image(const char *image, uint32_t len, uint32_t id)
 static inline int
 compare_images(const SortImage *a, const SortImage *b)
 {
-	uint32_t	a_key, b_key;
+	uint32_t a_key, b_key;
 	const char *x, *y;
-	int			c;
+	int c;
 
 	if (a->prefix != b->prefix)
 		return a->prefix < b->prefix ? -1 : 1;
@@ -427,7 +429,7 @@ compare_for_qsort(const void *a, const void *b)
 void
 seg_sort_bytes(SegDistinct *set, const StrataColumnData *d, uint32_t *order)
 {
-	SortImage *a = set_alloc(set, (size_t) set->n * sizeof(SortImage));
+	SortImage *a = set_alloc(set, (size_t)set->n * sizeof(SortImage));
 
 	for (uint32_t i = 0; i < set->n; i++)
 		a[i] = sort_image(d->ptr[set->row[i]], d->len[set->row[i]], i);
@@ -439,12 +441,12 @@ seg_sort_bytes(SegDistinct *set, const StrataColumnData *d, uint32_t *order)
 void
 seg_range_bytes(const SegDistinct *set, const StrataColumnData *d, uint32_t *min_row, uint32_t *max_row)
 {
-	uint32_t  n = set->complete ? set->n : d->nrows;
+	uint32_t n = set->complete ? set->n : d->nrows;
 	SortImage min = {0}, max = {0};
 
 	for (uint32_t i = 0; i < n; i++)
 	{
-		uint32_t  row = set->complete ? set->row[i] : i;
+		uint32_t row = set->complete ? set->row[i] : i;
 		SortImage this;
 
 		if (seg_row_is_null(d, row))

@@ -22,29 +22,30 @@ seg_row_is_null(const StrataColumnData *d, uint32_t i)
  */
 typedef struct SegDistinct
 {
-	bool	  complete;
-	uint32_t  n;
-	uint32_t  estimate;
+	bool complete;
+	uint32_t n;
+	uint32_t estimate;
 	uint32_t *id;		  /* a row; NULL rows have the id of a neighbour */
 	uint64_t *value;	  /* numbers: the bits of each value */
 	uint32_t *row;		  /* bytes: the first row of each value */
-	uint64_t  entry_bytes; /* bytes: what the entries of all values take (segment_form.h) */
+	uint64_t entry_bytes; /* bytes: what the entries of all values take (segment_form.h) */
 	/* the hash table (segment_distinct.c) */
-	StrataBuildScratch		*scratch;
+	StrataBuildScratch *scratch;
 	const StrataBuildMemory *mem;
 	uint32_t *slot;
 	uint32_t *hash; /* of each value */
-	uint32_t  tag;	/* the bits of a slot that are of the hash */
-	unsigned  tag_shift;
-	unsigned  slot_bits;
+	uint32_t tag;	/* the bits of a slot that are of the hash */
+	unsigned tag_shift;
+	unsigned slot_bits;
 } SegDistinct;
 
 /* Must come first: where the set's arrays are taken from. */
 extern void seg_distinct_init(SegDistinct *set, StrataBuildScratch *scratch, const StrataBuildMemory *mem);
 /* Distinct numbers of value[0..n); given up when there are more than max. */
 extern void seg_distinct_numbers(SegDistinct *set, const uint64_t *value, uint32_t n, uint32_t max);
-/* Distinct images of the rows that are not null (one at least); given up when neither a dictionary nor runs that
- * share entries can stay within max_bytes any more.  Leading NULL rows have the id of the first value, later ones that of the value before. */
+/* Distinct images of the rows that are not null (one at least); given up when neither a dictionary nor runs
+ * that share entries can stay within max_bytes any more.  Leading NULL rows have the id of the first value,
+ * later ones that of the value before. */
 extern void seg_distinct_bytes(SegDistinct *set, const StrataColumnData *data, uint64_t max_bytes);
 
 /* The ids in ascending order of their values; `flip` is xored to the bits first (the sign bit for INT). */

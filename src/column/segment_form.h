@@ -35,7 +35,7 @@
 /* value = base + code */
 typedef struct SegFor
 {
-	int64_t	 base;
+	int64_t base;
 	uint32_t word; /* where the vector's codes begin: words from data_off */
 	uint32_t width;
 } SegFor;
@@ -43,8 +43,8 @@ typedef struct SegFor
 /* value[i] = start + (base + code[0]) + ... + (base + code[i]), with code[0] = 0; all modulo 2^64 */
 typedef struct SegDelta
 {
-	int64_t	 start;
-	int64_t	 base;
+	int64_t start;
+	int64_t base;
 	uint32_t word;
 	uint32_t width;
 } SegDelta;
@@ -68,7 +68,7 @@ typedef struct SegText
 static inline const void *
 seg_at(const StrataSegment *s, uint64_t off)
 {
-	return (const char *) s + off;
+	return (const char *)s + off;
 }
 
 static inline uint64_t
@@ -87,7 +87,7 @@ seg_align4(uint64_t n)
 static inline unsigned
 seg_bits(uint64_t max)
 {
-	return max ? 64 - (unsigned) __builtin_clzll(max) : 0;
+	return max ? 64 - (unsigned)__builtin_clzll(max) : 0;
 }
 
 /* Words that n codes take. */
@@ -124,7 +124,7 @@ seg_entry(const StrataSegment *s, uint64_t off, uint32_t *len)
 static inline uint64_t
 seg_entry_bytes(uint32_t len)
 {
-	return seg_align4(sizeof(uint32_t) + (uint64_t) len);
+	return seg_align4(sizeof(uint32_t) + (uint64_t)len);
 }
 
 /* Where the image that follows `byte` begins; `first` is the byte found there. */

@@ -35,7 +35,7 @@ seg_scratch_get(StrataBuildScratch *scratch, const StrataBuildMemory *mem, size_
 	more = mem->alloc(mem->arg, sizeof(More) + SCRATCH_ALIGN + bytes);
 	more->next = scratch->more;
 	scratch->more = more;
-	return (void *) aligned((size_t) (more + 1));
+	return (void *)aligned((size_t)(more + 1));
 }
 
 static void
@@ -64,7 +64,7 @@ seg_scratch_reset(StrataBuildScratch *scratch, const StrataBuildMemory *mem)
 	scratch->block = NULL;
 	scratch->size = 0;
 	scratch->block = mem->alloc(mem->arg, wanted + SCRATCH_ALIGN);
-	scratch->skip = aligned((size_t) scratch->block) - (size_t) scratch->block;
+	scratch->skip = aligned((size_t)scratch->block) - (size_t)scratch->block;
 	scratch->block += scratch->skip;
 	scratch->size = wanted;
 }

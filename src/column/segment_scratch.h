@@ -1,9 +1,9 @@
 /*
  * segment_scratch.h - the builder's working memory.
  *
- * Included by: src/column/segment*.c only.  Memory: one block, handed out from front to back and taken back as a
- * whole.  Locking: none, private to one build.
- * Not here: the segment that is built (it comes from the caller's memory).
+ * Included by: src/column/segment*.c only.  Memory: one block, handed out from front to back and taken back
+ * as a whole.  Locking: none, private to one build. Not here: the segment that is built (it comes from the
+ * caller's memory).
  */
 #ifndef STRATA_COLUMN_SEGMENT_SCRATCH_H
 #define STRATA_COLUMN_SEGMENT_SCRATCH_H

@@ -16,13 +16,13 @@
 INLINE __mmask8 TARGET
 low8(unsigned n)
 {
-	return (__mmask8) ((1u << n) - 1);
+	return (__mmask8)((1u << n) - 1);
 }
 
 INLINE __mmask16 TARGET
 low16(unsigned n)
 {
-	return (__mmask16) ((1u << n) - 1);
+	return (__mmask16)((1u << n) - 1);
 }
 
 INLINE __mmask64 TARGET
@@ -42,9 +42,9 @@ low64(unsigned n)
 
 typedef struct Unpack
 {
-	__m512i	  bytes; /* vpermb index: the eight bytes from the one that lane's code begins in */
-	__m512i	  shift;
-	__m512i	  mask;
+	__m512i bytes; /* vpermb index: the eight bytes from the one that lane's code begins in */
+	__m512i shift;
+	__m512i mask;
 	__mmask64 load;
 } Unpack;
 
@@ -52,15 +52,16 @@ INLINE Unpack TARGET
 unpack64_setup(unsigned width)
 {
 	const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-	__m512i		  bit = _mm512_mullo_epi64(lanes, _mm512_set1_epi64(width));
-	__m512i		  byte = _mm512_srli_epi64(bit, 3);
-	Unpack		  u;
+	__m512i bit = _mm512_mullo_epi64(lanes, _mm512_set1_epi64(width));
+	__m512i byte = _mm512_srli_epi64(bit, 3);
+	Unpack u;
 
 	/* The low byte of each lane to all eight of it, and 0..7 on top. */
-	byte = _mm512_shuffle_epi8(byte, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8)));
+	byte = _mm512_shuffle_epi8(
+		byte, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8)));
 	u.bytes = _mm512_add_epi8(byte, _mm512_set1_epi64(0x0706050403020100));
 	u.shift = _mm512_and_si512(bit, _mm512_set1_epi64(7));
-	u.mask = _mm512_set1_epi64(width < 64 ? (int64_t) ((UINT64_C(1) << width) - 1) : -1);
+	u.mask = _mm512_set1_epi64(width < 64 ? (int64_t)((UINT64_C(1) << width) - 1) : -1);
 	u.load = low64(width);
 	return u;
 }
@@ -75,7 +76,8 @@ unpack64_step(const Unpack *u, __m512i in, bool nine)
 		/* Byte eight of the lane's bytes: shifted by 64 - shift, which for shift 0 gives zero. */
 		__m512i next = _mm512_permutexvar_epi8(_mm512_add_epi8(u->bytes, _mm512_set1_epi8(8)), in);
 
-		code = _mm512_or_si512(code, _mm512_sllv_epi64(next, _mm512_sub_epi64(_mm512_set1_epi64(64), u->shift)));
+		code =
+			_mm512_or_si512(code, _mm512_sllv_epi64(next, _mm512_sub_epi64(_mm512_set1_epi64(64), u->shift)));
 	}
 	return _mm512_and_si512(code, u->mask);
 }
@@ -83,10 +85,10 @@ unpack64_step(const Unpack *u, __m512i in, bool nine)
 INLINE void TARGET
 unpack64(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64_t *out, bool nine)
 {
-	const char *in = (const char *) packed;
-	Unpack		u = unpack64_setup(width);
-	__m512i		add = _mm512_set1_epi64(base);
-	unsigned	i = 0;
+	const char *in = (const char *)packed;
+	Unpack u = unpack64_setup(width);
+	__m512i add = _mm512_set1_epi64(base);
+	unsigned i = 0;
 
 	for (; i + 8 <= n; i += 8, in += width)
 	{
@@ -97,7 +99,7 @@ unpack64(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64
 	if (i < n)
 	{
 		__mmask64 load = low64(((n - i) * width + 7) / 8);
-		__m512i	  code = unpack64_step(&u, _mm512_maskz_loadu_epi8(load, in), nine);
+		__m512i code = unpack64_step(&u, _mm512_maskz_loadu_epi8(load, in), nine);
 
 		_mm512_mask_storeu_epi64(out + i, low8(n - i), _mm512_add_epi64(code, add));
 	}
@@ -122,15 +124,16 @@ INLINE void TARGET
 unpack32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 {
 	const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-	const char	 *in = (const char *) packed;
-	__m512i		  bit = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(width));
-	__m512i		  byte = _mm512_srli_epi32(bit, 3);
-	__m512i		  shift = _mm512_and_si512(bit, _mm512_set1_epi32(7));
-	__m512i		  mask = _mm512_set1_epi32((int) ((UINT64_C(1) << width) - 1));
-	__mmask64	  load = low64(2 * width);
-	unsigned	  i = 0;
+	const char *in = (const char *)packed;
+	__m512i bit = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(width));
+	__m512i byte = _mm512_srli_epi32(bit, 3);
+	__m512i shift = _mm512_and_si512(bit, _mm512_set1_epi32(7));
+	__m512i mask = _mm512_set1_epi32((int)((UINT64_C(1) << width) - 1));
+	__mmask64 load = low64(2 * width);
+	unsigned i = 0;
 
-	byte = _mm512_shuffle_epi8(byte, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12)));
+	byte = _mm512_shuffle_epi8(
+		byte, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12)));
 	byte = _mm512_add_epi8(byte, _mm512_set1_epi32(0x03020100));
 	for (; i + 16 <= n; i += 16, in += 2 * width)
 	{
@@ -150,9 +153,9 @@ unpack32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 static void TARGET
 avx512_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 {
-	const char *in = (const char *) packed;
-	unsigned	i = 0;
-	Unpack		u;
+	const char *in = (const char *)packed;
+	unsigned i = 0;
+	Unpack u;
 
 	if (width <= 25)
 	{
@@ -162,8 +165,8 @@ avx512_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *
 	}
 	u = unpack64_setup(width);
 	for (; i + 8 <= n; i += 8, in += width)
-		_mm256_storeu_si256((__m256i *) (out + i),
-							_mm512_cvtepi64_epi32(unpack64_step(&u, _mm512_maskz_loadu_epi8(u.load, in), false)));
+		_mm256_storeu_si256((__m256i *)(out + i), _mm512_cvtepi64_epi32(unpack64_step(
+													  &u, _mm512_maskz_loadu_epi8(u.load, in), false)));
 	if (i < n)
 	{
 		__m512i code = _mm512_maskz_loadu_epi8(low64(((n - i) * width + 7) / 8), in);
@@ -173,20 +176,20 @@ avx512_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *
 }
 
 /*
- * Prefix sum: three shifted additions inside a vector, and the sum so far on top.  The running sum waits for one
- * addition a step only, since the total of a vector does not depend on what came before it.
+ * Prefix sum: three shifted additions inside a vector, and the sum so far on top.  The running sum waits for
+ * one addition a step only, since the total of a vector does not depend on what came before it.
  */
 static void TARGET
 avx512_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
 {
 	const __m512i zero = _mm512_setzero_si512();
 	const __m512i last = _mm512_set1_epi64(7);
-	__m512i		  sum = _mm512_set1_epi64(start);
+	__m512i sum = _mm512_set1_epi64(start);
 
 	for (unsigned i = 0; i < n; i += 8)
 	{
 		__mmask8 k = n - i < 8 ? low8(n - i) : 0xff;
-		__m512i	 x = _mm512_maskz_loadu_epi64(k, v + i);
+		__m512i x = _mm512_maskz_loadu_epi64(k, v + i);
 
 		x = _mm512_add_epi64(x, _mm512_alignr_epi64(x, zero, 7));
 		x = _mm512_add_epi64(x, _mm512_alignr_epi64(x, zero, 6));
@@ -202,51 +205,51 @@ avx512_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
  * Fills the mask word by word from `test`, an expression that gives the bits of the LANES rows from row i on;
  * k has a bit for each row that is there.
  */
-#define MASK_LOOP(LANES, test)                                                                                     \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                              \
-	{                                                                                                              \
-		unsigned rows = n - w * 64 < 64 ? n - w * 64 : 64;                                                         \
-		uint64_t bits = 0;                                                                                         \
-                                                                                                                   \
-		if (rows == 64)                                                                                            \
-			_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += LANES)                                                               \
-			{                                                                                                      \
-				unsigned	   i = w * 64 + j;                                                                     \
-				const uint32_t k = (1u << LANES) - 1;                                                              \
-                                                                                                                   \
-				bits |= (uint64_t) (test) << j;                                                                    \
-			}                                                                                                      \
-		else                                                                                                       \
-			for (unsigned j = 0; j < rows; j += LANES)                                                             \
-			{                                                                                                      \
-				unsigned i = w * 64 + j;                                                                           \
-				uint32_t k = rows - j < LANES ? (1u << (rows - j)) - 1 : (1u << LANES) - 1;                        \
-                                                                                                                   \
-				bits |= (uint64_t) (test) << j;                                                                    \
-			}                                                                                                      \
-		mask[w] = bits;                                                                                            \
+#define MASK_LOOP(LANES, test)                                                                               \
+	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
+	{                                                                                                        \
+		unsigned rows = n - w * 64 < 64 ? n - w * 64 : 64;                                                   \
+		uint64_t bits = 0;                                                                                   \
+                                                                                                             \
+		if (rows == 64)                                                                                      \
+			_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += LANES)                                 \
+			{                                                                                                \
+				unsigned i = w * 64 + j;                                                                     \
+				const uint32_t k = (1u << LANES) - 1;                                                        \
+                                                                                                             \
+				bits |= (uint64_t)(test) << j;                                                               \
+			}                                                                                                \
+		else                                                                                                 \
+			for (unsigned j = 0; j < rows; j += LANES)                                                       \
+			{                                                                                                \
+				unsigned i = w * 64 + j;                                                                     \
+				uint32_t k = rows - j < LANES ? (1u << (rows - j)) - 1 : (1u << LANES) - 1;                  \
+                                                                                                             \
+				bits |= (uint64_t)(test) << j;                                                               \
+			}                                                                                                \
+		mask[w] = bits;                                                                                      \
 	}
 
-#define LOAD64(p)  _mm512_maskz_loadu_epi64((__mmask8) k, (p) + i)
-#define LOAD32(p)  _mm512_maskz_loadu_epi32((__mmask16) k, (p) + i)
-#define LOADPD(p)  _mm512_maskz_loadu_pd((__mmask8) k, (p) + i)
+#define LOAD64(p) _mm512_maskz_loadu_epi64((__mmask8)k, (p) + i)
+#define LOAD32(p) _mm512_maskz_loadu_epi32((__mmask16)k, (p) + i)
+#define LOADPD(p) _mm512_maskz_loadu_pd((__mmask8)k, (p) + i)
 
 /* The predicate of a compare instruction is part of the instruction: one loop for each. */
-#define CMP_SWITCH(LANES, CMP)                                                                                     \
-	switch (op)                                                                                                    \
-	{                                                                                                              \
-		case STRATA_EQ:                                                                                            \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_EQ)) break;                                                            \
-		case STRATA_NE:                                                                                            \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_NE)) break;                                                            \
-		case STRATA_LT:                                                                                            \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_LT)) break;                                                            \
-		case STRATA_LE:                                                                                            \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_LE)) break;                                                            \
-		case STRATA_GT:                                                                                            \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_NLE)) break;                                                           \
-		case STRATA_GE:                                                                                            \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_NLT)) break;                                                           \
+#define CMP_SWITCH(LANES, CMP)                                                                               \
+	switch (op)                                                                                              \
+	{                                                                                                        \
+		case STRATA_EQ:                                                                                      \
+			MASK_LOOP(LANES, CMP(_MM_CMPINT_EQ)) break;                                                      \
+		case STRATA_NE:                                                                                      \
+			MASK_LOOP(LANES, CMP(_MM_CMPINT_NE)) break;                                                      \
+		case STRATA_LT:                                                                                      \
+			MASK_LOOP(LANES, CMP(_MM_CMPINT_LT)) break;                                                      \
+		case STRATA_LE:                                                                                      \
+			MASK_LOOP(LANES, CMP(_MM_CMPINT_LE)) break;                                                      \
+		case STRATA_GT:                                                                                      \
+			MASK_LOOP(LANES, CMP(_MM_CMPINT_NLE)) break;                                                     \
+		case STRATA_GE:                                                                                      \
+			MASK_LOOP(LANES, CMP(_MM_CMPINT_NLT)) break;                                                     \
 	}
 
 static void TARGET
@@ -254,7 +257,7 @@ avx512_cmp_i64(const int64_t *v, unsigned n, StrataCmp op, int64_t key, uint64_t
 {
 	__m512i c = _mm512_set1_epi64(key);
 
-#define CMP(pred) _mm512_mask_cmp_epi64_mask((__mmask8) k, LOAD64(v), c, pred)
+#define CMP(pred) _mm512_mask_cmp_epi64_mask((__mmask8)k, LOAD64(v), c, pred)
 	CMP_SWITCH(8, CMP)
 #undef CMP
 }
@@ -262,9 +265,9 @@ avx512_cmp_i64(const int64_t *v, unsigned n, StrataCmp op, int64_t key, uint64_t
 static void TARGET
 avx512_cmp_u32(const uint32_t *v, unsigned n, StrataCmp op, uint32_t key, uint64_t *mask)
 {
-	__m512i c = _mm512_set1_epi32((int) key);
+	__m512i c = _mm512_set1_epi32((int)key);
 
-#define CMP(pred) _mm512_mask_cmp_epu32_mask((__mmask16) k, LOAD32(v), c, pred)
+#define CMP(pred) _mm512_mask_cmp_epu32_mask((__mmask16)k, LOAD32(v), c, pred)
 	CMP_SWITCH(16, CMP)
 #undef CMP
 }
@@ -273,17 +276,17 @@ static void TARGET
 avx512_range_i64(const int64_t *v, unsigned n, int64_t lo, int64_t hi, uint64_t *mask)
 {
 	/* lo <= x <= hi is one unsigned comparison once lo is subtracted, unless the range is empty. */
-	__m512i	 low = _mm512_set1_epi64(lo);
-	__m512i	 span = _mm512_set1_epi64((int64_t) ((uint64_t) hi - (uint64_t) lo));
+	__m512i low = _mm512_set1_epi64(lo);
+	__m512i span = _mm512_set1_epi64((int64_t)((uint64_t)hi - (uint64_t)lo));
 	uint32_t any = lo <= hi ? UINT32_MAX : 0;
 
-	MASK_LOOP(8, _mm512_mask_cmple_epu64_mask((__mmask8) (k & any), _mm512_sub_epi64(LOAD64(v), low), span))
+	MASK_LOOP(8, _mm512_mask_cmple_epu64_mask((__mmask8)(k & any), _mm512_sub_epi64(LOAD64(v), low), span))
 }
 
 static void TARGET
 avx512_cmp_i64_i64(const int64_t *a, const int64_t *b, unsigned n, StrataCmp op, uint64_t *mask)
 {
-#define CMP(pred) _mm512_mask_cmp_epi64_mask((__mmask8) k, LOAD64(a), LOAD64(b), pred)
+#define CMP(pred) _mm512_mask_cmp_epi64_mask((__mmask8)k, LOAD64(a), LOAD64(b), pred)
 	CMP_SWITCH(8, CMP)
 #undef CMP
 }
@@ -296,10 +299,10 @@ avx512_cmp_f64_nan(const double *v, unsigned n, StrataCmp op, uint64_t *mask)
 	{
 		case STRATA_EQ:
 		case STRATA_GE:
-			MASK_LOOP(8, _mm512_mask_cmp_pd_mask((__mmask8) k, LOADPD(v), LOADPD(v), _CMP_UNORD_Q)) break;
+			MASK_LOOP(8, _mm512_mask_cmp_pd_mask((__mmask8)k, LOADPD(v), LOADPD(v), _CMP_UNORD_Q)) break;
 		case STRATA_NE:
 		case STRATA_LT:
-			MASK_LOOP(8, _mm512_mask_cmp_pd_mask((__mmask8) k, LOADPD(v), LOADPD(v), _CMP_ORD_Q)) break;
+			MASK_LOOP(8, _mm512_mask_cmp_pd_mask((__mmask8)k, LOADPD(v), LOADPD(v), _CMP_ORD_Q)) break;
 		case STRATA_LE:
 			MASK_LOOP(8, k + 0 * i) break;
 		case STRATA_GT:
@@ -318,7 +321,7 @@ avx512_cmp_f64(const double *v, unsigned n, StrataCmp op, double key, uint64_t *
 		return;
 	}
 	/* A NaN in v is unordered with the key, and must count as greater. */
-#define CMP(pred) _mm512_mask_cmp_pd_mask((__mmask8) k, LOADPD(v), c, pred)
+#define CMP(pred) _mm512_mask_cmp_pd_mask((__mmask8)k, LOADPD(v), c, pred)
 	switch (op)
 	{
 		case STRATA_EQ:
@@ -341,16 +344,17 @@ avx512_cmp_f64(const double *v, unsigned n, StrataCmp op, double key, uint64_t *
 INLINE uint32_t TARGET
 f64_eq(__m512d a, __m512d b, uint32_t k)
 {
-	__mmask8 nan = _mm512_mask_cmp_pd_mask(_mm512_mask_cmp_pd_mask((__mmask8) k, a, a, _CMP_UNORD_Q), b, b, _CMP_UNORD_Q);
+	__mmask8 nan =
+		_mm512_mask_cmp_pd_mask(_mm512_mask_cmp_pd_mask((__mmask8)k, a, a, _CMP_UNORD_Q), b, b, _CMP_UNORD_Q);
 
-	return nan | _mm512_mask_cmp_pd_mask((__mmask8) k, a, b, _CMP_EQ_OQ);
+	return nan | _mm512_mask_cmp_pd_mask((__mmask8)k, a, b, _CMP_EQ_OQ);
 }
 
 /* a < b: a is a number, and less than b or b is NaN. */
 INLINE uint32_t TARGET
 f64_lt(__m512d a, __m512d b, uint32_t k)
 {
-	return _mm512_mask_cmp_pd_mask(_mm512_mask_cmp_pd_mask((__mmask8) k, a, a, _CMP_ORD_Q), a, b, _CMP_NGE_UQ);
+	return _mm512_mask_cmp_pd_mask(_mm512_mask_cmp_pd_mask((__mmask8)k, a, a, _CMP_ORD_Q), a, b, _CMP_NGE_UQ);
 }
 
 static void TARGET
@@ -381,8 +385,8 @@ avx512_count(const uint64_t *mask, unsigned n)
 	uint64_t count = 0;
 
 	for (unsigned w = 0; w < simd_mask_words(n); w++)
-		count += (uint64_t) _mm_popcnt_u64(simd_mask_word(mask, n, w));
-	return (unsigned) count;
+		count += (uint64_t)_mm_popcnt_u64(simd_mask_word(mask, n, w));
+	return (unsigned)count;
 }
 
 /* Is it better to walk the mask bit by bit? */
@@ -402,27 +406,29 @@ avx512_select(const uint64_t *mask, unsigned n, uint16_t *out)
 {
 	const __m512i sixteen = _mm512_set1_epi32(16);
 	const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-	unsigned	  count = 0;
+	unsigned count = 0;
 
 	if (sparse(mask, n))
 	{
 		SIMD_FOREACH_BIT(i, mask, n)
-		out[count++] = (uint16_t) i;
+		{
+			out[count++] = (uint16_t)i;
+		}
 		return count;
 	}
 	for (unsigned w = 0; w < simd_mask_words(n); w++)
 	{
 		uint64_t bits = simd_mask_word(mask, n, w);
-		__m512i	 row = _mm512_add_epi32(lanes, _mm512_set1_epi32((int) (w * 64)));
+		__m512i row = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)(w * 64)));
 
 		if (bits == 0)
 			continue;
 		for (unsigned j = 0; j < 4; j++, bits >>= 16)
 		{
-			__m512i found = _mm512_maskz_compress_epi32((__mmask16) bits, row);
+			__m512i found = _mm512_maskz_compress_epi32((__mmask16)bits, row);
 
-			_mm256_storeu_si256((__m256i *) (out + count), _mm512_cvtepi32_epi16(found));
-			count += (unsigned) _mm_popcnt_u32((uint16_t) bits);
+			_mm256_storeu_si256((__m256i *)(out + count), _mm512_cvtepi32_epi16(found));
+			count += (unsigned)_mm_popcnt_u32((uint16_t)bits);
 			row = _mm512_add_epi32(row, sixteen);
 		}
 	}
@@ -432,26 +438,26 @@ avx512_select(const uint64_t *mask, unsigned n, uint16_t *out)
 /* ---- aggregates ---- */
 
 /* Runs `body` on x = eight rows of v with k = those selected, skipping words of 64 that have none. */
-#define SELECTED_LOOP(body)                                                                                        \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                              \
-	{                                                                                                              \
-		uint64_t bits = simd_mask_word(mask, n, w);                                                                \
-                                                                                                                   \
-		if (bits == 0)                                                                                             \
-			continue;                                                                                              \
-		_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += 8)                                               \
-		{                                                                                                          \
-			__mmask8 k = (__mmask8) (bits >> j);                                                                   \
-			__m512i	 x = _mm512_maskz_loadu_epi64(k, v + w * 64 + j);                                              \
-                                                                                                                   \
-			body;                                                                                                  \
-		}                                                                                                          \
+#define SELECTED_LOOP(body)                                                                                  \
+	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
+	{                                                                                                        \
+		uint64_t bits = simd_mask_word(mask, n, w);                                                          \
+                                                                                                             \
+		if (bits == 0)                                                                                       \
+			continue;                                                                                        \
+		_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += 8)                                         \
+		{                                                                                                    \
+			__mmask8 k = (__mmask8)(bits >> j);                                                              \
+			__m512i x = _mm512_maskz_loadu_epi64(k, v + w * 64 + j);                                         \
+                                                                                                             \
+			body;                                                                                            \
+		}                                                                                                    \
 	}
 
 INLINE StrataInt128 TARGET
 add_lanes(__m512i v)
 {
-	int64_t		 lane[8];
+	int64_t lane[8];
 	StrataInt128 sum = 0;
 
 	_mm512_storeu_si512(lane, v);
@@ -461,9 +467,9 @@ add_lanes(__m512i v)
 }
 
 /*
- * The exact sum.  Two sums a lane: of the values modulo 2^64, and of their signed upper halves.  A lane adds less
- * than 2^29 values, so the second cannot overflow, and neither can the sum of the unsigned lower halves: that is
- * what the first leaves when the upper halves are taken off, modulo 2^64, which is exact.
+ * The exact sum.  Two sums a lane: of the values modulo 2^64, and of their signed upper halves.  A lane adds
+ * less than 2^29 values, so the second cannot overflow, and neither can the sum of the unsigned lower halves:
+ * that is what the first leaves when the upper halves are taken off, modulo 2^64, which is exact.
  */
 static StrataInt128 TARGET
 avx512_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
@@ -476,11 +482,14 @@ avx512_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 		StrataInt128 sum = 0;
 
 		SIMD_FOREACH_BIT(i, mask, n)
-		sum += v[i];
+		{
+			sum += v[i];
+		}
 		return sum;
 	}
 	SELECTED_LOOP(hi = _mm512_add_epi64(hi, _mm512_srai_epi64(x, 32)); all = _mm512_add_epi64(all, x))
-	return add_lanes(hi) * ((StrataInt128) 1 << 32) + add_lanes(_mm512_sub_epi64(all, _mm512_slli_epi64(hi, 32)));
+	return add_lanes(hi) * ((StrataInt128)1 << 32) +
+		   add_lanes(_mm512_sub_epi64(all, _mm512_slli_epi64(hi, 32)));
 }
 
 static int64_t TARGET
@@ -493,7 +502,9 @@ avx512_min_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 		int64_t one = INT64_MAX;
 
 		SIMD_FOREACH_BIT(i, mask, n)
-		one = v[i] < one ? v[i] : one;
+		{
+			one = v[i] < one ? v[i] : one;
+		}
 		return one;
 	}
 	SELECTED_LOOP(min = _mm512_mask_min_epi64(min, k, min, x))
@@ -510,7 +521,9 @@ avx512_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 		int64_t one = INT64_MIN;
 
 		SIMD_FOREACH_BIT(i, mask, n)
-		one = v[i] > one ? v[i] : one;
+		{
+			one = v[i] > one ? v[i] : one;
+		}
 		return one;
 	}
 	SELECTED_LOOP(max = _mm512_mask_max_epi64(max, k, max, x))
@@ -519,8 +532,8 @@ avx512_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 
 /* ---- arithmetic ---- */
 
-/* Signed overflow of a sum: both operands have the sign that the result has not; of a difference: a and b differ
- * in sign and a and the result do. */
+/* Signed overflow of a sum: both operands have the sign that the result has not; of a difference: a and b
+ * differ in sign and a and the result do. */
 static bool TARGET
 avx512_add_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 {
@@ -529,9 +542,9 @@ avx512_add_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 	for (unsigned i = 0; i < n; i += 8)
 	{
 		__mmask8 k = n - i < 8 ? low8(n - i) : 0xff;
-		__m512i	 x = LOAD64(a);
-		__m512i	 y = LOAD64(b);
-		__m512i	 r = _mm512_add_epi64(x, y);
+		__m512i x = LOAD64(a);
+		__m512i y = LOAD64(b);
+		__m512i r = _mm512_add_epi64(x, y);
 
 		over = _mm512_or_si512(over, _mm512_and_si512(_mm512_xor_si512(x, r), _mm512_xor_si512(y, r)));
 		_mm512_mask_storeu_epi64(out + i, k, r);
@@ -547,9 +560,9 @@ avx512_sub_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 	for (unsigned i = 0; i < n; i += 8)
 	{
 		__mmask8 k = n - i < 8 ? low8(n - i) : 0xff;
-		__m512i	 x = LOAD64(a);
-		__m512i	 y = LOAD64(b);
-		__m512i	 r = _mm512_sub_epi64(x, y);
+		__m512i x = LOAD64(a);
+		__m512i y = LOAD64(b);
+		__m512i r = _mm512_sub_epi64(x, y);
 
 		over = _mm512_or_si512(over, _mm512_and_si512(_mm512_xor_si512(x, y), _mm512_xor_si512(x, r)));
 		_mm512_mask_storeu_epi64(out + i, k, r);
@@ -571,9 +584,9 @@ avx512_mul_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 	for (unsigned i = 0; i < n; i += 8)
 	{
 		__mmask8 k = n - i < 8 ? low8(n - i) : 0xff;
-		__m512i	 x = LOAD64(a);
-		__m512i	 y = LOAD64(b);
-		__m512d	 size = _mm512_abs_pd(_mm512_mul_pd(_mm512_cvtepi64_pd(x), _mm512_cvtepi64_pd(y)));
+		__m512i x = LOAD64(a);
+		__m512i y = LOAD64(b);
+		__m512d size = _mm512_abs_pd(_mm512_mul_pd(_mm512_cvtepi64_pd(x), _mm512_cvtepi64_pd(y)));
 
 		if (_mm512_cmp_pd_mask(size, safe, _CMP_NLT_UQ))
 		{

@@ -20,7 +20,7 @@ read_xcr0(void)
 
 	/* The instruction itself: _xgetbv() would need a target attribute. */
 	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-	return (uint64_t) hi << 32 | lo;
+	return (uint64_t)hi << 32 | lo;
 }
 
 static void
@@ -28,7 +28,7 @@ read_features(StrataCpuFeatures *f)
 {
 	unsigned a, b, c, d;
 	uint64_t xcr0;
-	bool	 avx512;
+	bool avx512;
 
 	if (!__get_cpuid(1, &a, &b, &c, &d))
 		return;
@@ -56,7 +56,7 @@ const StrataCpuFeatures *
 strata_cpu_features(void)
 {
 	static StrataCpuFeatures features;
-	static bool				 known;
+	static bool known;
 
 	if (!known)
 	{

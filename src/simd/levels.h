@@ -14,9 +14,9 @@
 #include "simd/simd.h"
 
 #if defined(__x86_64__)
-#define STRATA_SIMD_X86 1
+#define STRATA_SIMD_X86	   1
 #define STRATA_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
-#define STRATA_TARGET_AVX512                                                                                       \
+#define STRATA_TARGET_AVX512                                                                                 \
 	__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
 
 extern const StrataKernels strata_kernels_avx2;
@@ -53,16 +53,16 @@ simd_mask_word(const uint64_t *mask, unsigned n, unsigned w)
  */
 #define SIMD_SPARSE 24
 
-#define SIMD_FOREACH_BIT(i, mask, n)                                                                               \
-	for (unsigned w_ = 0; w_ < simd_mask_words(n); w_++)                                                           \
-		for (uint64_t bits_ = simd_mask_word(mask, n, w_), i = 0;                                                  \
-			 bits_ && (i = w_ * 64 + (unsigned) __builtin_ctzll(bits_), true); bits_ &= bits_ - 1)
+#define SIMD_FOREACH_BIT(i, mask, n)                                                                         \
+	for (unsigned w_ = 0; w_ < simd_mask_words(n); w_++)                                                     \
+		for (uint64_t bits_ = simd_mask_word(mask, n, w_), i = 0;                                            \
+			 bits_ && (i = w_ * 64 + (unsigned)__builtin_ctzll(bits_), true); bits_ &= bits_ - 1)
 
 /* The i-th code of a packed array; what unpack means.  width is 1..64. */
 static inline uint64_t
 simd_code(const uint64_t *packed, unsigned width, unsigned i)
 {
-	uint64_t bit = (uint64_t) i * width;
+	uint64_t bit = (uint64_t)i * width;
 	unsigned shift = bit % 64;
 	uint64_t code = packed[bit / 64] >> shift;
 

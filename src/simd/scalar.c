@@ -7,68 +7,68 @@ static void
 scalar_unpack_i64(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64_t *out)
 {
 	for (unsigned i = 0; i < n; i++)
-		out[i] = (int64_t) ((uint64_t) base + (width ? simd_code(packed, width, i) : 0));
+		out[i] = (int64_t)((uint64_t)base + (width ? simd_code(packed, width, i) : 0));
 }
 
 static void
 scalar_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 {
 	for (unsigned i = 0; i < n; i++)
-		out[i] = width ? (uint32_t) simd_code(packed, width, i) : 0;
+		out[i] = width ? (uint32_t)simd_code(packed, width, i) : 0;
 }
 
 static void
 scalar_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
 {
-	uint64_t sum = (uint64_t) start;
+	uint64_t sum = (uint64_t)start;
 
 	for (unsigned i = 0; i < n; i++)
 	{
-		sum += (uint64_t) v[i];
-		v[i] = (int64_t) sum;
+		sum += (uint64_t)v[i];
+		v[i] = (int64_t)sum;
 	}
 }
 
 /* Sets mask bit i to `test`, an expression in i, for the rows 0..n-1. */
-#define SCALAR_MASK(test)                                                                                          \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                              \
-	{                                                                                                              \
-		unsigned end = n - w * 64 < 64 ? n : w * 64 + 64;                                                          \
-		uint64_t bits = 0;                                                                                         \
-                                                                                                                   \
-		for (unsigned i = w * 64; i < end; i++)                                                                    \
-			bits |= (uint64_t) (test) << (i - w * 64);                                                             \
-		mask[w] = bits;                                                                                            \
+#define SCALAR_MASK(test)                                                                                    \
+	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
+	{                                                                                                        \
+		unsigned end = n - w * 64 < 64 ? n : w * 64 + 64;                                                    \
+		uint64_t bits = 0;                                                                                   \
+                                                                                                             \
+		for (unsigned i = w * 64; i < end; i++)                                                              \
+			bits |= (uint64_t)(test) << (i - w * 64);                                                        \
+		mask[w] = bits;                                                                                      \
 	}
 
 /* One loop an operator, so that the operator is not tested once a row. */
-#define SCALAR_CMP(eq, lt, gt)                                                                                     \
-	switch (op)                                                                                                    \
-	{                                                                                                              \
-		case STRATA_EQ:                                                                                            \
-			SCALAR_MASK(eq) break;                                                                                 \
-		case STRATA_NE:                                                                                            \
-			SCALAR_MASK(!(eq)) break;                                                                              \
-		case STRATA_LT:                                                                                            \
-			SCALAR_MASK(lt) break;                                                                                 \
-		case STRATA_LE:                                                                                            \
-			SCALAR_MASK(!(gt)) break;                                                                              \
-		case STRATA_GT:                                                                                            \
-			SCALAR_MASK(gt) break;                                                                                 \
-		case STRATA_GE:                                                                                            \
-			SCALAR_MASK(!(lt)) break;                                                                              \
+#define SCALAR_CMP(eq, lt, gt)                                                                               \
+	switch (op)                                                                                              \
+	{                                                                                                        \
+		case STRATA_EQ:                                                                                      \
+			SCALAR_MASK(eq) break;                                                                           \
+		case STRATA_NE:                                                                                      \
+			SCALAR_MASK(!(eq)) break;                                                                        \
+		case STRATA_LT:                                                                                      \
+			SCALAR_MASK(lt) break;                                                                           \
+		case STRATA_LE:                                                                                      \
+			SCALAR_MASK(!(gt)) break;                                                                        \
+		case STRATA_GT:                                                                                      \
+			SCALAR_MASK(gt) break;                                                                           \
+		case STRATA_GE:                                                                                      \
+			SCALAR_MASK(!(lt)) break;                                                                        \
 	}
 
 static void
 scalar_cmp_i64(const int64_t *v, unsigned n, StrataCmp op, int64_t k, uint64_t *mask)
 {
-	SCALAR_CMP(v[i] == k, v[i] < k, v[i] > k)
+	SCALAR_CMP(v[i] == k, v[i]<k, v[i]> k)
 }
 
 static void
 scalar_cmp_u32(const uint32_t *v, unsigned n, StrataCmp op, uint32_t k, uint64_t *mask)
 {
-	SCALAR_CMP(v[i] == k, v[i] < k, v[i] > k)
+	SCALAR_CMP(v[i] == k, v[i]<k, v[i]> k)
 }
 
 static void
@@ -80,7 +80,7 @@ scalar_range_i64(const int64_t *v, unsigned n, int64_t lo, int64_t hi, uint64_t 
 static void
 scalar_cmp_i64_i64(const int64_t *a, const int64_t *b, unsigned n, StrataCmp op, uint64_t *mask)
 {
-	SCALAR_CMP(a[i] == b[i], a[i] < b[i], a[i] > b[i])
+	SCALAR_CMP(a[i] == b[i], a[i]<b[i], a[i]> b[i])
 }
 
 /* float8 as PostgreSQL orders it: total, NaN above everything and equal to itself. */
@@ -115,7 +115,7 @@ scalar_select(const uint64_t *mask, unsigned n, uint16_t *out)
 
 	for (unsigned w = 0; w < simd_mask_words(n); w++)
 		for (uint64_t bits = simd_mask_word(mask, n, w); bits; bits &= bits - 1)
-			out[count++] = (uint16_t) (w * 64 + __builtin_ctzll(bits));
+			out[count++] = (uint16_t)(w * 64 + __builtin_ctzll(bits));
 	return count;
 }
 
@@ -130,13 +130,13 @@ scalar_count(const uint64_t *mask, unsigned n)
 }
 
 /* Runs `body` with i = each selected row, ascending. */
-#define SCALAR_SELECTED(body)                                                                                      \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                              \
-		for (uint64_t bits = simd_mask_word(mask, n, w); bits; bits &= bits - 1)                                   \
-		{                                                                                                          \
-			unsigned i = w * 64 + __builtin_ctzll(bits);                                                           \
-                                                                                                                   \
-			body;                                                                                                  \
+#define SCALAR_SELECTED(body)                                                                                \
+	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
+		for (uint64_t bits = simd_mask_word(mask, n, w); bits; bits &= bits - 1)                             \
+		{                                                                                                    \
+			unsigned i = w * 64 + __builtin_ctzll(bits);                                                     \
+                                                                                                             \
+			body;                                                                                            \
 		}
 
 static StrataInt128

@@ -38,7 +38,7 @@ typedef __int128 StrataInt128;
 typedef struct StrataKernels
 {
 	const char *name; /* "scalar", "avx2", "avx512" */
-	int			vector_width; /* bits; 64 for scalar */
+	int vector_width; /* bits; 64 for scalar */
 
 	/* out[i] = base + the i-th `width`-bit code of `packed` (width 0..64, wrapping 64-bit addition).
 	 * Codes are packed back to back, LSB first, in little-endian 64-bit words; readable up to 8 bytes

@@ -65,24 +65,35 @@ static const uint32_t lengths[] = {0, 1, 2, 63, 64, 65, 1023, 1024, 1025, 2048, 
 typedef struct Column
 {
 	StrataColumnData d;
-	uint64_t		 nulls[(MAX_ROWS + 63) / 64];
+	uint64_t nulls[(MAX_ROWS + 63) / 64];
 	union
 	{
 		int64_t i[MAX_ROWS];
-		float	f[MAX_ROWS];
-		double	g[MAX_ROWS];
+		float f[MAX_ROWS];
+		double g[MAX_ROWS];
 	} v;
 	const char *ptr[MAX_ROWS];
-	uint32_t	len[MAX_ROWS];
-	char	   *heap; /* images */
-	size_t		used, room;
+	uint32_t len[MAX_ROWS];
+	char *heap; /* images */
+	size_t used, room;
 } Column;
 
 static Column col;
 
 static const char *const int_shapes[] = {
-	"constant", "sorted", "sequence", "steps", "low cardinality", "sparse low cardinality", "runs", "random",
-	"small random", "extremes", "one outlier", "descending", "many distinct twice",
+	"constant",
+	"sorted",
+	"sequence",
+	"steps",
+	"low cardinality",
+	"sparse low cardinality",
+	"runs",
+	"random",
+	"small random",
+	"extremes",
+	"one outlier",
+	"descending",
+	"many distinct twice",
 };
 
 static int64_t
@@ -93,40 +104,41 @@ int_value(unsigned shape, uint32_t i, int64_t before)
 		case 0:
 			return -42;
 		case 1:
-			return before + (int64_t) below(50);
+			return before + (int64_t)below(50);
 		case 2:
 			return INT64_C(1000000007) * 3 + i;
 		case 3:
 			return i / 100;
 		case 4:
-			return (int64_t) below(7) - 3;
+			return (int64_t)below(7) - 3;
 		case 5:
-			return (int64_t) (below(20) * UINT64_C(0x9e3779b97f4a7c15));
+			return (int64_t)(below(20) * UINT64_C(0x9e3779b97f4a7c15));
 		case 6:
-			return below(40) ? before : (int64_t) rng();
+			return below(40) ? before : (int64_t)rng();
 		case 7:
-			return (int64_t) rng();
+			return (int64_t)rng();
 		case 8:
-			return (int64_t) below(100000) - 50000;
+			return (int64_t)below(100000) - 50000;
 		case 9:
-			return below(3) == 0 ? INT64_MIN : below(2) ? INT64_MAX : (int64_t) below(3) - 1;
+			return below(3) == 0 ? INT64_MIN : below(2) ? INT64_MAX : (int64_t)below(3) - 1;
 		case 10:
-			return i == 777 ? INT64_MIN : 5 + (int64_t) below(4);
+			return i == 777 ? INT64_MIN : 5 + (int64_t)below(4);
 		case 11:
-			return INT64_MAX - (int64_t) i * 1000 - (int64_t) below(3);
+			return INT64_MAX - (int64_t)i * 1000 - (int64_t)below(3);
 		default:
-			return (int64_t) ((below(30000) + 1) * UINT64_C(0x9e3779b97f4a7c15));
+			return (int64_t)((below(30000) + 1) * UINT64_C(0x9e3779b97f4a7c15));
 	}
 }
 
-static const char *const float_shapes[] = {"constant", "low cardinality", "random", "specials", "runs", "NaN only"};
+static const char *const float_shapes[] = {"constant", "low cardinality", "random", "specials",
+										   "runs",	   "NaN only"};
 
 static uint64_t
 float_bits(unsigned shape, bool single, uint64_t before)
 {
 	static const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, 1e300, -1e-300, 1.5};
-	double				x = (double) (int64_t) rng() / 1e9;
-	uint64_t			bits;
+	double x = (double)(int64_t)rng() / 1e9;
+	uint64_t bits;
 
 	switch (shape)
 	{
@@ -134,11 +146,11 @@ float_bits(unsigned shape, bool single, uint64_t before)
 			x = 2.75;
 			break;
 		case 1:
-			x = (double) below(9) / 4;
+			x = (double)below(9) / 4;
 			break;
 		case 3:
 			if (below(4) == 0) /* NaNs with payloads, both signs */
-				return single ? 0x7fc00000u | (uint32_t) below(5) | (uint32_t) below(2) << 31
+				return single ? 0x7fc00000u | (uint32_t)below(5) | (uint32_t)below(2) << 31
 							  : UINT64_C(0x7ff8000000000000) | below(5) | below(2) << 63;
 			x = specials[below(7)];
 			break;
@@ -151,7 +163,7 @@ float_bits(unsigned shape, bool single, uint64_t before)
 	}
 	if (single)
 	{
-		float	 f = (float) x;
+		float f = (float)x;
 		uint32_t b;
 
 		memcpy(&b, &f, sizeof(b));
@@ -162,8 +174,8 @@ float_bits(unsigned shape, bool single, uint64_t before)
 }
 
 static const char *const bytes_shapes[] = {
-	"constant", "low cardinality", "short random", "edges", "long headers", "runs", "mixed", "all empty",
-	"shared prefix", "a few huge", "medium cardinality",
+	"constant", "low cardinality", "short random",	"edges",	  "long headers",		"runs",
+	"mixed",	"all empty",	   "shared prefix", "a few huge", "medium cardinality",
 };
 
 /* Appends a varlena image with a 1-byte header if it fits (and `header4` is not set), else a 4-byte one. */
@@ -173,7 +185,7 @@ add_image(Column *c, uint32_t row, const char *key, uint32_t len, bool header4)
 	char *at;
 
 	header4 |= len > 126;
-	while (c->room - c->used < (size_t) len + 8)
+	while (c->room - c->used < (size_t)len + 8)
 	{
 		c->room = c->room ? c->room * 2 : 1 << 20;
 		c->heap = realloc(c->heap, c->room);
@@ -188,38 +200,38 @@ add_image(Column *c, uint32_t row, const char *key, uint32_t len, bool header4)
 	}
 	else
 	{
-		at[0] = (char) ((len + 1) << 1 | 1);
+		at[0] = (char)((len + 1) << 1 | 1);
 		memcpy(at + 1, key, len);
 	}
 	c->len[row] = len + (header4 ? 4 : 1);
 	/* An offset for now: the heap may move. */
-	c->ptr[row] = (const char *) (uintptr_t) c->used;
+	c->ptr[row] = (const char *)(uintptr_t)c->used;
 	c->used += c->len[row];
 }
 
 static void
 bytes_value(Column *c, unsigned shape, uint32_t row)
 {
-	static char		   key[100000];
-	uint32_t		   len = 0;
-	bool			   header4 = false;
+	static char key[100000];
+	uint32_t len = 0;
+	bool header4 = false;
 
 	switch (shape)
 	{
 		case 0:
-			len = (uint32_t) sprintf(key, "the same");
+			len = (uint32_t)sprintf(key, "the same");
 			break;
 		case 1:
-			len = (uint32_t) sprintf(key, "flag-%c", (int) ('A' + below(5)));
+			len = (uint32_t)sprintf(key, "flag-%c", (int)('A' + below(5)));
 			break;
 		case 2:
 			len = below(30);
 			break;
 		case 3:
-			len = below(2) ? (uint32_t) below(3) : 124 + (uint32_t) below(6);
+			len = below(2) ? (uint32_t)below(3) : 124 + (uint32_t)below(6);
 			break;
 		case 4:
-			len = (uint32_t) below(6);
+			len = (uint32_t)below(6);
 			header4 = true;
 			break;
 		case 5:
@@ -232,18 +244,19 @@ bytes_value(Column *c, unsigned shape, uint32_t row)
 			header4 = below(3) == 0;
 			break;
 		case 8:
-			len = (uint32_t) sprintf(key, "a-rather-long-common-prefix/%u/%u", (unsigned) below(3), (unsigned) below(9000));
+			len = (uint32_t)sprintf(key, "a-rather-long-common-prefix/%u/%u", (unsigned)below(3),
+									(unsigned)below(9000));
 			break;
 		case 9:
 			len = below(300) ? below(10) : 20000 + below(70000);
 			break;
 		case 10:
-			len = (uint32_t) sprintf(key, "customer#%u", (unsigned) below(5000));
+			len = (uint32_t)sprintf(key, "customer#%u", (unsigned)below(5000));
 			break;
 	}
 	if (shape == 2 || shape == 3 || shape == 4 || shape == 6 || shape == 9)
 		for (uint32_t i = 0; i < len; i++)
-			key[i] = (char) (shape == 3 ? 'x' : rng() >> 56);
+			key[i] = (char)(shape == 3 ? 'x' : rng() >> 56);
 	add_image(c, row, key, len, header4);
 }
 
@@ -264,7 +277,7 @@ make_column(Column *c, StrataPhys phys, unsigned shape, uint32_t nrows, unsigned
 		if (!null)
 			c->nulls[i / 64] &= ~(UINT64_C(1) << i % 64);
 		if (phys == STRATA_PHYS_INT)
-			c->v.i[i] = (int64_t) (before = (uint64_t) int_value(shape, i, (int64_t) before));
+			c->v.i[i] = (int64_t)(before = (uint64_t)int_value(shape, i, (int64_t)before));
 		else if (phys == STRATA_PHYS_BYTES)
 			bytes_value(c, shape, i);
 		else
@@ -276,11 +289,11 @@ make_column(Column *c, StrataPhys phys, unsigned shape, uint32_t nrows, unsigned
 				memcpy(&c->v.g[i], &before, 8);
 		}
 		if (null && phys == STRATA_PHYS_INT)
-			c->v.i[i] = (int64_t) rng(); /* must not matter either */
+			c->v.i[i] = (int64_t)rng(); /* must not matter either */
 	}
 	for (uint32_t i = 0; phys == STRATA_PHYS_BYTES && i < nrows; i++)
 	{
-		c->ptr[i] = c->heap + (uintptr_t) c->ptr[i];
+		c->ptr[i] = c->heap + (uintptr_t)c->ptr[i];
 		if (null_percent && c->nulls[i / 64] >> i % 64 & 1)
 		{
 			c->ptr[i] = NULL;
@@ -307,24 +320,25 @@ is_null(const Column *c, uint32_t i)
 static const char *
 wrong_values(const Column *c, const StrataSegment *s)
 {
-	static int64_t	   ints[STRATA_VECTOR];
-	static double	   floats[STRATA_VECTOR];
+	static int64_t ints[STRATA_VECTOR];
+	static double floats[STRATA_VECTOR];
 	static const char *ptr[STRATA_VECTOR];
-	static uint32_t	   len[STRATA_VECTOR];
-	static uint32_t	   codes[STRATA_VECTOR];
-	bool			   coded = s->encoding == STRATA_ENC_DICT || s->encoding == STRATA_ENC_RLE ||
-				 s->encoding == STRATA_ENC_CONST;
+	static uint32_t len[STRATA_VECTOR];
+	static uint32_t codes[STRATA_VECTOR];
+	bool coded =
+		s->encoding == STRATA_ENC_DICT || s->encoding == STRATA_ENC_RLE || s->encoding == STRATA_ENC_CONST;
 	uint32_t row = 0;
 
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
-		unsigned		n = strata_segment_vector_rows(s, v);
+		unsigned n = strata_segment_vector_rows(s, v);
 		const uint64_t *nulls = strata_segment_nulls(s, v);
-		int64_t			lo = 0, hi = 0;
+		int64_t lo = 0, hi = 0;
 
 		if (s->phys == STRATA_PHYS_INT && strata_segment_i64(s, v, ints) != n)
 			return "rows of a vector";
-		if ((s->phys == STRATA_PHYS_F32 || s->phys == STRATA_PHYS_F64) && strata_segment_f64(s, v, floats) != n)
+		if ((s->phys == STRATA_PHYS_F32 || s->phys == STRATA_PHYS_F64) &&
+			strata_segment_f64(s, v, floats) != n)
 			return "rows of a vector";
 		if (s->phys == STRATA_PHYS_BYTES && strata_segment_bytes(s, v, ptr, len) != n)
 			return "rows of a vector";
@@ -341,7 +355,8 @@ wrong_values(const Column *c, const StrataSegment *s)
 				return "code past the dictionary";
 			if (s->phys == STRATA_PHYS_INT && (ints[i] < lo || ints[i] > hi))
 				return "bounds of a vector";
-			if (s->phys == STRATA_PHYS_BYTES && (len[i] < 1 || (!(ptr[i][0] & 1) && ((uintptr_t) ptr[i] % 4 || len[i] < 4))))
+			if (s->phys == STRATA_PHYS_BYTES &&
+				(len[i] < 1 || (!(ptr[i][0] & 1) && ((uintptr_t)ptr[i] % 4 || len[i] < 4))))
 				return "alignment of an image";
 			if (is_null(c, row))
 				continue;
@@ -390,23 +405,23 @@ wrong_values(const Column *c, const StrataSegment *s)
 static int
 compare_images(const char *a, uint32_t a_len, const char *b, uint32_t b_len)
 {
-	uint32_t	x_len, y_len;
+	uint32_t x_len, y_len;
 	const char *x = strata_bytes_key(a, a_len, &x_len);
 	const char *y = strata_bytes_key(b, b_len, &y_len);
-	int			c = memcmp(x, y, x_len < y_len ? x_len : y_len);
+	int c = memcmp(x, y, x_len < y_len ? x_len : y_len);
 
-	return c ? c : (int) x_len - (int) y_len;
+	return c ? c : (int)x_len - (int)y_len;
 }
 
 static const char *
 wrong_header(const Column *c, const StrataSegment *s)
 {
 	StrataInt128 sum = 0;
-	uint32_t	 nulls = 0;
-	bool		 any = false, nan = false, huge = false;
-	int64_t		 imin = 0, imax = 0;
-	double		 dmin = 0, dmax = 0;
-	uint32_t	 bmin = 0, bmax = 0, len;
+	uint32_t nulls = 0;
+	bool any = false, nan = false, huge = false;
+	int64_t imin = 0, imax = 0;
+	double dmin = 0, dmax = 0;
+	uint32_t bmin = 0, bmax = 0, len;
 
 	for (uint32_t i = 0; i < s->nrows; i++)
 	{
@@ -442,21 +457,22 @@ wrong_header(const Column *c, const StrataSegment *s)
 	}
 	if (s->nrows != c->d.nrows || s->phys != c->d.phys || s->scale != 3 || s->null_count != nulls)
 		return "counts";
-	if (!(s->flags & STRATA_SEG_HAS_NULLS) != !nulls || !(s->flags & STRATA_SEG_ALL_NULL) != (nulls < s->nrows) ||
-		!(s->flags & STRATA_SEG_HAS_NAN) != !nan)
+	if (!(s->flags & STRATA_SEG_HAS_NULLS) != !nulls ||
+		!(s->flags & STRATA_SEG_ALL_NULL) != (nulls < s->nrows) || !(s->flags & STRATA_SEG_HAS_NAN) != !nan)
 		return "flags";
 	if (!(s->flags & STRATA_SEG_HAS_RANGE) != !any && !huge)
 		return "range flag";
 	if (s->phys == STRATA_PHYS_INT && any)
 	{
-		StrataInt128 said = (StrataInt128) ((unsigned __int128) (uint64_t) s->sum_hi << 64 | s->sum_lo);
+		StrataInt128 said = (StrataInt128)((unsigned __int128)(uint64_t)s->sum_hi << 64 | s->sum_lo);
 
 		if (!(s->flags & STRATA_SEG_HAS_SUM) || said != sum)
 			return "sum";
 		if (s->min.i != imin || s->max.i != imax)
 			return "range";
 	}
-	if ((s->phys == STRATA_PHYS_F32 || s->phys == STRATA_PHYS_F64) && any && (s->min.d != dmin || s->max.d != dmax))
+	if ((s->phys == STRATA_PHYS_F32 || s->phys == STRATA_PHYS_F64) && any &&
+		(s->min.d != dmin || s->max.d != dmax))
 		return "range";
 	if (s->phys == STRATA_PHYS_BYTES && (s->flags & STRATA_SEG_HAS_RANGE))
 	{
@@ -481,7 +497,7 @@ wrong_dictionary(const StrataSegment *s)
 		return "distinct count";
 	for (uint32_t k = 1; k < s->ndict; k++)
 	{
-		uint32_t	a_len, b_len;
+		uint32_t a_len, b_len;
 		const char *a, *b;
 
 		if (s->phys == STRATA_PHYS_INT && strata_segment_code_i64(s, k - 1) >= strata_segment_code_i64(s, k))
@@ -506,7 +522,7 @@ wrong(const Column *c, const StrataSegment *s)
 	if (!text)
 		text = wrong_dictionary(s);
 	for (int level = 0; !text && level < STRATA_SIMD_NLEVELS; level++)
-		if (strata_simd_choose((StrataSimdLevel) level) == (StrataSimdLevel) level)
+		if (strata_simd_choose((StrataSimdLevel)level) == (StrataSimdLevel)level)
 			text = wrong_values(c, s);
 	strata_simd_choose(STRATA_SIMD_AVX512);
 	return text;
@@ -516,7 +532,7 @@ wrong(const Column *c, const StrataSegment *s)
 static unsigned
 fuzz(const StrataSegment *s, unsigned rounds)
 {
-	unsigned	   sound = 0;
+	unsigned sound = 0;
 	StrataSegment *copy = malloc(s->bytes);
 
 	for (unsigned round = 0; round < rounds; round++)
@@ -527,17 +543,17 @@ fuzz(const StrataSegment *s, unsigned rounds)
 		{
 			uint64_t room = below(2) && s->bytes > 256 ? 256 : s->bytes;
 
-			((unsigned char *) copy)[below(room)] ^= below(2) ? 1u << below(8) : (unsigned) rng();
+			((unsigned char *)copy)[below(room)] ^= below(2) ? 1u << below(8) : (unsigned)rng();
 		}
 		if (strata_segment_check(copy, s->bytes) == NULL)
 		{
-			static int64_t	   ints[STRATA_VECTOR];
-			static double	   floats[STRATA_VECTOR];
+			static int64_t ints[STRATA_VECTOR];
+			static double floats[STRATA_VECTOR];
 			static const char *ptr[STRATA_VECTOR];
-			static uint32_t	   len[STRATA_VECTOR];
-			static uint32_t	   codes[STRATA_VECTOR];
-			volatile char	   touched = 0;
-			uint32_t		   n;
+			static uint32_t len[STRATA_VECTOR];
+			static uint32_t codes[STRATA_VECTOR];
+			volatile char touched = 0;
+			uint32_t n;
 
 			sound++;
 			for (uint32_t v = 0; v < copy->nvectors; v++)
@@ -572,10 +588,10 @@ static void
 test_shape(StrataPhys phys, const char *kind, unsigned shape, const char *name)
 {
 	static const unsigned null_percents[] = {0, 1, 40, 100};
-	unsigned			  chosen[STRATA_ENC_COUNT] = {0};
-	unsigned			  cases = 0, sound = 0;
-	const char			 *error = NULL;
-	char				  where[200] = "";
+	unsigned chosen[STRATA_ENC_COUNT] = {0};
+	unsigned cases = 0, sound = 0;
+	const char *error = NULL;
+	char where[200] = "";
 
 	for (unsigned l = 0; !error && l < sizeof(lengths) / sizeof(lengths[0]); l++)
 		for (unsigned p = 0; !error && p < 4; p++)
@@ -607,8 +623,8 @@ test_shape(StrataPhys phys, const char *kind, unsigned shape, const char *name)
 					error = "a forced encoding is smaller than the chosen one";
 				if (!error && lengths[l] <= 5000)
 					sound += fuzz(s, lengths[l] <= 65 ? 40 : 8);
-				snprintf(where, sizeof(where), "%u rows, %u %% NULL, force %d, as %s", lengths[l], null_percents[p],
-						 force, strata_encoding_name(s->encoding));
+				snprintf(where, sizeof(where), "%u rows, %u %% NULL, force %d, as %s", lengths[l],
+						 null_percents[p], force, strata_encoding_name(s->encoding));
 				test_free(NULL, s);
 				if (!error && blocks_out != 0)
 					error = "memory not given back";
@@ -617,8 +633,9 @@ test_shape(StrataPhys phys, const char *kind, unsigned shape, const char *name)
 		}
 	if (!ok(!error, "%s, %s: decodes to what went in", kind, name))
 		note("%s: %s", where, error);
-	note("%u segments, %u damaged ones passed the check; chosen: const %u dict %u rle %u for %u delta %u raw %u", cases,
-		 sound, chosen[0], chosen[1], chosen[2], chosen[3], chosen[4], chosen[5]);
+	note("%u segments, %u damaged ones passed the check; chosen: const %u dict %u rle %u for %u delta %u raw "
+		 "%u",
+		 cases, sound, chosen[0], chosen[1], chosen[2], chosen[3], chosen[4], chosen[5]);
 }
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

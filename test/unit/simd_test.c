@@ -32,9 +32,9 @@ rng(void)
 static char *
 guarded(size_t bytes)
 {
-	size_t page = (size_t) sysconf(_SC_PAGESIZE);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t size = (bytes + page - 1) / page * page;
-	char  *p = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED || mprotect(p + size, page, PROT_NONE) != 0)
 		abort();
@@ -57,14 +57,29 @@ make_lengths(void)
 }
 
 /* An array of n that ends `gap` elements before the guard page, as an l-value in the tests. */
-#define TAIL(end, type, n, gap) ((type *) (end) - (n) - (gap))
+#define TAIL(end, type, n, gap) ((type *)(end) - (n) - (gap))
 
 static char *end_a, *end_b, *end_out, *end_mask;
 static const StrataKernels *scalar = NULL;
 
 static const int64_t special_ints[] = {
-	0, 1, -1, 2, INT64_MAX, INT64_MIN, INT64_MAX - 1, INT64_MIN + 1, INT32_MAX, INT32_MIN, (int64_t) INT32_MAX + 1,
-	(int64_t) INT32_MIN - 1, UINT32_MAX, 3037000499, 3037000500, -3037000500, INT64_C(1) << 62,
+	0,
+	1,
+	-1,
+	2,
+	INT64_MAX,
+	INT64_MIN,
+	INT64_MAX - 1,
+	INT64_MIN + 1,
+	INT32_MAX,
+	INT32_MIN,
+	(int64_t)INT32_MAX + 1,
+	(int64_t)INT32_MIN - 1,
+	UINT32_MAX,
+	3037000499,
+	3037000500,
+	-3037000500,
+	INT64_C(1) << 62,
 };
 #define NSPECIAL_INTS (sizeof(special_ints) / sizeof(special_ints[0]))
 
@@ -76,20 +91,21 @@ random_int(void)
 		case 0:
 			return special_ints[rng() % NSPECIAL_INTS];
 		case 1:
-			return (int64_t) (rng() % 5) - 2;
+			return (int64_t)(rng() % 5) - 2;
 		case 2:
-			return (int32_t) rng();
+			return (int32_t)rng();
 		default:
-			return (int64_t) rng();
+			return (int64_t)rng();
 	}
 }
 
 static double
 random_double(void)
 {
-	static const double specials[] = {0.0, -0.0, 1.0, -1.0, INFINITY, -INFINITY, NAN, -NAN, 5e-324, 1.7976931348623157e308};
-	uint64_t			bits = rng();
-	double				d;
+	static const double specials[] = {0.0,		 -0.0, 1.0,	 -1.0,	 INFINITY,
+									  -INFINITY, NAN,  -NAN, 5e-324, 1.7976931348623157e308};
+	uint64_t bits = rng();
+	double d;
 
 	if (bits % 3)
 		return specials[(bits >> 8) % 10];
@@ -101,13 +117,13 @@ random_double(void)
 
 /* Counts disagreements of one kernel; the first is remembered for the message. */
 static unsigned bad;
-static char		first_bad[200];
+static char first_bad[200];
 
-#define expect(cond, ...)                                                                                          \
-	do                                                                                                             \
-	{                                                                                                              \
-		if (!(cond) && bad++ == 0)                                                                                 \
-			snprintf(first_bad, sizeof(first_bad), __VA_ARGS__);                                                   \
+#define expect(cond, ...)                                                                                    \
+	do                                                                                                       \
+	{                                                                                                        \
+		if (!(cond) && bad++ == 0)                                                                           \
+			snprintf(first_bad, sizeof(first_bad), __VA_ARGS__);                                             \
 	} while (0)
 
 static void
@@ -119,25 +135,25 @@ verdict(const char *level, const char *kernel)
 }
 
 /* Runs the statement for each length and gap. */
-#define FOR_ALL_CASES(statement)                                                                                   \
-	for (unsigned l_ = 0; l_ < nlengths; l_++)                                                                     \
-		for (unsigned gap = 0; gap < 4; gap++)                                                                     \
-		{                                                                                                          \
-			unsigned n = lengths[l_];                                                                              \
-			unsigned words = (n + 63) / 64;                                                                        \
-                                                                                                                   \
-			(void) words;                                                                                          \
-			statement                                                                                              \
+#define FOR_ALL_CASES(statement)                                                                             \
+	for (unsigned l_ = 0; l_ < nlengths; l_++)                                                               \
+		for (unsigned gap = 0; gap < 4; gap++)                                                               \
+		{                                                                                                    \
+			unsigned n = lengths[l_];                                                                        \
+			unsigned words = (n + 63) / 64;                                                                  \
+                                                                                                             \
+			(void)words;                                                                                     \
+			statement                                                                                        \
 		}
 
 static void
 pack(const uint64_t *code, unsigned n, unsigned width, uint64_t *out)
 {
-	memset(out, 0, ((size_t) n * width + 63) / 64 * 8);
+	memset(out, 0, ((size_t)n * width + 63) / 64 * 8);
 	for (unsigned i = 0; i < n; i++)
 		for (unsigned b = 0; b < width; b++)
 			if (code[i] >> b & 1)
-				out[((uint64_t) i * width + b) / 64] |= UINT64_C(1) << ((uint64_t) i * width + b) % 64;
+				out[((uint64_t)i * width + b) / 64] |= UINT64_C(1) << ((uint64_t)i * width + b) % 64;
 }
 
 /* Unpacking against the codes that were packed, bit by bit, so the scalar level is tested too. */
@@ -148,10 +164,10 @@ test_unpack(const StrataKernels *k)
 
 	for (unsigned width = 0; width <= 64; width++)
 		FOR_ALL_CASES({
-			size_t	  nwords = ((size_t) n * width + 63) / 64;
+			size_t nwords = ((size_t)n * width + 63) / 64;
 			uint64_t *packed = TAIL(end_a, uint64_t, nwords + 1, gap % 2);
-			int64_t	 *out = TAIL(end_out, int64_t, n, gap);
-			int64_t	  base = special_ints[rng() % NSPECIAL_INTS];
+			int64_t *out = TAIL(end_out, int64_t, n, gap);
+			int64_t base = special_ints[rng() % NSPECIAL_INTS];
 
 			if (n > 200 && gap > 0)
 				continue;
@@ -163,14 +179,14 @@ test_unpack(const StrataKernels *k)
 				out[n] = 4711;
 			k->unpack_i64(packed, width, n, base, out);
 			for (unsigned i = 0; i < n; i++)
-				expect((uint64_t) out[i] == (uint64_t) base + code[i], "width %u, row %u of %u", width, i, n);
+				expect((uint64_t)out[i] == (uint64_t)base + code[i], "width %u, row %u of %u", width, i, n);
 			expect(!gap || out[n] == 4711, "written past %u rows, width %u", n, width);
 		})
 	verdict(k->name, "unpack_i64");
 
 	for (unsigned width = 0; width <= 32; width++)
 		FOR_ALL_CASES({
-			size_t	  nwords = ((size_t) n * width + 63) / 64;
+			size_t nwords = ((size_t)n * width + 63) / 64;
 			uint64_t *packed = TAIL(end_a, uint64_t, nwords + 1, gap % 2);
 			uint32_t *out = TAIL(end_out, uint32_t, n, gap);
 
@@ -197,7 +213,7 @@ test_prefix_sum(const StrataKernels *k)
 
 	FOR_ALL_CASES({
 		int64_t *v = TAIL(end_a, int64_t, n, gap);
-		int64_t	 start = random_int();
+		int64_t start = random_int();
 
 		for (unsigned i = 0; i < n; i++)
 			want[i] = v[i] = random_int();
@@ -213,19 +229,19 @@ test_prefix_sum(const StrataKernels *k)
 static const char *const op_names[] = {"=", "<>", "<", "<=", ">", ">="};
 
 /* A word before the guard page tells a kernel that writes too many mask words. */
-#define CHECK_MASK(call_scalar, call_level, what)                                                                  \
-	do                                                                                                             \
-	{                                                                                                              \
-		uint64_t  want[MAX_WORDS];                                                                                 \
-		uint64_t *mask = TAIL(end_mask, uint64_t, words, gap);                                                     \
-                                                                                                                   \
-		memset(mask, 0x5a, words * 8);                                                                             \
-		if (gap)                                                                                                   \
-			mask[words] = 4711;                                                                                    \
-		call_scalar;                                                                                               \
-		call_level;                                                                                                \
-		expect(memcmp(mask, want, words * 8) == 0 && (!gap || mask[words] == 4711), "%s, %u rows", what, n);       \
-		expect(words == 0 || n % 64 == 0 || mask[words - 1] >> n % 64 == 0, "bits past %u rows", n);               \
+#define CHECK_MASK(call_scalar, call_level, what)                                                            \
+	do                                                                                                       \
+	{                                                                                                        \
+		uint64_t want[MAX_WORDS];                                                                            \
+		uint64_t *mask = TAIL(end_mask, uint64_t, words, gap);                                               \
+                                                                                                             \
+		memset(mask, 0x5a, words * 8);                                                                       \
+		if (gap)                                                                                             \
+			mask[words] = 4711;                                                                              \
+		call_scalar;                                                                                         \
+		call_level;                                                                                          \
+		expect(memcmp(mask, want, words * 8) == 0 && (!gap || mask[words] == 4711), "%s, %u rows", what, n); \
+		expect(words == 0 || n % 64 == 0 || mask[words - 1] >> n % 64 == 0, "bits past %u rows", n);         \
 	} while (0)
 
 static void
@@ -234,7 +250,7 @@ test_compare(const StrataKernels *k)
 	FOR_ALL_CASES({
 		int64_t *a = TAIL(end_a, int64_t, n, gap);
 		int64_t *b = TAIL(end_b, int64_t, n, gap);
-		int64_t	 key = random_int();
+		int64_t key = random_int();
 
 		for (unsigned i = 0; i < n; i++)
 		{
@@ -243,30 +259,30 @@ test_compare(const StrataKernels *k)
 		}
 		for (int op = STRATA_EQ; op <= STRATA_GE; op++)
 		{
-			CHECK_MASK(scalar->cmp_i64(a, n, (StrataCmp) op, key, want), k->cmp_i64(a, n, (StrataCmp) op, key, mask),
-					   op_names[op]);
-			CHECK_MASK(scalar->cmp_i64_i64(a, b, n, (StrataCmp) op, want),
-					   k->cmp_i64_i64(a, b, n, (StrataCmp) op, mask), op_names[op]);
+			CHECK_MASK(scalar->cmp_i64(a, n, (StrataCmp)op, key, want),
+					   k->cmp_i64(a, n, (StrataCmp)op, key, mask), op_names[op]);
+			CHECK_MASK(scalar->cmp_i64_i64(a, b, n, (StrataCmp)op, want),
+					   k->cmp_i64_i64(a, b, n, (StrataCmp)op, mask), op_names[op]);
 		}
 	})
 	verdict(k->name, "cmp_i64 and cmp_i64_i64");
 
 	FOR_ALL_CASES({
 		uint32_t *a = TAIL(end_a, uint32_t, n, gap);
-		uint32_t  key = (uint32_t) random_int();
+		uint32_t key = (uint32_t)random_int();
 
 		for (unsigned i = 0; i < n; i++)
-			a[i] = rng() % 4 ? (uint32_t) random_int() : key;
+			a[i] = rng() % 4 ? (uint32_t)random_int() : key;
 		for (int op = STRATA_EQ; op <= STRATA_GE; op++)
-			CHECK_MASK(scalar->cmp_u32(a, n, (StrataCmp) op, key, want), k->cmp_u32(a, n, (StrataCmp) op, key, mask),
-					   op_names[op]);
+			CHECK_MASK(scalar->cmp_u32(a, n, (StrataCmp)op, key, want),
+					   k->cmp_u32(a, n, (StrataCmp)op, key, mask), op_names[op]);
 	})
 	verdict(k->name, "cmp_u32");
 
 	FOR_ALL_CASES({
 		int64_t *a = TAIL(end_a, int64_t, n, gap);
-		int64_t	 lo = random_int();
-		int64_t	 hi = rng() % 4 ? random_int() : lo;
+		int64_t lo = random_int();
+		int64_t hi = rng() % 4 ? random_int() : lo;
 
 		for (unsigned i = 0; i < n; i++)
 			a[i] = rng() % 4 ? random_int() : rng() % 2 ? lo : hi;
@@ -277,7 +293,7 @@ test_compare(const StrataKernels *k)
 	FOR_ALL_CASES({
 		double *a = TAIL(end_a, double, n, gap);
 		double *b = TAIL(end_b, double, n, gap);
-		double	key = random_double();
+		double key = random_double();
 
 		for (unsigned i = 0; i < n; i++)
 		{
@@ -286,10 +302,10 @@ test_compare(const StrataKernels *k)
 		}
 		for (int op = STRATA_EQ; op <= STRATA_GE; op++)
 		{
-			CHECK_MASK(scalar->cmp_f64(a, n, (StrataCmp) op, key, want), k->cmp_f64(a, n, (StrataCmp) op, key, mask),
-					   op_names[op]);
-			CHECK_MASK(scalar->cmp_f64_f64(a, b, n, (StrataCmp) op, want),
-					   k->cmp_f64_f64(a, b, n, (StrataCmp) op, mask), op_names[op]);
+			CHECK_MASK(scalar->cmp_f64(a, n, (StrataCmp)op, key, want),
+					   k->cmp_f64(a, n, (StrataCmp)op, key, mask), op_names[op]);
+			CHECK_MASK(scalar->cmp_f64_f64(a, b, n, (StrataCmp)op, want),
+					   k->cmp_f64_f64(a, b, n, (StrataCmp)op, mask), op_names[op]);
 		}
 	})
 	verdict(k->name, "cmp_f64 and cmp_f64_f64");
@@ -300,20 +316,20 @@ static void
 test_float_order(void)
 {
 	static const double up[] = {-INFINITY, -1.0, 0.0, 1.0, INFINITY, NAN};
-	bool				right = true;
-	uint64_t			mask;
+	bool right = true;
+	uint64_t mask;
 
 	for (int i = 0; i < 6; i++)
 		for (int j = 0; j < 6; j++)
 		{
-			bool expected[] = {i == j, i != j, i < j, i <= j, i > j, i >= j};
+			bool expected[] = {i == j, i != j, i<j, i <= j, i> j, i >= j};
 
 			for (int op = STRATA_EQ; op <= STRATA_GE; op++)
 			{
-				scalar->cmp_f64(&up[i], 1, (StrataCmp) op, up[j], &mask);
-				right &= mask == (uint64_t) expected[op];
-				scalar->cmp_f64_f64(&up[i], &up[j], 1, (StrataCmp) op, &mask);
-				right &= mask == (uint64_t) expected[op];
+				scalar->cmp_f64(&up[i], 1, (StrataCmp)op, up[j], &mask);
+				right &= mask == (uint64_t)expected[op];
+				scalar->cmp_f64_f64(&up[i], &up[j], 1, (StrataCmp)op, &mask);
+				right &= mask == (uint64_t)expected[op];
 			}
 		}
 	scalar->cmp_f64(&(double){-0.0}, 1, STRATA_EQ, 0.0, &mask);
@@ -355,7 +371,8 @@ test_masks(const StrataKernels *k)
 			for (unsigned w = 0; w < words; w++)
 				mask[w] = random_word(density < 5 ? density : rng() % 5);
 			count = scalar->select(mask, n, want);
-			expect(k->select(mask, n, out) == count && memcmp(out, want, count * 2) == 0, "select of %u rows", n);
+			expect(k->select(mask, n, out) == count && memcmp(out, want, count * 2) == 0, "select of %u rows",
+				   n);
 			expect(k->count(mask, n) == count, "count of %u rows", n);
 		}
 	})
@@ -366,7 +383,7 @@ static void
 test_aggregates(const StrataKernels *k)
 {
 	FOR_ALL_CASES({
-		int64_t	 *v = TAIL(end_a, int64_t, n, gap);
+		int64_t *v = TAIL(end_a, int64_t, n, gap);
 		uint64_t *mask = TAIL(end_mask, uint64_t, words, gap);
 
 		for (unsigned density = 0; density < 8; density++)
@@ -410,7 +427,7 @@ operand(unsigned kind, bool product)
 static void
 test_arithmetic(const StrataKernels *k)
 {
-	static int64_t	 want[MAX_N];
+	static int64_t want[MAX_N];
 	const Arithmetic mine[] = {k->add_i64, k->sub_i64, k->mul_i64};
 	const Arithmetic right[] = {scalar->add_i64, scalar->sub_i64, scalar->mul_i64};
 	const char *const names[] = {"add_i64", "sub_i64", "mul_i64"};
@@ -471,7 +488,7 @@ main(void)
 	test_float_order();
 	for (int level = 0; level < STRATA_SIMD_NLEVELS; level++)
 	{
-		const StrataKernels *k = strata_simd_table((StrataSimdLevel) level);
+		const StrataKernels *k = strata_simd_table((StrataSimdLevel)level);
 
 		if (!k)
 		{
@@ -479,7 +496,7 @@ main(void)
 			continue;
 		}
 		is_str(k->name, names[level], "name of level %d", level);
-		ok(strata_simd_choose((StrataSimdLevel) level) == (StrataSimdLevel) level && strata_kernels == k,
+		ok(strata_simd_choose((StrataSimdLevel)level) == (StrataSimdLevel)level && strata_kernels == k,
 		   "%s can be chosen", names[level]);
 		test_unpack(k);
 		test_prefix_sum(k);
@@ -488,7 +505,7 @@ main(void)
 		test_aggregates(k);
 		test_arithmetic(k);
 	}
-	is_int(strata_simd_choose((StrataSimdLevel) (STRATA_SIMD_NLEVELS - 1)), strata_simd_best(),
+	is_int(strata_simd_choose((StrataSimdLevel)(STRATA_SIMD_NLEVELS - 1)), strata_simd_best(),
 		   "a level that is too high is capped");
 	return tap_done();
 }
