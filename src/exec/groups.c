@@ -120,6 +120,15 @@ interned(const StrataGroups *g, int k, uint32 special)
 
 static int64 intern(StrataGroups *g, int k, const char *image, bool create);
 
+static inline bool
+same_keys(const int64 *a, const int64 *b, int n)
+{
+	for (int k = 0; k < n; k++)
+		if (a[k] != b[k])
+			return false;
+	return true;
+}
+
 static uint32
 lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint32 special)
 {
@@ -128,7 +137,7 @@ lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint
 		StrataGroup *group = strata_group(g, g->table[slot] - 1);
 
 		if (group->hash == hash && group->nulls == nulls && group->special == special &&
-			memcmp(strata_group_keys(group), norm, g->nkeys * sizeof(int64)) == 0)
+			same_keys(strata_group_keys(group), norm, g->nkeys))
 			return g->table[slot] - 1;
 	}
 	return STRATA_NO_GROUP;
