@@ -1,7 +1,7 @@
 /*
  * paths.c - where the planner learns of the column store: scan paths, aggregate paths, their costs and plans.
  *
- * Two hooks.  set_rel_pathlist adds StrataScan paths (plain and partial) to base relations that have units.
+ * Three hooks.  planner only watches for updatable cursors.  set_rel_pathlist adds StrataScan paths (plain and partial) to base relations that have units.
  * create_upper_paths (GROUP_AGG) adds StrataAggregate over a StrataScan where the whole input of the grouping is
  * one base relation; the parallel form is a partial StrataAggregate under our own Gather and a core Finalize
  * Aggregate, because the hook is not called for the partial grouping relation.
@@ -40,11 +40,41 @@ bool strata_column_aggregate = true;
 #define GROUP_ROW_COST	  0.0015 /* find the group and add to one accumulator: some 4 ns */
 #define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
 
+static planner_hook_type prev_planner;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist;
 static create_upper_paths_hook_type prev_create_upper_paths;
 
 static CustomPathMethods scan_path_methods;
 static CustomPathMethods agg_path_methods;
+
+/*
+ * UPDATE ... WHERE CURRENT OF asks a cursor's scan for the TID of its current row, which a StrataScan does not have.
+ * So while a cursor's query is planned from which it could be asked (execCurrentOf's "simply updatable"), the column
+ * store keeps away.
+ */
+static bool planning_updatable_cursor = false;
+
+static PlannedStmt *
+strata_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo bound)
+{
+	PlannedStmt *result;
+	bool		 outer = planning_updatable_cursor;
+
+	planning_updatable_cursor = (cursor_options & CURSOR_OPT_FAST_PLAN) && !parse->hasAggs && !parse->groupClause &&
+		!parse->groupingSets && !parse->distinctClause && !parse->sortClause && !parse->setOperations &&
+		!parse->hasWindowFuncs;
+	PG_TRY();
+	{
+		result = prev_planner ? prev_planner(parse, query_string, cursor_options, bound)
+							  : standard_planner(parse, query_string, cursor_options, bound);
+	}
+	PG_FINALLY();
+	{
+		planning_updatable_cursor = outer;
+	}
+	PG_END_TRY();
+	return result;
+}
 
 /* ---- base relations ---- */
 
@@ -161,7 +191,7 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 
 	if (prev_set_rel_pathlist)
 		prev_set_rel_pathlist(root, rel, rti, rte);
-	if (!strata_column_scan || !strata_preloaded || IS_DUMMY_REL(rel))
+	if (!strata_column_scan || !strata_preloaded || planning_updatable_cursor || IS_DUMMY_REL(rel))
 		return;
 	path = make_scan_path(root, rel, rte, rel->reltarget, 0);
 	if (!path)
@@ -413,6 +443,8 @@ exec_start(bool preloaded)
 	RegisterCustomScanMethods(&strata_agg_methods);
 	if (!preloaded)
 		return;
+	prev_planner = planner_hook;
+	planner_hook = strata_planner;
 	prev_set_rel_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = strata_set_rel_pathlist;
 	prev_create_upper_paths = create_upper_paths_hook;

@@ -72,6 +72,16 @@ SELECT analyze_of('SELECT sum(id) FROM plans WHERE id > 100000');
 DELETE FROM plans WHERE id = 1;
 SELECT analyze_of('SELECT count(*), sum(id) FROM plans');
 
+-- WHERE CURRENT OF needs the row's TID, so a cursor that it could name keeps to the heap; others do not
+BEGIN;
+DECLARE upd CURSOR FOR SELECT id, grp FROM plans WHERE id % 2500 = 7;
+FETCH 2 FROM upd;
+UPDATE plans SET grp = 'gx' WHERE CURRENT OF upd;
+SELECT id, grp FROM plans WHERE grp = 'gx';
+SELECT plan_of('DECLARE c CURSOR FOR SELECT id FROM plans WHERE id < 10');
+SELECT plan_of('DECLARE c CURSOR FOR SELECT id FROM plans WHERE id < 10 ORDER BY id');
+ROLLBACK;
+
 -- a prepared plan outlives its units
 PREPARE p AS SELECT count(*), sum(amount) FROM plans;
 SET plan_cache_mode = force_generic_plan;
