@@ -36,6 +36,12 @@ mkdir "$work/cluster"
 cluster_start "$work/cluster" "shared_preload_libraries = 'pg_strata'" 'shared_buffers = 4GB' 'max_wal_size = 16GB' 'work_mem = 256MB' \
   'checkpoint_timeout = 1h' 'autovacuum = off' 'jit = off' 'max_parallel_workers_per_gather = 0' 'enable_indexscan = off' \
   'enable_indexonlyscan = off' 'enable_bitmapscan = off' 'strata.auto_populate = off'
+# On a machine that others use, root may put both sides first.
+nice=()
+if [ "$(id -u)" = 0 ]; then
+  renice -n -15 -p "$(head -n 1 "$work/cluster/data/postmaster.pid")" > /dev/null
+  nice=(nice -n -15)
+fi
 psql -X -q -d postgres -c 'CREATE DATABASE bench'
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d bench "$@"; }
 
@@ -90,7 +96,7 @@ on='SET strata.column_scan = on; SET strata.column_aggregate = on;'
 median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 
 node -e 'console.log(JSON.stringify(process.argv.slice(1)))' "${queries[@]}" > "$work/queries.json"
-node "$here/duckdb.mjs" "$work/lineitem.csv" "$work/queries.json" "$RUNS" > "$work/duckdb.txt"
+"${nice[@]}" node "$here/duckdb.mjs" "$work/lineitem.csv" "$work/queries.json" "$RUNS" > "$work/duckdb.txt"
 
 echo "$ROWS rows, heap $((heap / 1048576)) MB. $(sql -c 'SELECT split_part(version(), $$ on $$, 1)'), DuckDB $(head -n 1 "$work/duckdb.txt"), kernels: $(sql -c 'SELECT level FROM strata.simd_features()')."
 echo "$(lscpu | sed -n 's/^Model name: *//p' | head -n 1), $(nproc) processors, $(awk '/MemTotal/ { printf "%d", $2 / 1048576 }' /proc/meminfo) GB. Median of $RUNS interleaved runs, $(date -u +%Y-%m-%d)."
