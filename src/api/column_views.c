@@ -190,6 +190,8 @@ put_table(ReturnSetInfo *rsinfo, Oid relid, const StrataEnabled *row)
 		return;
 
 	rel = open_unlocked(relid);
+	if (rel && stat.relnumber != StrataRelNumber(rel))
+		stat.units = stat.rows = 0; /* of a relfilenode that is gone */
 	if (rel)
 		blocks_now(rel, &blocks);
 	else
@@ -267,6 +269,20 @@ strata_column_tables_rows(PG_FUNCTION_ARGS)
 
 /* ---- column_units ---- */
 
+/* Are the table's units of the relfilenode that it has now? */
+static bool
+units_current(const StrataTableStat *stat)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(stat->relid));
+	bool current;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	current = ((Form_pg_class)GETSTRUCT(tuple))->relfilenode == stat->relnumber;
+	ReleaseSysCache(tuple);
+	return current;
+}
+
 /* Tables of this database with units, that the caller may see. */
 static StrataTableStat *
 visible_tables(int *n)
@@ -275,8 +291,7 @@ visible_tables(int *n)
 	int kept = 0;
 
 	for (int i = 0; i < *n; i++)
-		if (tables[i].units > 0 && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(tables[i].relid)) &&
-			strata_may_see(tables[i].relid))
+		if (tables[i].units > 0 && units_current(&tables[i]) && strata_may_see(tables[i].relid))
 			tables[kept++] = tables[i];
 	*n = kept;
 	return tables;

@@ -87,7 +87,8 @@ commit_apply(const CommitEntry *entry)
 			strata_store_detach(MyDatabaseId, entry->oid, STRATA_EVICT_DDL, NULL);
 			break;
 		case STRATA_COMMIT_REWRITTEN:
-			strata_store_evict_table(MyDatabaseId, entry->oid, STRATA_EVICT_DDL);
+			if (strata_store_evict_table(MyDatabaseId, entry->oid, STRATA_EVICT_DDL) > 0)
+				strata_store_set_status(entry->oid, STRATA_TABLE_QUEUED, NULL);
 			break;
 		case STRATA_COMMIT_DATABASE:
 			strata_store_detach_database(entry->oid, STRATA_EVICT_DDL);

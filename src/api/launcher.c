@@ -53,25 +53,32 @@ StrataWorkers *strata_workers = NULL;
 
 /* ---- requests from other processes ---- */
 
-/* Lock held.  NULL when the table is full. */
+/* Lock held.  NULL when the database is not known. */
+static StrataDatabase *
+database_find(Oid database)
+{
+	for (int i = 0; i < STRATA_MAX_DATABASES; i++)
+		if (strata_workers->databases[i].database == database)
+			return &strata_workers->databases[i];
+	return NULL;
+}
+
+/* Lock held.  Made when it is not known; NULL when the table is full. */
 static StrataDatabase *
 database_entry(Oid database)
 {
-	StrataDatabase *unused = NULL;
+	StrataDatabase *entry = database_find(database);
 
-	for (int i = 0; i < STRATA_MAX_DATABASES; i++)
+	if (!entry)
 	{
-		if (strata_workers->databases[i].database == database)
-			return &strata_workers->databases[i];
-		if (!unused && !OidIsValid(strata_workers->databases[i].database))
-			unused = &strata_workers->databases[i];
+		entry = database_find(InvalidOid);
+		if (entry)
+		{
+			memset(entry, 0, sizeof(*entry));
+			entry->database = database;
+		}
 	}
-	if (unused)
-	{
-		memset(unused, 0, sizeof(*unused));
-		unused->database = database;
-	}
-	return unused;
+	return entry;
 }
 
 /* Lock held. */
@@ -164,15 +171,19 @@ strata_workers_hold(Oid database)
 void
 strata_workers_release(Oid database)
 {
+	bool known;
+
 	if (!strata_workers)
 		return;
 	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < STRATA_MAX_HOLDS; i++)
 		if (strata_workers->holds[i].pid == MyProcPid && strata_workers->holds[i].database == database)
 			strata_workers->holds[i].pid = 0;
+	known = database_find(database) != NULL;
 	LWLockRelease(strata_workers->lock);
-	/* The database may still be there: refused, or only renamed. */
-	strata_workers_wake(database);
+	/* The database may still be there: refused, renamed, copied. */
+	if (known)
+		strata_workers_wake(database);
 }
 
 /* ---- the launcher ---- */
@@ -195,6 +206,45 @@ database_exists(Oid database)
 	return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
 }
 
+/* -2 as connection limit marks a database whose DROP was interrupted. */
+static bool
+form_connectable(Form_pg_database form)
+{
+	return form->datallowconn && form->datconnlimit != -2;
+}
+
+/* A worker for any other database would only die with an error in the log. */
+static bool
+database_connectable(Oid database)
+{
+	HeapTuple tuple;
+	bool connectable = false;
+
+	StartTransactionCommand();
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	if (HeapTupleIsValid(tuple))
+	{
+		connectable = form_connectable((Form_pg_database)GETSTRUCT(tuple));
+		ReleaseSysCache(tuple);
+	}
+	CommitTransactionCommand();
+	return connectable;
+}
+
+/* Forgets a database that cannot be connected to; its jobs fail. */
+static void
+forget_database(Oid database)
+{
+	StrataDatabase *entry;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	entry = database_find(database);
+	if (entry)
+		memset(entry, 0, sizeof(*entry));
+	LWLockRelease(strata_workers->lock);
+	strata_jobs_fail_queued(database, 0, ERRCODE_UNDEFINED_DATABASE, "the database cannot be connected to");
+}
+
 /* Asks for a look at every database that takes connections; templates are left alone, so that they can be
  * copied. */
 static void
@@ -212,8 +262,7 @@ scan_databases(void)
 	{
 		Form_pg_database form = (Form_pg_database)GETSTRUCT(tuple);
 
-		/* -2 marks a database whose DROP was interrupted. */
-		if (form->datallowconn && !form->datistemplate && form->datconnlimit != -2)
+		if (form_connectable(form) && !form->datistemplate)
 			strata_workers_wake(form->oid);
 	}
 	systable_endscan(scan);
@@ -241,13 +290,8 @@ sweep_databases(void)
 		LWLockAcquire(strata_workers->lock, LW_SHARED);
 		database = strata_workers->databases[i].database;
 		LWLockRelease(strata_workers->lock);
-		if (!OidIsValid(database) || database_exists(database))
-			continue;
-		LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-		if (strata_workers->databases[i].database == database)
-			memset(&strata_workers->databases[i], 0, sizeof(StrataDatabase));
-		LWLockRelease(strata_workers->lock);
-		strata_jobs_fail_queued(database, 0, ERRCODE_UNDEFINED_DATABASE, "the database was dropped");
+		if (OidIsValid(database) && !database_exists(database))
+			forget_database(database);
 	}
 	CommitTransactionCommand();
 }
@@ -434,6 +478,14 @@ start_workers(void)
 		{
 			pfree(handles[slot]);
 			handles[slot] = NULL;
+		}
+		if (!database_connectable(database))
+		{
+			LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+			memset(&strata_workers->slots[slot], 0, sizeof(StrataWorkerSlot));
+			LWLockRelease(strata_workers->lock);
+			forget_database(database);
+			continue;
 		}
 		if (start_worker(slot, database))
 		{

@@ -70,6 +70,7 @@ static MemoryContext worker_context; /* reset after every job and look */
 typedef struct PausedTable
 {
 	Oid relid;
+	bool force; /* only jobs that copy everything again */
 	TimestampTz until;
 } PausedTable;
 
@@ -197,19 +198,20 @@ worker_leave(bool enabled)
 /* ---- tables that are left alone for a while ---- */
 
 static void
-pause_table(Oid relid)
+pause_table(Oid relid, bool force)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 	PausedTable *f = palloc(sizeof(*f));
 
 	f->relid = relid;
+	f->force = force;
 	f->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PAUSE_MS);
 	paused_tables = lappend(paused_tables, f);
 	MemoryContextSwitchTo(old);
 }
 
 static bool
-is_paused(Oid relid)
+is_paused(Oid relid, bool force)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool found = false;
@@ -224,7 +226,7 @@ is_paused(Oid relid)
 			paused_tables = foreach_delete_current(paused_tables, lc);
 			pfree(f);
 		}
-		else if (f->relid == relid)
+		else if (f->relid == relid && f->force == force)
 			found = true;
 	}
 	return found;
@@ -638,7 +640,7 @@ job_failed(Copy *c, ErrorData *error)
 	}
 	if (OidIsValid(c->job.relid))
 	{
-		pause_table(c->job.relid);
+		pause_table(c->job.relid, false);
 		strata_store_set_status(c->job.relid, STRATA_TABLE_PARTIAL, cancelled ? "cancelled" : error->message);
 	}
 	if (c->name[0] != '\0')
@@ -737,7 +739,7 @@ run_job(const StrataJob *job)
 	{
 		case COPY_DONE:
 			if (c->complaint && OidIsValid(c->job.relid))
-				pause_table(c->job.relid);
+				pause_table(c->job.relid, false);
 			strata_job_end(job->id, STRATA_JOB_DONE, 0, c->complaint, c->no_memory);
 			break;
 		case COPY_LOCKED:
@@ -826,22 +828,29 @@ look_at_table(Relation rel, const StrataEnabled *row)
 	uint32 n;
 	bool outdated = attach_table(rel, row);
 
-	if (!strata_store_table(MyDatabaseId, row->relid, &stat) || !strata_auto_populate ||
-		strata_job_active(MyDatabaseId, row->relid, NULL) || is_paused(row->relid))
+	if (!strata_store_table(MyDatabaseId, row->relid, &stat))
+		return;
+	if (stat.units > 0 && stat.relnumber != StrataRelNumber(rel))
+	{
+		/* Rewritten: nobody can use these any more. */
+		strata_store_evict_table(MyDatabaseId, row->relid, STRATA_EVICT_DDL);
+		strata_store_set_status(row->relid, STRATA_TABLE_QUEUED, NULL);
+		stat.status = STRATA_TABLE_QUEUED;
+	}
+	if (!strata_auto_populate || strata_job_active(MyDatabaseId, row->relid, NULL) ||
+		is_paused(row->relid, false))
 		return;
 	if (stat.status == STRATA_TABLE_QUEUED)
 	{
 		add_auto_job(rel, row, STRATA_JOB_POPULATE, outdated);
 		return;
 	}
-	/* Had units and has none: evicted, and to stay so until somebody asks; or rewritten. */
-	if (stat.units == 0 && stat.populated_at != 0 && stat.relnumber == StrataRelNumber(rel))
+	if (stat.evicted || (stat.status == STRATA_TABLE_OUT_OF_MEMORY && !memory_left(&stat)))
 		return;
-	if (stat.status == STRATA_TABLE_OUT_OF_MEMORY && !memory_left(&stat))
-		return;
-	if (outdated || !columns_complete(rel, &stat.config))
+	/* Once, not again and again, should a column never come. */
+	if ((outdated || !columns_complete(rel, &stat.config)) && !is_paused(row->relid, true))
 	{
-		pause_table(row->relid); /* once, not again and again, should a column never come */
+		pause_table(row->relid, true);
 		add_auto_job(rel, row, STRATA_JOB_POPULATE, true);
 		return;
 	}
@@ -1034,5 +1043,5 @@ strata_worker_main(Datum arg)
 	}
 	/* A cancel that was meant to hurry us must not turn the exit into an error. */
 	HOLD_INTERRUPTS();
-	worker_leave(enabled > 0);
+	worker_leave(enabled != 0);
 }

@@ -442,6 +442,8 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 	t->nslots = 0;
 	t->unit_blocks = 0;
 	t->relnumber = InvalidOid;
+	if (nunits > 0)
+		t->evicted = reason != STRATA_EVICT_DDL;
 	if (remove)
 		hash_search_with_hash_value(store_tables, &l->key, l->hash, HASH_REMOVE, NULL);
 	store_unlock(l);
@@ -594,6 +596,8 @@ strata_store_set_status(Oid relid, StrataTableStatus status, const char *error)
 	if (l.table != NULL)
 	{
 		l.table->status = status;
+		if (status == STRATA_TABLE_QUEUED)
+			l.table->evicted = false;
 		if (error != NULL)
 		{
 			/* Never cut inside a character. */
@@ -683,6 +687,7 @@ strata_store_populate_begin(Relation rel)
 				 errhint("Enable it with strata.enable().")));
 	}
 	l.table->relnumber = relnumber;
+	l.table->evicted = false;
 	l.table->schema = names.schema;
 	l.table->name = names.name;
 	if (l.table->unit_blocks == 0 || l.table->nunits == 0)
@@ -722,6 +727,7 @@ store_copy_stat(const StrataTable *t, StrataTableStat *out)
 	out->bytes = t->bytes;
 	out->bytes_raw = t->bytes_raw;
 	out->generation = t->generation;
+	out->evicted = t->evicted;
 	out->populated_at = t->populated_at;
 	out->last_accessed = (TimestampTz)pg_atomic_read_u64(&a->last_accessed);
 	out->scans = pg_atomic_read_u64(&a->scans);

@@ -136,6 +136,7 @@ typedef struct StrataTableStat
 	Size bytes;				   /* region memory, whole pages: units and unit table */
 	Size bytes_raw;			   /* what the values take uncompressed */
 	uint64 generation;		   /* of the newest unit */
+	bool evicted;			/* units left for memory's sake, and nobody has asked for them again since */
 	TimestampTz populated_at;  /* 0: never */
 	TimestampTz last_accessed; /* 0: never */
 	uint64 scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;
