@@ -90,6 +90,9 @@ region_check_page_size(int *newval, void **extra, GucSource source)
 static void
 region_settings(void)
 {
+	/* The server refuses settings that need a restart once it has started. */
+	if (!strata_preloaded)
+		return;
 	DefineCustomIntVariable("strata.memory", "Memory that pg_strata may hold in its shared region.",
 							"Beyond it nothing new is stored; what is stored stays until it is evicted.",
 							&strata_memory, 1024 * 1024, 1024, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL,

@@ -78,10 +78,10 @@ _PG_init(void)
 	for (const StrataModule *const *m = modules; *m; m++)
 		if ((*m)->settings)
 			(*m)->settings();
-	MarkGUCPrefixReserved("strata");
 
 	if (strata_preloaded)
 	{
+		MarkGUCPrefixReserved("strata");
 		prev_shmem_request = shmem_request_hook;
 		shmem_request_hook = strata_shmem_request;
 		prev_shmem_startup = shmem_startup_hook;
