@@ -19,7 +19,7 @@
 #include "abi/ring_reader.h"
 
 #define EXIT_RUNTIME 1
-#define EXIT_USAGE 2
+#define EXIT_USAGE	 2
 
 /* Naps between polls of a ring without news: the first is short, each doubles up to the last. */
 #define NAP_MIN_US 1000
@@ -29,15 +29,15 @@
 
 /* Where POSIX segments live on Linux, and how the extension names them. */
 #define SHM_DIRECTORY "/dev/shm"
-#define RING_PREFIX "pg_strata."
+#define RING_PREFIX	  "pg_strata."
 
 typedef struct Options
 {
 	const char *ring;
 	const char *topic;
 	const char *event_type;
-	uint64_t	since;
-	bool		once;
+	uint64_t since;
+	bool once;
 } Options;
 
 static volatile sig_atomic_t stopping;
@@ -45,12 +45,11 @@ static volatile sig_atomic_t stopping;
 static void
 on_stop(int signal_number)
 {
-	(void) signal_number;
+	(void)signal_number;
 	stopping = 1;
 }
 
-static void __attribute__((format(printf, 1, 2)))
-complain(const char *format, ...)
+static void __attribute__((format(printf, 1, 2))) complain(const char *format, ...)
 {
 	va_list ap;
 
@@ -68,7 +67,8 @@ print_help(void)
 		 "\n"
 		 "Usage: strata-tail [OPTION]...\n"
 		 "\n"
-		 "  --ring PATH       the ring (SELECT path FROM strata.ring_status()); default: the only one there is\n"
+		 "  --ring PATH       the ring (SELECT path FROM strata.ring_status()); default: the only one there "
+		 "is\n"
 		 "  --since SEQ       only events after this one, or \"now\"; default 0: all that the ring holds\n"
 		 "  --topic T         only events of this topic\n"
 		 "  --event-type E    only events of this type\n"
@@ -102,10 +102,10 @@ static int
 parse_options(int argc, char **argv, Options *options)
 {
 	static const struct option known[] = {
-		{"ring", required_argument, NULL, 'r'},		  {"since", required_argument, NULL, 's'},
-		{"topic", required_argument, NULL, 't'},	  {"event-type", required_argument, NULL, 'e'},
-		{"once", no_argument, NULL, 'o'},			  {"version", no_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},			  {NULL, 0, NULL, 0},
+		{"ring", required_argument, NULL, 'r'},	 {"since", required_argument, NULL, 's'},
+		{"topic", required_argument, NULL, 't'}, {"event-type", required_argument, NULL, 'e'},
+		{"once", no_argument, NULL, 'o'},		 {"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},		 {NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -149,13 +149,14 @@ parse_options(int argc, char **argv, Options *options)
 	return -1;
 }
 
-/* The name of the only ring of this machine in `path`; false, with a message, when there is none or a choice. */
+/* The name of the only ring of this machine in `path`; false, with a message, when there is none or a choice.
+ */
 static bool
 find_only_ring(char *path, size_t size)
 {
-	DIR			  *directory = opendir(SHM_DIRECTORY);
+	DIR *directory = opendir(SHM_DIRECTORY);
 	struct dirent *entry;
-	int			   found = 0;
+	int found = 0;
 
 	while (directory && (entry = readdir(directory)) != NULL)
 		if (strncmp(entry->d_name, RING_PREFIX, strlen(RING_PREFIX)) == 0)
@@ -188,7 +189,7 @@ static StrataRingReader *
 open_ring(const char *path)
 {
 	StrataRingReader *ring = NULL;
-	StrataRingStatus  status = STRATA_RING_NOT_READY;
+	StrataRingStatus status = STRATA_RING_NOT_READY;
 
 	for (int i = 0; i < READY_TRIES && status == STRATA_RING_NOT_READY && !stopping; i++)
 	{
@@ -207,10 +208,10 @@ open_ring(const char *path)
 static bool
 filters_make_sense(const StrataRingReader *ring, const Options *options)
 {
-	int						   count;
+	int count;
 	const StrataRingEventInfo *events = strata_ring_events(ring, &count);
-	bool					   topic_known = options->topic == NULL;
-	bool					   type_known = options->event_type == NULL;
+	bool topic_known = options->topic == NULL;
+	bool type_known = options->event_type == NULL;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -238,10 +239,10 @@ is_wanted(const StrataRingReader *ring, const Options *options, const StrataRing
 static int
 follow(StrataRingReader *ring, const Options *options)
 {
-	static char	   line[STRATA_RING_JSON_MAX];
+	static char line[STRATA_RING_JSON_MAX];
 	StrataRingItem item;
-	int64_t		   nap_us = NAP_MIN_US;
-	bool		   gone = false;
+	int64_t nap_us = NAP_MIN_US;
+	bool gone = false;
 
 	while (!stopping)
 	{
@@ -283,11 +284,11 @@ follow(StrataRingReader *ring, const Options *options)
 int
 main(int argc, char **argv)
 {
-	Options			  options = {NULL, NULL, NULL, 0, false};
-	struct sigaction  action = {.sa_handler = on_stop};
+	Options options = {NULL, NULL, NULL, 0, false};
+	struct sigaction action = {.sa_handler = on_stop};
 	StrataRingReader *ring;
-	char			  only[300];
-	int				  status = parse_options(argc, argv, &options);
+	char only[300];
+	int status = parse_options(argc, argv, &options);
 
 	if (status >= 0)
 		return status;

@@ -18,9 +18,9 @@
 
 #include "abi/events.h"
 
-#define STRATA_FIELD_HEAD 4
+#define STRATA_FIELD_HEAD		 4
 #define STRATA_FIELD_LENGTH_MASK 0x0fff
-#define STRATA_FIELD_TYPE_SHIFT 12
+#define STRATA_FIELD_TYPE_SHIFT	 12
 
 _Static_assert(STRATA_EVENT_BODY_MAX <= STRATA_FIELD_LENGTH_MASK, "a length fits its bits");
 
@@ -35,31 +35,32 @@ strata_body_room(int used)
 
 /* Appends a field; false, and nothing written, when it does not fit. */
 static inline bool
-strata_body_append(char *body, uint16_t *used, uint16_t code, StrataFieldType type, const void *value, int length)
+strata_body_append(char *body, uint16_t *used, uint16_t code, StrataFieldType type, const void *value,
+				   int length)
 {
-	uint16_t head[2] = {code, (uint16_t) ((type << STRATA_FIELD_TYPE_SHIFT) | length)};
+	uint16_t head[2] = {code, (uint16_t)((type << STRATA_FIELD_TYPE_SHIFT) | length)};
 
 	if (length > STRATA_EVENT_BODY_MAX - STRATA_FIELD_HEAD - *used)
 		return false;
 	memcpy(body + *used, head, STRATA_FIELD_HEAD);
 	memcpy(body + *used + STRATA_FIELD_HEAD, value, length);
-	*used += (uint16_t) (STRATA_FIELD_HEAD + length);
+	*used += (uint16_t)(STRATA_FIELD_HEAD + length);
 	return true;
 }
 
 /* One field of a body; `text` points into it. */
 typedef struct StrataFieldValue
 {
-	uint16_t		code;
+	uint16_t code;
 	StrataFieldType type;
 	union
 	{
 		int64_t i;
-		double	d;
-		bool	b;
+		double d;
+		bool b;
 	} value;
 	const char *text;
-	int			text_len;
+	int text_len;
 } StrataFieldValue;
 
 /*
@@ -69,8 +70,8 @@ typedef struct StrataFieldValue
 static inline bool
 strata_body_next(const char *body, int length, int *at, StrataFieldValue *field)
 {
-	uint16_t	head[2];
-	int			size;
+	uint16_t head[2];
+	int size;
 	const char *value;
 
 	if (length - *at < STRATA_FIELD_HEAD)
@@ -84,7 +85,7 @@ strata_body_next(const char *body, int length, int *at, StrataFieldValue *field)
 
 	memset(field, 0, sizeof(*field));
 	field->code = head[0];
-	field->type = (StrataFieldType) (head[1] >> STRATA_FIELD_TYPE_SHIFT);
+	field->type = (StrataFieldType)(head[1] >> STRATA_FIELD_TYPE_SHIFT);
 	switch (field->type)
 	{
 		case STRATA_FIELD_INT:

@@ -8,7 +8,7 @@
 #define STRATA_ABI_EVENTS_H
 
 /* Bytes of one event's fields (event_body.h), and of its database's name with the NUL. */
-#define STRATA_EVENT_BODY_MAX 416
+#define STRATA_EVENT_BODY_MAX	  416
 #define STRATA_EVENT_DATABASE_MAX 64
 
 /* RARE events have slots of their own, which the CHATTER of busy plan nodes cannot overwrite. */

@@ -14,7 +14,7 @@
 /* A bounded text that counts on past its end, like snprintf. */
 typedef struct Out
 {
-	char  *at;
+	char *at;
 	size_t size;
 	size_t length;
 } Out;
@@ -46,11 +46,12 @@ finish(Out *out)
 	return out->length;
 }
 
-/* Bytes of the well-formed UTF-8 character at `s`, 0 when there is none (RFC 3629: no surrogates, no overlong forms). */
+/* Bytes of the well-formed UTF-8 character at `s`, 0 when there is none (RFC 3629: no surrogates, no overlong
+ * forms). */
 static int
 utf8_length(const unsigned char *s, size_t left)
 {
-	int			  n;
+	int n;
 	unsigned char low = 0x80, high = 0xbf;
 
 	if (s[0] < 0x80)
@@ -63,7 +64,7 @@ utf8_length(const unsigned char *s, size_t left)
 		n = 4;
 	else
 		return 0;
-	if (left < (size_t) n)
+	if (left < (size_t)n)
 		return 0;
 	if (s[0] == 0xe0)
 		low = 0xa0;
@@ -84,8 +85,8 @@ utf8_length(const unsigned char *s, size_t left)
 static void
 put_string(Out *out, const char *text, size_t length)
 {
-	const unsigned char *s = (const unsigned char *) text;
-	char				 escape[8];
+	const unsigned char *s = (const unsigned char *)text;
+	char escape[8];
 
 	put(out, "\"", 1);
 	for (size_t i = 0; i < length;)
@@ -122,9 +123,9 @@ put_string(Out *out, const char *text, size_t length)
 					put_text(out, escape);
 				}
 				else
-					put(out, text + i, (size_t) n);
+					put(out, text + i, (size_t)n);
 		}
-		i += (size_t) n;
+		i += (size_t)n;
 	}
 	put(out, "\"", 1);
 }
@@ -132,10 +133,16 @@ put_string(Out *out, const char *text, size_t length)
 static void
 put_int(Out *out, long long value)
 {
-	char digits[32];
+	char digits[24];
+	char *at = digits + sizeof(digits);
+	unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
 
-	snprintf(digits, sizeof(digits), "%lld", value);
-	put_text(out, digits);
+	do
+		*--at = (char)('0' + rest % 10);
+	while ((rest /= 10) != 0);
+	if (value < 0)
+		*--at = '-';
+	put(out, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 /* The shorter of 15 and 17 digits that reads back as the same number. */
@@ -168,7 +175,7 @@ static void
 put_field(Out *out, const StrataRingReader *ring, const StrataFieldValue *field)
 {
 	const StrataRingFieldInfo *info = strata_ring_field_info(ring, field->code);
-	char					   unknown[16];
+	char unknown[16];
 
 	snprintf(unknown, sizeof(unknown), "field_%u", field->code);
 	put_key(out, ",", info ? info->name : unknown);
@@ -184,7 +191,7 @@ put_field(Out *out, const StrataRingReader *ring, const StrataFieldValue *field)
 			put_text(out, field->value.b ? "true" : "false");
 			break;
 		case STRATA_FIELD_TEXT:
-			put_string(out, field->text, (size_t) field->text_len);
+			put_string(out, field->text, (size_t)field->text_len);
 			break;
 	}
 }
@@ -192,11 +199,11 @@ put_field(Out *out, const StrataRingReader *ring, const StrataFieldValue *field)
 size_t
 strata_ring_event_json(const StrataRingReader *ring, const StrataRingEvent *event, char *buffer, size_t size)
 {
-	Out						   out = {buffer, size, 0};
+	Out out = {buffer, size, 0};
 	const StrataRingEventInfo *info = strata_ring_event_info(ring, event->type);
-	char					   text[STRATA_RING_TIME_MAX];
-	StrataFieldValue		   field;
-	int						   at = 0;
+	char text[STRATA_RING_TIME_MAX];
+	StrataFieldValue field;
+	int at = 0;
 
 	put_key(&out, "{", "event_type");
 	if (info)
@@ -207,7 +214,7 @@ strata_ring_event_json(const StrataRingReader *ring, const StrataRingEvent *even
 		put_text(&out, text);
 	}
 	put_key(&out, ",", "seq");
-	put_int(&out, (long long) event->seq);
+	put_int(&out, (long long)event->seq);
 	put_key(&out, ",", "timestamp");
 	strata_ring_time_text(event->time_us, text);
 	put_string(&out, text, strlen(text));
@@ -224,17 +231,17 @@ strata_ring_event_json(const StrataRingReader *ring, const StrataRingEvent *even
 size_t
 strata_ring_item_json(StrataRingStatus status, const StrataRingItem *item, char *buffer, size_t size)
 {
-	Out	 out = {buffer, size, 0};
+	Out out = {buffer, size, 0};
 	char epoch[STRATA_RING_EPOCH_MAX];
 
 	if (status == STRATA_RING_GAP)
 	{
 		put_text(&out, "{\"event_type\":\"gap\",\"from_seq\":");
-		put_int(&out, (long long) item->gap.from_seq);
+		put_int(&out, (long long)item->gap.from_seq);
 		put_key(&out, ",", "to_seq");
-		put_int(&out, (long long) item->gap.to_seq);
+		put_int(&out, (long long)item->gap.to_seq);
 		put_key(&out, ",", "lost");
-		put_int(&out, (long long) item->gap.lost);
+		put_int(&out, (long long)item->gap.lost);
 		put_text(&out, "}");
 	}
 	else if (status == STRATA_RING_RESET)
@@ -260,34 +267,34 @@ strata_ring_json_string(const char *text, size_t length, char *buffer, size_t si
 static void
 civil_from_days(int64_t days, int *year, int *month, int *day)
 {
-	int64_t	 z = days + 719468;
-	int64_t	 era = (z >= 0 ? z : z - 146096) / 146097;
-	unsigned doe = (unsigned) (z - era * 146097);
+	int64_t z = days + 719468;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+	unsigned doe = (unsigned)(z - era * 146097);
 	unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
 	unsigned mp = (5 * doy + 2) / 153;
 
-	*day = (int) (doy - (153 * mp + 2) / 5 + 1);
-	*month = (int) (mp < 10 ? mp + 3 : mp - 9);
-	*year = (int) ((int64_t) yoe + era * 400 + (*month <= 2));
+	*day = (int)(doy - (153 * mp + 2) / 5 + 1);
+	*month = (int)(mp < 10 ? mp + 3 : mp - 9);
+	*year = (int)((int64_t)yoe + era * 400 + (*month <= 2));
 }
 
 void
 strata_ring_time_text(int64_t time_us, char out[STRATA_RING_TIME_MAX])
 {
-	const int64_t first = INT64_C(-62135596800) * 1000000;	   /* 0001-01-01 */
+	const int64_t first = INT64_C(-62135596800) * 1000000;	  /* 0001-01-01 */
 	const int64_t last = INT64_C(253402300800) * 1000000 - 1; /* 9999-12-31 */
-	int64_t		  seconds, days, rest;
-	int			  year, month, day;
-	char		  text[96];
+	int64_t seconds, days, rest;
+	int year, month, day;
+	char text[96];
 
 	time_us = time_us < first ? first : time_us > last ? last : time_us;
 	seconds = time_us / 1000000 - (time_us % 1000000 < 0);
 	days = seconds / 86400 - (seconds % 86400 < 0);
 	rest = seconds - days * 86400;
 	civil_from_days(days, &year, &month, &day);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month, day, (int) (rest / 3600),
-			 (int) (rest / 60 % 60), (int) (rest % 60), (int) (time_us - seconds * 1000000));
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year, month, day, (int)(rest / 3600),
+			 (int)(rest / 60 % 60), (int)(rest % 60), (int)(time_us - seconds * 1000000));
 	memcpy(out, text, STRATA_RING_TIME_MAX - 1);
 	out[STRATA_RING_TIME_MAX - 1] = '\0';
 }
@@ -295,5 +302,5 @@ strata_ring_time_text(int64_t time_us, char out[STRATA_RING_TIME_MAX])
 void
 strata_ring_epoch_text(uint64_t epoch, char out[STRATA_RING_EPOCH_MAX])
 {
-	snprintf(out, STRATA_RING_EPOCH_MAX, "%016llx", (unsigned long long) epoch);
+	snprintf(out, STRATA_RING_EPOCH_MAX, "%016llx", (unsigned long long)epoch);
 }

@@ -47,12 +47,12 @@
  * table rows and new codes do not raise it: counts and strides are in the header. */
 #define STRATA_RING_LAYOUT_VERSION 1
 
-#define STRATA_RING_MIN_SLOTS 64    /* a lane */
+#define STRATA_RING_MIN_SLOTS 64	/* a lane */
 #define STRATA_RING_MAX_SLOTS 32768 /* a lane; see "Claims" */
 
 #define STRATA_CLAIM_SEQ_BITS 48
 #define STRATA_CLAIM_SEQ_MASK ((UINT64_C(1) << STRATA_CLAIM_SEQ_BITS) - 1)
-#define STRATA_CLAIM_RARE (UINT64_C(1) << STRATA_CLAIM_SEQ_BITS)
+#define STRATA_CLAIM_RARE	  (UINT64_C(1) << STRATA_CLAIM_SEQ_BITS)
 
 /* A name with more than its leading slash is a file, any other a POSIX shared memory segment. */
 static inline bool
@@ -74,25 +74,25 @@ strata_claim_seq(uint64_t claim)
 	return claim & STRATA_CLAIM_SEQ_MASK;
 }
 
-/* How many events of the lane came before the claim, mod 2^16: the event's position, if it is of that lane. */
+/* How many events of the lane came before the claim, mod 2^16: the position of an event of that lane. */
 static inline uint16_t
 strata_claim_position(uint64_t claim, StrataLane lane)
 {
-	uint16_t rare = (uint16_t) (claim >> STRATA_CLAIM_SEQ_BITS);
+	uint16_t rare = (uint16_t)(claim >> STRATA_CLAIM_SEQ_BITS);
 
-	return lane == STRATA_LANE_RARE ? rare : (uint16_t) (claim - rare);
+	return lane == STRATA_LANE_RARE ? rare : (uint16_t)(claim - rare);
 }
 
 typedef struct StrataRingSlot
 {
 	uint64_t claimed;
 	uint64_t written;
-	int64_t	 time_us; /* since 1970-01-01 UTC */
-	int32_t	 pid;
+	int64_t time_us; /* since 1970-01-01 UTC */
+	int32_t pid;
 	uint16_t type;	   /* StrataEventType */
 	uint16_t body_len; /* bytes of body in use */
-	char	 database[STRATA_EVENT_DATABASE_MAX];
-	char	 body[STRATA_EVENT_BODY_MAX];
+	char database[STRATA_EVENT_DATABASE_MAX];
+	char body[STRATA_EVENT_BODY_MAX];
 } StrataRingSlot;
 
 _Static_assert(sizeof(StrataRingSlot) == 512, "a slot is 512 bytes");
@@ -112,30 +112,30 @@ typedef struct StrataRingArea
  */
 typedef struct StrataRingHeader
 {
-	uint64_t	   magic;
-	uint32_t	   layout_version;
-	uint32_t	   header_bytes;  /* sizeof(StrataRingHeader) */
-	uint64_t	   segment_bytes; /* of header, tables and lanes */
-	uint64_t	   epoch;		  /* random, another one for each start and crash restart */
-	int64_t		   created_us;
-	int32_t		   postmaster_pid;
-	uint32_t	   server_version_num;
-	uint32_t	   slot_bytes;
-	uint32_t	   body_max;
+	uint64_t magic;
+	uint32_t layout_version;
+	uint32_t header_bytes;	/* sizeof(StrataRingHeader) */
+	uint64_t segment_bytes; /* of header, tables and lanes */
+	uint64_t epoch;			/* random, another one for each start and crash restart */
+	int64_t created_us;
+	int32_t postmaster_pid;
+	uint32_t server_version_num;
+	uint32_t slot_bytes;
+	uint32_t body_max;
 	StrataRingArea lanes[STRATA_LANE_COUNT]; /* StrataRingSlot */
 	StrataRingArea counters;				 /* StrataRingCounterValue, by counter code */
 	StrataRingArea counter_texts;			 /* StrataRingCounterText */
 	StrataRingArea event_texts;				 /* StrataRingEventText */
 	StrataRingArea field_texts;				 /* StrataRingFieldText */
-	char		   reserved[104];
+	char reserved[104];
 
 	uint64_t claim; /* of the next event; see "Claims" */
-	char	 pad_claim[56];
+	char pad_claim[56];
 
 	uint64_t heartbeat_count; /* rises while the server lives */
-	int64_t	 heartbeat_us;	  /* time of the last one */
+	int64_t heartbeat_us;	  /* time of the last one */
 	uint64_t closed;		  /* not 0: the server is done with this segment */
-	char	 pad_heartbeat[40];
+	char pad_heartbeat[40];
 } StrataRingHeader;
 
 _Static_assert(offsetof(StrataRingHeader, claim) == 256, "claim has a cache line");
@@ -146,7 +146,7 @@ _Static_assert(sizeof(StrataRingHeader) == 384, "no padding in the header");
 typedef struct StrataRingCounterValue
 {
 	uint64_t value;
-	char	 pad[56];
+	char pad[56];
 } StrataRingCounterValue;
 
 _Static_assert(sizeof(StrataRingCounterValue) == 64, "a counter has a cache line");
@@ -156,9 +156,9 @@ typedef struct StrataRingCounterText
 {
 	uint32_t code;
 	uint32_t kind; /* StrataCounterKind */
-	char	 name[48];
-	char	 unit[16];
-	char	 text[184];
+	char name[48];
+	char unit[16];
+	char text[184];
 } StrataRingCounterText;
 
 _Static_assert(sizeof(StrataRingCounterText) == 256, "no padding in a counter's description");
@@ -167,10 +167,10 @@ typedef struct StrataRingEventText
 {
 	uint16_t code;
 	uint16_t lane; /* StrataLane */
-	char	 name[44];
-	char	 topic[16];
-	char	 text[160];
-	char	 fields[288]; /* names, separated by blanks; ? after an optional one */
+	char name[44];
+	char topic[16];
+	char text[160];
+	char fields[288]; /* names, separated by blanks; ? after an optional one */
 } StrataRingEventText;
 
 _Static_assert(sizeof(StrataRingEventText) == 512, "no padding in an event's description");
@@ -179,7 +179,7 @@ typedef struct StrataRingFieldText
 {
 	uint16_t code;
 	uint16_t type; /* StrataFieldType */
-	char	 name[44];
+	char name[44];
 } StrataRingFieldText;
 
 _Static_assert(sizeof(StrataRingFieldText) == 48, "no padding in a field's description");

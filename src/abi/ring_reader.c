@@ -29,7 +29,7 @@
 /* Slots of one look: 16 kB, so that the three looks stay in the L1 and L2 caches. */
 #define WINDOW_SLOTS 32
 
-/* A claimed slot is written some 50 ns later; a writer that was descheduled inside needs a few time slices. */
+/* A claimed slot is written some 50 ns later; a writer that lost the CPU inside needs some time slices. */
 #define DEFAULT_GRACE_US 100000
 /* The server beats once a second. */
 #define DEFAULT_STALE_US 5000000
@@ -39,26 +39,26 @@
 #define REATTACH_EVERY_US 200000
 
 /* Descriptions beyond this are not believed. */
-#define MAX_TEXT_ROWS 1024
+#define MAX_TEXT_ROWS	1024
 #define MAX_TEXT_STRIDE 4096
 
 /* The latest look at a run of slots of one lane. */
 typedef struct Window
 {
-	uint16_t	   first; /* position of slots[0] */
-	int			   count;
-	uint64_t	   written[WINDOW_SLOTS]; /* as of the first look */
-	uint64_t	   claimed[WINDOW_SLOTS]; /* as of the last */
-	StrataRingSlot slots[WINDOW_SLOTS];	  /* as of the one between */
+	uint16_t first; /* position of slots[0] */
+	int count;
+	uint64_t written[WINDOW_SLOTS];		/* as of the first look */
+	uint64_t claimed[WINDOW_SLOTS];		/* as of the last */
+	StrataRingSlot slots[WINDOW_SLOTS]; /* as of the one between */
 } Window;
 
 /* The words of the header that change. */
 typedef struct Live
 {
 	uint64_t claim;
-	char	 pad[56];
+	char pad[56];
 	uint64_t heartbeat_count;
-	int64_t	 heartbeat_us;
+	int64_t heartbeat_us;
 	uint64_t closed;
 } Live;
 
@@ -68,32 +68,32 @@ _Static_assert(offsetof(Live, heartbeat_count) ==
 
 struct StrataRingReader
 {
-	char		  *path;
-	int			   fd; /* -1: lost, waiting for a new segment */
+	char *path;
+	int fd; /* -1: lost, waiting for a new segment */
 	StrataRingArea lanes[STRATA_LANE_COUNT];
 	StrataRingArea counter_values;
 	StrataRingInfo info;
 
-	StrataRingEventInfo	  *events;
-	StrataRingFieldInfo	  *fields;
+	StrataRingEventInfo *events;
+	StrataRingFieldInfo *fields;
 	StrataRingCounterInfo *counters;
-	int					   event_count;
-	int					   field_count;
-	int					   counter_count;
+	int event_count;
+	int field_count;
+	int counter_count;
 
 	uint64_t cursor; /* claim of the next event; of a cursor that is not `placed`, only the seq */
-	bool	 placed;
-	bool	 say_reset;		   /* the next poll tells the epoch */
-	int64_t	 waiting_since_us; /* since when the event at the cursor is overdue; 0: it is not */
-	uint64_t aim[STRATA_LANE_COUNT];   /* the event of a lane that lapped us from which we meant to go on */
-	Window	 windows[STRATA_LANE_COUNT];
+	bool placed;
+	bool say_reset;					 /* the next poll tells the epoch */
+	int64_t waiting_since_us;		 /* since when the event at the cursor is overdue; 0: it is not */
+	uint64_t aim[STRATA_LANE_COUNT]; /* the event of a lane that lapped us from which we meant to go on */
+	Window windows[STRATA_LANE_COUNT];
 
-	int64_t		grace_us;
-	int64_t		stale_us;
-	int64_t		alive_at_us; /* when claim or heartbeat last moved, by our clock */
-	int64_t		reattach_at_us;
-	uint64_t	seen_claim;
-	uint64_t	seen_heartbeat;
+	int64_t grace_us;
+	int64_t stale_us;
+	int64_t alive_at_us; /* when claim or heartbeat last moved, by our clock */
+	int64_t reattach_at_us;
+	uint64_t seen_claim;
+	uint64_t seen_heartbeat;
 	const char *gone; /* why the server counts as gone; NULL: it does not */
 
 	StrataRingSlot look[WINDOW_SLOTS]; /* scratch of the first and last look */
@@ -105,7 +105,7 @@ now_us(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 /* Reads exactly `length` bytes; false with errno 0 when the file is too short. */
@@ -116,7 +116,7 @@ read_at(int fd, void *buffer, size_t length, uint64_t offset)
 
 	while (length > 0)
 	{
-		ssize_t got = pread(fd, out, length, (off_t) offset);
+		ssize_t got = pread(fd, out, length, (off_t)offset);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -127,8 +127,8 @@ read_at(int fd, void *buffer, size_t length, uint64_t offset)
 			return false;
 		}
 		out += got;
-		offset += (uint64_t) got;
-		length -= (size_t) got;
+		offset += (uint64_t)got;
+		length -= (size_t)got;
 	}
 	return true;
 }
@@ -139,7 +139,7 @@ read_at(int fd, void *buffer, size_t length, uint64_t offset)
 static bool
 area_is_sane(const StrataRingArea *area, const StrataRingHeader *head, size_t row, uint32_t max_rows)
 {
-	uint64_t bytes = (uint64_t) area->count * area->stride;
+	uint64_t bytes = (uint64_t)area->count * area->stride;
 
 	return area->count <= max_rows && area->stride >= row && area->stride <= MAX_TEXT_STRIDE &&
 		   area->stride % 8 == 0 && area->offset % 8 == 0 && area->offset >= head->header_bytes &&
@@ -181,7 +181,7 @@ read_header(int fd, StrataRingHeader *head)
 	if (head->layout_version != STRATA_RING_LAYOUT_VERSION)
 		return STRATA_RING_VERSION;
 	if (head->header_bytes < sizeof(*head) || head->slot_bytes != sizeof(StrataRingSlot) ||
-		head->body_max != STRATA_EVENT_BODY_MAX || head->segment_bytes > (uint64_t) st.st_size ||
+		head->body_max != STRATA_EVENT_BODY_MAX || head->segment_bytes > (uint64_t)st.st_size ||
 		head->header_bytes > head->segment_bytes)
 		return STRATA_RING_CORRUPT;
 	for (int lane = 0; lane < STRATA_LANE_COUNT; lane++)
@@ -221,8 +221,8 @@ copy_name(char *to, size_t size, const char *from)
 static char *
 read_area(int fd, const StrataRingArea *area)
 {
-	size_t bytes = (size_t) area->count * area->stride;
-	char  *rows = malloc(bytes ? bytes : 1);
+	size_t bytes = (size_t)area->count * area->stride;
+	char *rows = malloc(bytes ? bytes : 1);
 
 	if (rows && !read_at(fd, rows, bytes, area->offset))
 	{
@@ -242,10 +242,10 @@ load_events(StrataRingReader *ring, int fd, const StrataRingArea *area)
 	ring->events = calloc(area->count ? area->count : 1, sizeof(*ring->events));
 	for (uint32_t i = 0; ring->events && i < area->count; i++)
 	{
-		StrataRingEventText	 row;
+		StrataRingEventText row;
 		StrataRingEventInfo *info = &ring->events[i];
 
-		memcpy(&row, rows + (size_t) i * area->stride, sizeof(row));
+		memcpy(&row, rows + (size_t)i * area->stride, sizeof(row));
 		info->code = row.code;
 		info->lane = row.lane == STRATA_LANE_RARE ? STRATA_LANE_RARE : STRATA_LANE_CHATTER;
 		copy_name(info->name, sizeof(info->name), row.name);
@@ -253,7 +253,7 @@ load_events(StrataRingReader *ring, int fd, const StrataRingArea *area)
 		copy_text(info->text, sizeof(info->text), row.text);
 		copy_text(info->fields, sizeof(info->fields), row.fields);
 	}
-	ring->event_count = (int) area->count;
+	ring->event_count = (int)area->count;
 	free(rows);
 	return ring->events != NULL;
 }
@@ -270,12 +270,12 @@ load_fields(StrataRingReader *ring, int fd, const StrataRingArea *area)
 	{
 		StrataRingFieldText row;
 
-		memcpy(&row, rows + (size_t) i * area->stride, sizeof(row));
+		memcpy(&row, rows + (size_t)i * area->stride, sizeof(row));
 		ring->fields[i].code = row.code;
-		ring->fields[i].type = (StrataFieldType) row.type;
+		ring->fields[i].type = (StrataFieldType)row.type;
 		copy_name(ring->fields[i].name, sizeof(ring->fields[i].name), row.name);
 	}
-	ring->field_count = (int) area->count;
+	ring->field_count = (int)area->count;
 	free(rows);
 	return ring->fields != NULL;
 }
@@ -290,17 +290,17 @@ load_counters(StrataRingReader *ring, int fd, const StrataRingArea *area)
 	ring->counters = calloc(area->count ? area->count : 1, sizeof(*ring->counters));
 	for (uint32_t i = 0; ring->counters && i < area->count; i++)
 	{
-		StrataRingCounterText  row;
+		StrataRingCounterText row;
 		StrataRingCounterInfo *info = &ring->counters[i];
 
-		memcpy(&row, rows + (size_t) i * area->stride, sizeof(row));
+		memcpy(&row, rows + (size_t)i * area->stride, sizeof(row));
 		info->code = row.code;
 		info->kind = row.kind == STRATA_KIND_GAUGE ? STRATA_KIND_GAUGE : STRATA_KIND_COUNTER;
 		copy_name(info->name, sizeof(info->name), row.name);
 		copy_text(info->unit, sizeof(info->unit), row.unit);
 		copy_text(info->text, sizeof(info->text), row.text);
 	}
-	ring->counter_count = (int) area->count;
+	ring->counter_count = (int)area->count;
 	free(rows);
 	return ring->counters != NULL;
 }
@@ -391,7 +391,8 @@ open_segment(const char *path, int *fd, StrataRingHeader *head)
 {
 	StrataRingStatus status;
 
-	*fd = strata_ring_is_file(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : shm_open(path, O_RDONLY, 0);
+	*fd = strata_ring_is_file(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+									: shm_open(path, O_RDONLY, 0);
 	if (*fd < 0)
 		switch (errno)
 		{
@@ -422,9 +423,9 @@ StrataRingStatus
 strata_ring_open(const char *path, StrataRingReader **out)
 {
 	StrataRingReader *ring;
-	StrataRingHeader  head;
-	StrataRingStatus  status;
-	int				  fd;
+	StrataRingHeader head;
+	StrataRingStatus status;
+	int fd;
 
 	*out = NULL;
 	status = open_segment(path, &fd, &head);
@@ -516,14 +517,14 @@ slot_offset(const StrataRingReader *ring, StrataLane lane, uint16_t position)
 {
 	const StrataRingArea *area = &ring->lanes[lane];
 
-	return area->offset + (uint64_t) (position & (area->count - 1)) * sizeof(StrataRingSlot);
+	return area->offset + (uint64_t)(position & (area->count - 1)) * sizeof(StrataRingSlot);
 }
 
 /* Looks at the lane from the cursor on, as far as events may lie there. */
 static bool
 fill_window(StrataRingReader *ring, StrataLane lane, uint64_t head)
 {
-	Window	*w = &ring->windows[lane];
+	Window *w = &ring->windows[lane];
 	uint64_t ahead = strata_claim_seq(head) - strata_claim_seq(ring->cursor);
 	uint16_t first = strata_claim_position(ring->cursor, lane);
 	uint32_t slots = ring->lanes[lane].count;
@@ -533,7 +534,7 @@ fill_window(StrataRingReader *ring, StrataLane lane, uint64_t head)
 	/* Beyond 2^16 events the distance along one lane is not known; a full window is right then. */
 	if (ahead <= UINT16_MAX)
 	{
-		uint16_t distance = (uint16_t) (strata_claim_position(head, lane) - first);
+		uint16_t distance = (uint16_t)(strata_claim_position(head, lane) - first);
 
 		if (distance < count)
 			count = distance;
@@ -557,7 +558,7 @@ fill_window(StrataRingReader *ring, StrataLane lane, uint64_t head)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		w->claimed[i] = ring->look[i].claimed;
-	w->count = (int) count;
+	w->count = (int)count;
 	return true;
 }
 
@@ -567,8 +568,8 @@ take_event(StrataRingReader *ring, StrataRingEvent *event)
 {
 	for (int lane = 0; lane < STRATA_LANE_COUNT; lane++)
 	{
-		Window				 *w = &ring->windows[lane];
-		uint16_t			  i = (uint16_t) (strata_claim_position(ring->cursor, lane) - w->first);
+		Window *w = &ring->windows[lane];
+		uint16_t i = (uint16_t)(strata_claim_position(ring->cursor, lane) - w->first);
 		const StrataRingSlot *slot;
 
 		if (i >= w->count || w->written[i] != ring->cursor || w->claimed[i] != ring->cursor)
@@ -604,7 +605,7 @@ judge_overdue(const StrataRingReader *ring)
 	for (int lane = 0; lane < STRATA_LANE_COUNT; lane++)
 	{
 		const Window *w = &ring->windows[lane];
-		uint16_t	  i = (uint16_t) (strata_claim_position(ring->cursor, lane) - w->first);
+		uint16_t i = (uint16_t)(strata_claim_position(ring->cursor, lane) - w->first);
 
 		if (i >= w->count)
 			continue;
@@ -636,20 +637,20 @@ static bool
 seek_lane(StrataRingReader *ring, StrataLane lane, uint64_t head, uint64_t seq, bool leap, uint64_t *found)
 {
 	uint32_t slots = ring->lanes[lane].count;
-	uint16_t oldest = (uint16_t) (strata_claim_position(head, lane) - slots);
+	uint16_t oldest = (uint16_t)(strata_claim_position(head, lane) - slots);
 	uint32_t low = leap ? slots / 2 : 0;
 	uint32_t high = slots;
 
 	*found = 0;
 	while (low < high)
 	{
-		uint32_t  middle = low + (high - low) / 2;
-		uint32_t  probe;
+		uint32_t middle = low + (high - low) / 2;
+		uint32_t probe;
 		SlotWords words;
 
 		for (probe = middle; probe < high; probe++)
 		{
-			uint16_t position = (uint16_t) (oldest + probe);
+			uint16_t position = (uint16_t)(oldest + probe);
 
 			if (!read_at(ring->fd, &words, sizeof(words), slot_offset(ring, lane, position)))
 				return false;
@@ -683,9 +684,9 @@ say_gone(StrataRingReader *ring, StrataRingItem *item, const char *reason)
 static StrataRingStatus
 look_for_successor(StrataRingReader *ring, StrataRingItem *item, const char *reason)
 {
-	int64_t			 now = now_us();
+	int64_t now = now_us();
 	StrataRingHeader head;
-	int				 fd;
+	int fd;
 
 	if (ring->gone && now - ring->reattach_at_us < REATTACH_EVERY_US)
 		return say_gone(ring, item, reason);
@@ -764,17 +765,19 @@ pass_over(StrataRingReader *ring, StrataRingItem *item, uint64_t head)
 {
 	uint64_t seq = strata_claim_seq(ring->cursor);
 	uint64_t ahead = strata_claim_seq(head) - seq;
-	Overdue	 overdue = {{false, false}, false};
+	Overdue overdue = {{false, false}, false};
 	uint64_t next = 0;
-	bool	 may_come;
+	bool may_come;
 
 	if (ring->placed)
 	{
 		overdue = judge_overdue(ring);
-		may_come = overdue.in_flight || !(overdue.lapped[STRATA_LANE_RARE] || overdue.lapped[STRATA_LANE_CHATTER]);
+		may_come =
+			overdue.in_flight || !(overdue.lapped[STRATA_LANE_RARE] || overdue.lapped[STRATA_LANE_CHATTER]);
 	}
 	else
-		may_come = ahead < ring->lanes[STRATA_LANE_RARE].count && ahead < ring->lanes[STRATA_LANE_CHATTER].count;
+		may_come =
+			ahead < ring->lanes[STRATA_LANE_RARE].count && ahead < ring->lanes[STRATA_LANE_CHATTER].count;
 	if (ring->info.closed)
 		may_come = false;
 
@@ -843,7 +846,7 @@ strata_ring_poll(StrataRingReader *ring, StrataRingItem *item)
 	for (int round = 0; round < 2; round++)
 	{
 		StrataRingStatus status;
-		Live			 live;
+		Live live;
 
 		if (ring->placed && take_event(ring, &item->event))
 			return STRATA_RING_EVENT;
@@ -950,7 +953,7 @@ strata_ring_read_counters(StrataRingReader *ring, uint64_t *values)
 
 		if (ring->fd < 0 || code >= ring->counter_values.count ||
 			!read_at(ring->fd, &values[i], sizeof(values[i]),
-					 ring->counter_values.offset + (uint64_t) code * ring->counter_values.stride))
+					 ring->counter_values.offset + (uint64_t)code * ring->counter_values.stride))
 			return false;
 	}
 	return true;

@@ -60,12 +60,12 @@ typedef enum StrataRingStatus
 typedef struct StrataRingEvent
 {
 	uint64_t seq;
-	int64_t	 time_us; /* since 1970-01-01 UTC */
-	int32_t	 pid;
+	int64_t time_us; /* since 1970-01-01 UTC */
+	int32_t pid;
 	uint16_t type; /* StrataEventType, or one we do not know */
 	uint16_t body_len;
-	char	 database[STRATA_EVENT_DATABASE_MAX]; /* ends in NUL; "" when none */
-	char	 body[STRATA_EVENT_BODY_MAX];		  /* strata_body_next() */
+	char database[STRATA_EVENT_DATABASE_MAX]; /* ends in NUL; "" when none */
+	char body[STRATA_EVENT_BODY_MAX];		  /* strata_body_next() */
 } StrataRingEvent;
 
 typedef struct StrataRingItem
@@ -77,7 +77,7 @@ typedef struct StrataRingItem
 		uint64_t to_seq;   /* the last lost */
 		uint64_t lost;	   /* to_seq - from_seq + 1 */
 	} gap;
-	uint64_t	epoch;
+	uint64_t epoch;
 	const char *reason;
 } StrataRingItem;
 
@@ -86,42 +86,42 @@ typedef struct StrataRingInfo
 {
 	uint64_t epoch;
 	uint32_t layout_version;
-	int32_t	 postmaster_pid;
+	int32_t postmaster_pid;
 	uint32_t server_version_num;
 	uint64_t segment_bytes;
 	uint32_t slot_bytes;
 	uint32_t slots[STRATA_LANE_COUNT];
-	int64_t	 created_us;
-	int64_t	 heartbeat_us;
+	int64_t created_us;
+	int64_t heartbeat_us;
 	uint64_t heartbeat_count;
 	uint64_t last_seq; /* 0: none yet */
-	bool	 closed;
+	bool closed;
 } StrataRingInfo;
 
 typedef struct StrataRingEventInfo
 {
-	uint16_t   code;
+	uint16_t code;
 	StrataLane lane;
-	char	   name[44]; /* [a-z0-9_] only */
-	char	   topic[16];
-	char	   text[160];
-	char	   fields[288];
+	char name[44]; /* [a-z0-9_] only */
+	char topic[16];
+	char text[160];
+	char fields[288];
 } StrataRingEventInfo;
 
 typedef struct StrataRingFieldInfo
 {
-	uint16_t		code;
+	uint16_t code;
 	StrataFieldType type;
-	char			name[44]; /* [a-z0-9_] only */
+	char name[44]; /* [a-z0-9_] only */
 } StrataRingFieldInfo;
 
 typedef struct StrataRingCounterInfo
 {
-	uint32_t		  code;
+	uint32_t code;
 	StrataCounterKind kind;
-	char			  name[48]; /* [a-z0-9_] only */
-	char			  unit[16];
-	char			  text[184];
+	char name[48]; /* [a-z0-9_] only */
+	char unit[16];
+	char text[184];
 } StrataRingCounterInfo;
 
 typedef struct StrataRingReader StrataRingReader;
@@ -131,7 +131,7 @@ typedef struct StrataRingReader StrataRingReader;
  * file.  Reads from the oldest event on until strata_ring_start says otherwise.  *ring is NULL unless OK.
  */
 extern StrataRingStatus strata_ring_open(const char *path, StrataRingReader **ring);
-extern void				strata_ring_close(StrataRingReader *ring);
+extern void strata_ring_close(StrataRingReader *ring);
 
 /* One sentence for people, without a full stop. */
 extern const char *strata_ring_status_text(StrataRingStatus status);
@@ -150,12 +150,12 @@ extern StrataRingStatus strata_ring_poll(StrataRingReader *ring, StrataRingItem 
 extern void strata_ring_set_patience(StrataRingReader *ring, int64_t grace_us, int64_t stale_us);
 
 extern const StrataRingInfo *strata_ring_info(const StrataRingReader *ring);
-extern const char			*strata_ring_path(const StrataRingReader *ring);
+extern const char *strata_ring_path(const StrataRingReader *ring);
 
 /* Descriptions by code (NULL: the segment has none), or all. */
-extern const StrataRingEventInfo   *strata_ring_event_info(const StrataRingReader *ring, uint16_t code);
-extern const StrataRingFieldInfo   *strata_ring_field_info(const StrataRingReader *ring, uint16_t code);
-extern const StrataRingEventInfo   *strata_ring_events(const StrataRingReader *ring, int *count);
+extern const StrataRingEventInfo *strata_ring_event_info(const StrataRingReader *ring, uint16_t code);
+extern const StrataRingFieldInfo *strata_ring_field_info(const StrataRingReader *ring, uint16_t code);
+extern const StrataRingEventInfo *strata_ring_events(const StrataRingReader *ring, int *count);
 extern const StrataRingCounterInfo *strata_ring_counters(const StrataRingReader *ring, int *count);
 
 /* The values of all counters, in the order of strata_ring_counters.  False when they cannot be read. */
@@ -169,12 +169,14 @@ extern bool strata_ring_read_counters(StrataRingReader *ring, uint64_t *values);
  */
 extern size_t strata_ring_event_json(const StrataRingReader *ring, const StrataRingEvent *event, char *out,
 									 size_t size);
-/* The gap or reset of an item in the same form: event_type gap {from_seq, to_seq, lost}, stream_reset {epoch}. */
-extern size_t strata_ring_item_json(StrataRingStatus status, const StrataRingItem *item, char *out, size_t size);
+/* The gap or reset of an item in the same form: event_type gap {from_seq, to_seq, lost}, stream_reset
+ * {epoch}. */
+extern size_t strata_ring_item_json(StrataRingStatus status, const StrataRingItem *item, char *out,
+									size_t size);
 
 /* Writes `length` bytes of text as a JSON string with quotes, made valid UTF-8. */
 extern size_t strata_ring_json_string(const char *text, size_t length, char *out, size_t size);
-/* RFC 3339, UTC, microseconds; 27 characters and the NUL.  Times that have no such form become the nearest. */
+/* RFC 3339, UTC, microseconds; 27 characters and the NUL.  Other times become the nearest. */
 #define STRATA_RING_TIME_MAX 28
 extern void strata_ring_time_text(int64_t time_us, char out[STRATA_RING_TIME_MAX]);
 /* 16 hexadecimal digits and the NUL. */

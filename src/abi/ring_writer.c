@@ -22,23 +22,23 @@
 /* A heartbeat (one a second) younger than this belongs to a server that lives. */
 #define FRESH_HEARTBEAT_US 10000000
 
-#define ALIGN_64(n) (((n) + 63) & ~(size_t) 63)
+#define ALIGN_64(n)		(((n) + 63) & ~(size_t)63)
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The compiled-in tables as rows of the segment; a text that does not fit its row does not compile. */
-#define FITS(Row, member, string)                                                                                 \
-	_Static_assert(sizeof(string) <= sizeof(((Row *) 0)->member), "too long for the segment: " string);
+#define FITS(Row, member, string)                                                                            \
+	_Static_assert(sizeof(string) <= sizeof(((Row *)0)->member), "too long for the segment: " string);
 
-#define COUNTER(code, NAME, the_name, kind, the_unit, the_text)                                                   \
-	FITS(StrataRingCounterText, name, the_name)                                                                    \
-	FITS(StrataRingCounterText, unit, the_unit)                                                                    \
+#define COUNTER(code, NAME, the_name, kind, the_unit, the_text)                                              \
+	FITS(StrataRingCounterText, name, the_name)                                                              \
+	FITS(StrataRingCounterText, unit, the_unit)                                                              \
 	FITS(StrataRingCounterText, text, the_text)
 #include "abi/counters.def"
 #undef COUNTER
-#define EVENT(code, NAME, the_name, the_topic, lane, the_text, the_fields)                                        \
-	FITS(StrataRingEventText, name, the_name)                                                                      \
-	FITS(StrataRingEventText, topic, the_topic)                                                                    \
-	FITS(StrataRingEventText, text, the_text)                                                                      \
+#define EVENT(code, NAME, the_name, the_topic, lane, the_text, the_fields)                                   \
+	FITS(StrataRingEventText, name, the_name)                                                                \
+	FITS(StrataRingEventText, topic, the_topic)                                                              \
+	FITS(StrataRingEventText, text, the_text)                                                                \
 	FITS(StrataRingEventText, fields, the_fields)
 #include "abi/events.def"
 #undef EVENT
@@ -53,7 +53,8 @@ static const StrataRingCounterText counter_texts[] = {
 };
 
 static const StrataRingEventText event_texts[] = {
-#define EVENT(code, NAME, name, topic, lane, text, fields) {code, STRATA_LANE_##lane, name, topic, text, fields},
+#define EVENT(code, NAME, name, topic, lane, text, fields)                                                   \
+	{code, STRATA_LANE_##lane, name, topic, text, fields},
 #include "abi/events.def"
 #undef EVENT
 };
@@ -72,13 +73,13 @@ typedef struct Plan
 	StrataRingArea counter_texts;
 	StrataRingArea event_texts;
 	StrataRingArea field_texts;
-	size_t		   bytes;
+	size_t bytes;
 } Plan;
 
 static StrataRingArea
 place(size_t *at, size_t count, size_t stride)
 {
-	StrataRingArea area = {*at, (uint32_t) count, (uint32_t) stride};
+	StrataRingArea area = {*at, (uint32_t)count, (uint32_t)stride};
 
 	*at = ALIGN_64(*at + count * stride);
 	return area;
@@ -104,7 +105,8 @@ strata_ring_lane_slots(size_t bytes)
 {
 	uint32_t slots = STRATA_RING_MIN_SLOTS;
 
-	while (slots < STRATA_RING_MAX_SLOTS && (size_t) slots * 2 * STRATA_LANE_COUNT * sizeof(StrataRingSlot) <= bytes)
+	while (slots < STRATA_RING_MAX_SLOTS &&
+		   (size_t)slots * 2 * STRATA_LANE_COUNT * sizeof(StrataRingSlot) <= bytes)
 		slots *= 2;
 	return slots;
 }
@@ -122,9 +124,9 @@ strata_ring_bytes(uint32_t lane_slots)
 static uint64_t
 claim_before_all(StrataLane lane, uint16_t position)
 {
-	uint16_t rare = lane == STRATA_LANE_RARE ? position : (uint16_t) -position;
+	uint16_t rare = lane == STRATA_LANE_RARE ? position : (uint16_t)-position;
 
-	return (uint64_t) rare << STRATA_CLAIM_SEQ_BITS;
+	return (uint64_t)rare << STRATA_CLAIM_SEQ_BITS;
 }
 
 static void
@@ -132,10 +134,10 @@ format_lane(StrataRingSlot *slots, uint32_t count, StrataLane lane, uint16_t fir
 {
 	for (uint32_t i = 0; i < count; i++)
 	{
-		uint16_t		position = (uint16_t) (first + i);
+		uint16_t position = (uint16_t)(first + i);
 		StrataRingSlot *slot = &slots[position & (count - 1)];
 
-		slot->claimed = slot->written = claim_before_all(lane, (uint16_t) (position - count));
+		slot->claimed = slot->written = claim_before_all(lane, (uint16_t)(position - count));
 	}
 }
 
@@ -145,18 +147,18 @@ attach(void *memory, const Plan *plan, StrataRing *ring)
 {
 	ring->head = memory;
 	ring->bytes = plan->bytes;
-	ring->counters = (StrataRingCounterValue *) ((char *) memory + plan->counters.offset);
+	ring->counters = (StrataRingCounterValue *)((char *)memory + plan->counters.offset);
 	for (int lane = 0; lane < STRATA_LANE_COUNT; lane++)
 	{
-		ring->lanes[lane] = (StrataRingSlot *) ((char *) memory + plan->lanes[lane].offset);
-		ring->masks[lane] = (uint16_t) (plan->lanes[lane].count - 1);
+		ring->lanes[lane] = (StrataRingSlot *)((char *)memory + plan->lanes[lane].offset);
+		ring->masks[lane] = (uint16_t)(plan->lanes[lane].count - 1);
 	}
 }
 
 void
 strata_ring_format(void *memory, uint32_t lane_slots, const StrataRingMaker *maker, StrataRing *ring)
 {
-	Plan			  plan = make_plan(lane_slots);
+	Plan plan = make_plan(lane_slots);
 	StrataRingHeader *head = memory;
 
 	attach(memory, &plan, ring);
@@ -174,9 +176,9 @@ strata_ring_format(void *memory, uint32_t lane_slots, const StrataRingMaker *mak
 	head->counter_texts = plan.counter_texts;
 	head->event_texts = plan.event_texts;
 	head->field_texts = plan.field_texts;
-	memcpy((char *) memory + plan.counter_texts.offset, counter_texts, sizeof(counter_texts));
-	memcpy((char *) memory + plan.event_texts.offset, event_texts, sizeof(event_texts));
-	memcpy((char *) memory + plan.field_texts.offset, field_texts, sizeof(field_texts));
+	memcpy((char *)memory + plan.counter_texts.offset, counter_texts, sizeof(counter_texts));
+	memcpy((char *)memory + plan.event_texts.offset, event_texts, sizeof(event_texts));
+	memcpy((char *)memory + plan.field_texts.offset, field_texts, sizeof(field_texts));
 
 	head->claim = 1; /* the first event has seq 1 */
 	for (int lane = 0; lane < STRATA_LANE_COUNT; lane++)
@@ -206,8 +208,8 @@ is_served(const StrataRingHeader *head, const StrataRingMaker *maker)
 	int64_t age = maker->now_us - head->heartbeat_us;
 
 	return head->magic == STRATA_RING_MAGIC && head->closed == 0 && head->postmaster_pid > 0 &&
-		   head->postmaster_pid != maker->postmaster_pid && age < FRESH_HEARTBEAT_US && age > -FRESH_HEARTBEAT_US &&
-		   (kill(head->postmaster_pid, 0) == 0 || errno == EPERM);
+		   head->postmaster_pid != maker->postmaster_pid && age < FRESH_HEARTBEAT_US &&
+		   age > -FRESH_HEARTBEAT_US && (kill(head->postmaster_pid, 0) == 0 || errno == EPERM);
 }
 
 /* Removes what a dead server left under our name, and tells those who still read it.  False and errno. */
@@ -215,10 +217,10 @@ static bool
 remove_leftover(const char *path, const StrataRingMaker *maker)
 {
 	StrataRingHeader head;
-	struct stat		 st;
-	uint64_t		 yes = 1;
-	ssize_t			 got;
-	int				 fd = open_segment(path, O_RDWR);
+	struct stat st;
+	uint64_t yes = 1;
+	ssize_t got;
+	int fd = open_segment(path, O_RDWR);
 
 	if (fd < 0)
 		return errno == ENOENT;
@@ -237,7 +239,7 @@ remove_leftover(const char *path, const StrataRingMaker *maker)
 		errno = EBUSY;
 		return false;
 	}
-	if (head.magic == STRATA_RING_MAGIC && got == (ssize_t) sizeof(head))
+	if (head.magic == STRATA_RING_MAGIC && got == (ssize_t)sizeof(head))
 		got = pwrite(fd, &yes, sizeof(yes), offsetof(StrataRingHeader, closed));
 	close(fd);
 	return unlink_segment(path) == 0 || errno == ENOENT;
@@ -247,9 +249,9 @@ bool
 strata_ring_create(const char *path, uint32_t lane_slots, const StrataRingMaker *maker, StrataRing *ring)
 {
 	size_t bytes = strata_ring_bytes(lane_slots);
-	void  *memory = MAP_FAILED;
-	int	   fd;
-	int	   error;
+	void *memory = MAP_FAILED;
+	int fd;
+	int error;
 
 	memset(ring, 0, sizeof(*ring));
 	if (!remove_leftover(path, maker))
@@ -261,7 +263,7 @@ strata_ring_create(const char *path, uint32_t lane_slots, const StrataRingMaker 
 	error = fchmod(fd, 0640) != 0 ? errno : 0;
 	if (error == 0)
 		do
-			error = posix_fallocate(fd, 0, (off_t) bytes);
+			error = posix_fallocate(fd, 0, (off_t)bytes);
 		while (error == EINTR);
 	if (error == 0)
 	{
@@ -283,7 +285,8 @@ strata_ring_create(const char *path, uint32_t lane_slots, const StrataRingMaker 
 bool
 strata_ring_create_unnamed(uint32_t lane_slots, const StrataRingMaker *maker, StrataRing *ring)
 {
-	void *memory = mmap(NULL, strata_ring_bytes(lane_slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *memory =
+		mmap(NULL, strata_ring_bytes(lane_slots), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	memset(ring, 0, sizeof(*ring));
 	if (memory == MAP_FAILED)

@@ -14,19 +14,19 @@
 /* Where things are in this process.  `head` is NULL when there is no ring. */
 typedef struct StrataRing
 {
-	StrataRingHeader	   *head;
+	StrataRingHeader *head;
 	StrataRingCounterValue *counters; /* STRATA_C_COUNT of them */
-	StrataRingSlot		   *lanes[STRATA_LANE_COUNT];
-	uint16_t				masks[STRATA_LANE_COUNT]; /* slots of the lane - 1 */
-	size_t					bytes;
+	StrataRingSlot *lanes[STRATA_LANE_COUNT];
+	uint16_t masks[STRATA_LANE_COUNT]; /* slots of the lane - 1 */
+	size_t bytes;
 } StrataRing;
 
 /* Who makes the ring. */
 typedef struct StrataRingMaker
 {
 	uint64_t epoch;
-	int64_t	 now_us;
-	int32_t	 postmaster_pid;
+	int64_t now_us;
+	int32_t postmaster_pid;
 	uint32_t server_version_num;
 } StrataRingMaker;
 
@@ -37,7 +37,8 @@ extern uint32_t strata_ring_lane_slots(size_t bytes);
 extern size_t strata_ring_bytes(uint32_t lane_slots);
 
 /* Lays a ring out in `memory`, which is zeroed and of strata_ring_bytes, and fills *ring. */
-extern void strata_ring_format(void *memory, uint32_t lane_slots, const StrataRingMaker *maker, StrataRing *ring);
+extern void strata_ring_format(void *memory, uint32_t lane_slots, const StrataRingMaker *maker,
+							   StrataRing *ring);
 
 /*
  * Makes the segment `path` (see strata_ring_open) with mode 0640 and all its memory in place, and maps it.
@@ -45,7 +46,8 @@ extern void strata_ring_format(void *memory, uint32_t lane_slots, const StrataRi
  * otherwise: EEXIST when the name belongs to something that is not ours to remove, EBUSY when another live
  * server uses it, ENOSPC when there is no room.
  */
-extern bool strata_ring_create(const char *path, uint32_t lane_slots, const StrataRingMaker *maker, StrataRing *ring);
+extern bool strata_ring_create(const char *path, uint32_t lane_slots, const StrataRingMaker *maker,
+							   StrataRing *ring);
 
 /* The same layout in memory without a name, shared with children; nobody else can read it. */
 extern bool strata_ring_create_unnamed(uint32_t lane_slots, const StrataRingMaker *maker, StrataRing *ring);
@@ -56,11 +58,11 @@ extern void strata_ring_destroy(const char *path, StrataRing *ring);
 /* One event as the caller has it; the ring adds claim and seq. */
 typedef struct StrataRingRecord
 {
-	StrataLane	lane;
-	uint16_t	type;
-	uint16_t	body_len; /* at most STRATA_EVENT_BODY_MAX */
-	int32_t		pid;
-	int64_t		time_us;
+	StrataLane lane;
+	uint16_t type;
+	uint16_t body_len; /* at most STRATA_EVENT_BODY_MAX */
+	int32_t pid;
+	int64_t time_us;
 	const char *database; /* STRATA_EVENT_DATABASE_MAX bytes, 8-byte aligned, padded with NUL */
 	const char *body;	  /* 8-byte aligned */
 } StrataRingRecord;
@@ -72,10 +74,10 @@ typedef struct StrataRingRecord
 static inline void
 strata_ring_copy_words(void *to, const void *from, size_t bytes)
 {
-	uint64_t	   *target = to;
+	uint64_t *target = to;
 	const uint64_t *source = from;
-	size_t			words = bytes / 8;
-	uint64_t		last = 0;
+	size_t words = bytes / 8;
+	uint64_t last = 0;
 
 	for (size_t i = 0; i < words; i++)
 		__atomic_store_n(&target[i], source[i], __ATOMIC_RELAXED);
@@ -91,7 +93,7 @@ static inline StrataRingSlot *
 strata_ring_claim(StrataRing *ring, StrataLane lane, uint64_t *claim)
 {
 	StrataRingSlot *slot;
-	uint64_t		held;
+	uint64_t held;
 
 	*claim = __atomic_fetch_add(&ring->head->claim, strata_claim_step(lane), __ATOMIC_RELAXED);
 	slot = &ring->lanes[lane][strata_claim_position(*claim, lane) & ring->masks[lane]];
@@ -99,7 +101,8 @@ strata_ring_claim(StrataRing *ring, StrataLane lane, uint64_t *claim)
 	if (held != __atomic_load_n(&slot->written, __ATOMIC_ACQUIRE) ||
 		strata_claim_seq(held) >= strata_claim_seq(*claim))
 		return NULL;
-	if (!__atomic_compare_exchange_n(&slot->claimed, &held, *claim, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&slot->claimed, &held, *claim, false, __ATOMIC_RELAXED,
+									 __ATOMIC_RELAXED))
 		return NULL;
 	/* `claimed` is seen before any of what follows it. */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -110,16 +113,16 @@ strata_ring_claim(StrataRing *ring, StrataLane lane, uint64_t *claim)
 static inline uint64_t
 strata_ring_write(StrataRing *ring, const StrataRingRecord *record)
 {
-	uint64_t		claim;
+	uint64_t claim;
 	StrataRingSlot *slot = strata_ring_claim(ring, record->lane, &claim);
-	uint64_t		words[2];
-	uint16_t		kind[2] = {record->type, record->body_len};
+	uint64_t words[2];
+	uint16_t kind[2] = {record->type, record->body_len};
 
 	if (!slot)
 		return 0;
-	words[0] = (uint64_t) record->time_us;
+	words[0] = (uint64_t)record->time_us;
 	memcpy(&words[1], &record->pid, sizeof(record->pid));
-	memcpy((char *) &words[1] + sizeof(record->pid), kind, sizeof(kind));
+	memcpy((char *)&words[1] + sizeof(record->pid), kind, sizeof(kind));
 	strata_ring_copy_words(&slot->time_us, words, sizeof(words));
 	strata_ring_copy_words(slot->database, record->database, STRATA_EVENT_DATABASE_MAX);
 	strata_ring_copy_words(slot->body, record->body, record->body_len);

@@ -27,8 +27,8 @@ STRATA_FUNCTION(strata_events);
 STRATA_FUNCTION(strata_event_type_list);
 STRATA_FUNCTION(strata_ring_status);
 
-#define EVENTS_COLUMNS 7
-#define EVENT_TYPE_COLUMNS 6
+#define EVENTS_COLUMNS		7
+#define EVENT_TYPE_COLUMNS	6
 #define RING_STATUS_COLUMNS 15
 
 static TimestampTz
@@ -48,22 +48,24 @@ timestamp_from_us(int64 time_us)
 static StrataRingReader *
 open_own_ring(void)
 {
-	const char		 *name;
+	const char *name;
 	StrataRingReader *ring;
-	StrataRingStatus  status;
+	StrataRingStatus status;
 
 	strata_require_preload();
 	name = strata_ring_segment_name();
 	if (!name)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the server runs without an event ring"),
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the server runs without an event ring"),
 						errhint("The server's log says at its start why the ring could not be created.")));
 	status = strata_ring_open(name, &ring);
 	if (status == STRATA_RING_SYSTEM)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not read the event ring \"%s\": %m", name)));
 	if (status != STRATA_RING_OK)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("could not read the event ring \"%s\": %s", name, strata_ring_status_text(status)),
-						errhint("A restart of the server creates the ring anew.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("could not read the event ring \"%s\": %s", name, strata_ring_status_text(status)),
+				 errhint("A restart of the server creates the ring anew.")));
 	return ring;
 }
 
@@ -75,15 +77,15 @@ static char *
 ring_text(const char *bytes, int length, int *result_length)
 {
 	char *out = palloc(length + 1);
-	int	  n = 0;
+	int n = 0;
 
 	for (int i = 0; i < length;)
 	{
-		int size = bytes[i] == '\0' ? 0 : pg_utf_mblen((const unsigned char *) bytes + i);
+		int size = bytes[i] == '\0' ? 0 : pg_utf_mblen((const unsigned char *)bytes + i);
 
 		if (IS_HIGHBIT_SET(bytes[i]) && GetDatabaseEncoding() != PG_UTF8)
 			size = 0;
-		if (size == 0 || i + size > length || !pg_utf8_islegal((const unsigned char *) bytes + i, size))
+		if (size == 0 || i + size > length || !pg_utf8_islegal((const unsigned char *)bytes + i, size))
 		{
 			out[n++] = '?';
 			i++;
@@ -105,7 +107,7 @@ push_key(JsonbParseState **state, const char *name)
 
 	key.type = jbvString;
 	key.val.string.val = pstrdup(name);
-	key.val.string.len = (int) strlen(name);
+	key.val.string.len = (int)strlen(name);
 	pushJsonbValue(state, WJB_KEY, &key);
 }
 
@@ -124,7 +126,7 @@ static void
 push_field(JsonbParseState **state, const StrataRingReader *ring, const StrataFieldValue *field)
 {
 	const StrataRingFieldInfo *info = strata_ring_field_info(ring, field->code);
-	JsonbValue				   value;
+	JsonbValue value;
 
 	if (field->type == STRATA_FIELD_INT)
 	{
@@ -141,7 +143,8 @@ push_field(JsonbParseState **state, const StrataRingReader *ring, const StrataFi
 			if (!isfinite(field->value.d))
 				break;
 			value.type = jbvNumeric;
-			value.val.numeric = DatumGetNumeric(DirectFunctionCall1(float8_numeric, Float8GetDatum(field->value.d)));
+			value.val.numeric =
+				DatumGetNumeric(DirectFunctionCall1(float8_numeric, Float8GetDatum(field->value.d)));
 			break;
 		case STRATA_FIELD_BOOL:
 			value.type = jbvBool;
@@ -160,7 +163,7 @@ event_fields(const StrataRingReader *ring, const StrataRingEvent *event)
 {
 	JsonbParseState *state = NULL;
 	StrataFieldValue field;
-	int				 at = 0;
+	int at = 0;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	while (strata_body_next(event->body, event->body_len, &at, &field))
@@ -172,38 +175,39 @@ static void
 put_event(ReturnSetInfo *rsinfo, const StrataRingReader *ring, const StrataRingEvent *event)
 {
 	const StrataRingEventInfo *info = strata_ring_event_info(ring, event->type);
-	Datum					   values[EVENTS_COLUMNS];
-	bool					   nulls[EVENTS_COLUMNS] = {0};
-	int						   length;
+	Datum values[EVENTS_COLUMNS];
+	bool nulls[EVENTS_COLUMNS] = {0};
+	int length;
 
-	values[0] = Int64GetDatum((int64) event->seq);
+	values[0] = Int64GetDatum((int64)event->seq);
 	values[1] = TimestampTzGetDatum(timestamp_from_us(event->time_us));
 	values[2] = CStringGetTextDatum(info ? info->topic : "unknown");
 	values[3] = CStringGetTextDatum(info ? info->name : psprintf("event_%u", event->type));
 	values[4] = Int32GetDatum(event->pid);
 	nulls[5] = event->database[0] == '\0';
-	values[5] = nulls[5] ? (Datum) 0
-						 : CStringGetTextDatum(ring_text(event->database, (int) strlen(event->database), &length));
+	values[5] = nulls[5]
+					? (Datum)0
+					: CStringGetTextDatum(ring_text(event->database, (int)strlen(event->database), &length));
 	values[6] = event_fields(ring, event);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* Lost events are a row too; its seq is the last lost one, so that "since the last seq seen" goes on rightly. */
+/* Lost events are a row too; its seq is the last lost one, so that "since" the last seq seen goes on. */
 static void
 put_gap(ReturnSetInfo *rsinfo, const StrataRingItem *item)
 {
-	Datum			 values[EVENTS_COLUMNS] = {0};
-	bool			 nulls[EVENTS_COLUMNS] = {0};
+	Datum values[EVENTS_COLUMNS] = {0};
+	bool nulls[EVENTS_COLUMNS] = {0};
 	JsonbParseState *state = NULL;
 
-	values[0] = Int64GetDatum((int64) item->gap.to_seq);
+	values[0] = Int64GetDatum((int64)item->gap.to_seq);
 	nulls[1] = nulls[4] = nulls[5] = true;
 	values[2] = CStringGetTextDatum("system");
 	values[3] = CStringGetTextDatum("ring_lost");
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	push_int(&state, "from_seq", (int64) item->gap.from_seq);
-	push_int(&state, "to_seq", (int64) item->gap.to_seq);
-	push_int(&state, "lost", (int64) item->gap.lost);
+	push_int(&state, "from_seq", (int64)item->gap.from_seq);
+	push_int(&state, "to_seq", (int64)item->gap.to_seq);
+	push_int(&state, "lost", (int64)item->gap.lost);
 	values[6] = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
@@ -227,9 +231,9 @@ topic_exists(const char *topic)
 static void
 put_events(ReturnSetInfo *rsinfo, StrataRingReader *ring, const char *topic, int max_rows)
 {
-	MemoryContext  row_context =
+	MemoryContext row_context =
 		AllocSetContextCreate(CurrentMemoryContext, "strata.events row", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext  old_context = MemoryContextSwitchTo(row_context);
+	MemoryContext old_context = MemoryContextSwitchTo(row_context);
 	StrataRingItem item;
 
 	for (int rows = 0; rows < max_rows;)
@@ -262,17 +266,17 @@ put_events(ReturnSetInfo *rsinfo, StrataRingReader *ring, const char *topic, int
 }
 
 /*
- * strata.events(since bigint, topic text, max_rows int): events after seq `since`, oldest first, as far as the
- * ring still holds them.  What it does not hold is a row of type ring_lost.  A `since` that this epoch has
- * not reached comes from before a restart: then all events are returned.
+ * strata.events(since bigint, topic text, max_rows int): events after seq `since`, oldest first, as far as
+ * the ring still holds them.  What it does not hold is a row of type ring_lost.  A `since` that this epoch
+ * has not reached comes from before a restart: then all events are returned.
  */
 Datum
 strata_events(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo	 *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	int64			  since = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
-	char			 *topic = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	int				  max_rows = PG_ARGISNULL(2) ? PG_INT32_MAX : PG_GETARG_INT32(2);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
+	int64 since = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
+	char *topic = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	int max_rows = PG_ARGISNULL(2) ? PG_INT32_MAX : PG_GETARG_INT32(2);
 	StrataRingReader *ring;
 
 	strata_require_preload();
@@ -281,13 +285,14 @@ strata_events(PG_FUNCTION_ARGS)
 	if (max_rows < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_rows must not be negative")));
 	if (topic && !topic_exists(topic))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no event has the topic \"%s\"", topic),
-						errhint("The view strata.event_types lists events and topics.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no event has the topic \"%s\"", topic),
+				 errhint("The view strata.event_types lists events and topics.")));
 	InitMaterializedSRF(fcinfo, 0);
 	ring = open_own_ring();
 	PG_TRY();
 	{
-		strata_ring_start(ring, (uint64) since);
+		strata_ring_start(ring, (uint64)since);
 		put_events(rsinfo, ring, topic, max_rows);
 	}
 	PG_FINALLY();
@@ -295,7 +300,7 @@ strata_events(PG_FUNCTION_ARGS)
 		strata_ring_close(ring);
 	}
 	PG_END_TRY();
-	return (Datum) 0;
+	return (Datum)0;
 }
 
 /* "a b? c" as text[] */
@@ -308,8 +313,8 @@ fields_array(const char *fields)
 	{
 		size_t length = strcspn(fields, " ");
 
-		accumArrayResult(state, PointerGetDatum(cstring_to_text_with_len(fields, (int) length)), false, TEXTOID,
-						 CurrentMemoryContext);
+		accumArrayResult(state, PointerGetDatum(cstring_to_text_with_len(fields, (int)length)), false,
+						 TEXTOID, CurrentMemoryContext);
 		fields += length;
 		fields += strspn(fields, " ");
 	}
@@ -322,20 +327,20 @@ strata_event_type_list(PG_FUNCTION_ARGS)
 {
 	static const struct
 	{
-		int			code;
+		int code;
 		const char *name, *topic, *lane, *fields, *text;
 	} rows[] = {
 #define EVENT(code, NAME, name, topic, lane, text, fields) {code, name, topic, #lane, fields, text},
 #include "abi/events.def"
 #undef EVENT
 	};
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < lengthof(rows); i++)
 	{
 		Datum values[EVENT_TYPE_COLUMNS];
-		bool  nulls[EVENT_TYPE_COLUMNS] = {0};
+		bool nulls[EVENT_TYPE_COLUMNS] = {0};
 
 		values[0] = Int32GetDatum(rows[i].code);
 		values[1] = CStringGetTextDatum(rows[i].name);
@@ -345,19 +350,19 @@ strata_event_type_list(PG_FUNCTION_ARGS)
 		values[5] = CStringGetTextDatum(rows[i].text);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
-	return (Datum) 0;
+	return (Datum)0;
 }
 
 /* strata.ring_status(): where the ring is and how it stands; one row. */
 Datum
 strata_ring_status(PG_FUNCTION_ARGS)
 {
-	TupleDesc			  desc;
-	StrataRingReader	 *ring;
+	TupleDesc desc;
+	StrataRingReader *ring;
 	const StrataRingInfo *info;
-	char				  epoch[STRATA_RING_EPOCH_MAX];
-	Datum				  values[RING_STATUS_COLUMNS];
-	bool				  nulls[RING_STATUS_COLUMNS] = {0};
+	char epoch[STRATA_RING_EPOCH_MAX];
+	Datum values[RING_STATUS_COLUMNS];
+	bool nulls[RING_STATUS_COLUMNS] = {0};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -368,17 +373,17 @@ strata_ring_status(PG_FUNCTION_ARGS)
 		strata_ring_epoch_text(info->epoch, epoch);
 		values[0] = CStringGetTextDatum(strata_ring_path(ring));
 		values[1] = CStringGetTextDatum(epoch);
-		values[2] = Int32GetDatum((int32) info->layout_version);
-		values[3] = Int64GetDatum((int64) info->segment_bytes);
-		values[4] = Int32GetDatum((int32) info->slot_bytes);
-		values[5] = Int32GetDatum((int32) info->slots[STRATA_LANE_RARE]);
-		values[6] = Int32GetDatum((int32) info->slots[STRATA_LANE_CHATTER]);
-		values[7] = Int64GetDatum((int64) info->last_seq);
-		values[8] = Int64GetDatum((int64) strata_counter_get(STRATA_C_EVENTS_PUBLISHED));
-		values[9] = Int64GetDatum((int64) strata_counter_get(STRATA_C_EVENTS_TRUNCATED));
-		values[10] = Int64GetDatum((int64) strata_counter_get(STRATA_C_EVENTS_DROPPED));
+		values[2] = Int32GetDatum((int32)info->layout_version);
+		values[3] = Int64GetDatum((int64)info->segment_bytes);
+		values[4] = Int32GetDatum((int32)info->slot_bytes);
+		values[5] = Int32GetDatum((int32)info->slots[STRATA_LANE_RARE]);
+		values[6] = Int32GetDatum((int32)info->slots[STRATA_LANE_CHATTER]);
+		values[7] = Int64GetDatum((int64)info->last_seq);
+		values[8] = Int64GetDatum((int64)strata_counter_get(STRATA_C_EVENTS_PUBLISHED));
+		values[9] = Int64GetDatum((int64)strata_counter_get(STRATA_C_EVENTS_TRUNCATED));
+		values[10] = Int64GetDatum((int64)strata_counter_get(STRATA_C_EVENTS_DROPPED));
 		values[11] = Int32GetDatum(info->postmaster_pid);
-		values[12] = Int32GetDatum((int32) info->server_version_num);
+		values[12] = Int32GetDatum((int32)info->server_version_num);
 		values[13] = TimestampTzGetDatum(timestamp_from_us(info->created_us));
 		values[14] = TimestampTzGetDatum(timestamp_from_us(info->heartbeat_us));
 	}

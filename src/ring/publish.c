@@ -29,7 +29,7 @@ static const uint8 event_lane[] = {
  * A process never leaves its database, and a database in use is not renamed.
  */
 static char database_name[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8)));
-static Oid	database_oid = InvalidOid;
+static Oid database_oid = InvalidOid;
 
 #ifdef USE_ASSERT_CHECKING
 
@@ -40,22 +40,22 @@ event_has_field(uint16 type, StrataField field, StrataFieldType value_type)
 	const char *fields = NULL;
 	const char *name = NULL;
 	const char *at;
-	size_t		length;
+	size_t length;
 
 	switch (type)
 	{
-#define EVENT(code, NAME, name_, topic, lane, text, fields_)                                                      \
-	case code:                                                                                                     \
-		fields = fields_;                                                                                          \
+#define EVENT(code, NAME, name_, topic, lane, text, fields_)                                                 \
+	case code:                                                                                               \
+		fields = fields_;                                                                                    \
 		break;
 #include "abi/events.def"
 #undef EVENT
 	}
 	switch (field)
 	{
-#define FIELD(code, NAME, name_, type_)                                                                           \
-	case code:                                                                                                     \
-		name = value_type == STRATA_FIELD_##type_ ? name_ : NULL;                                                  \
+#define FIELD(code, NAME, name_, type_)                                                                      \
+	case code:                                                                                               \
+		name = value_type == STRATA_FIELD_##type_ ? name_ : NULL;                                            \
 		break;
 #include "abi/fields.def"
 #undef FIELD
@@ -76,7 +76,7 @@ event_has_field(uint16 type, StrataField field, StrataFieldType value_type)
 void
 strata_event_begin(StrataEvent *ev, StrataEventType type)
 {
-	ev->type = (uint16) type;
+	ev->type = (uint16)type;
 	ev->used = 0;
 	ev->overflow = false;
 }
@@ -85,7 +85,7 @@ static void
 event_append(StrataEvent *ev, StrataField field, StrataFieldType type, const void *value, int length)
 {
 	Assert(event_has_field(ev->type, field, type));
-	if (!strata_body_append(ev->body, &ev->used, (uint16) field, type, value, length))
+	if (!strata_body_append(ev->body, &ev->used, (uint16)field, type, value, length))
 		ev->overflow = true;
 }
 
@@ -112,7 +112,7 @@ strata_event_bool(StrataEvent *ev, StrataField field, bool value)
 void
 strata_event_text(StrataEvent *ev, StrataField field, const char *value)
 {
-	int length = (int) strnlen(value, STRATA_EVENT_BODY_MAX);
+	int length = (int)strnlen(value, STRATA_EVENT_BODY_MAX);
 	int room = strata_body_room(ev->used);
 
 	if (length > room)
@@ -149,7 +149,7 @@ strata_event_publish(const StrataEvent *ev)
 	if (strata_ring.head == NULL)
 		return;
 	Assert(ev->type < lengthof(event_lane));
-	record.lane = (StrataLane) event_lane[ev->type];
+	record.lane = (StrataLane)event_lane[ev->type];
 	record.type = ev->type;
 	record.body_len = ev->used;
 	record.pid = MyProcPid;
@@ -175,7 +175,7 @@ void
 strata_gauge_set(StrataCounter gauge, int64 value)
 {
 	if (strata_ring.head)
-		__atomic_store_n(&strata_ring.counters[gauge].value, (uint64) value, __ATOMIC_RELAXED);
+		__atomic_store_n(&strata_ring.counters[gauge].value, (uint64)value, __ATOMIC_RELAXED);
 }
 
 uint64

@@ -25,8 +25,8 @@ typedef struct StrataEvent
 {
 	uint16 type;
 	uint16 used;
-	bool   overflow;
-	char   body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8))); /* abi/event_body.h */
+	bool overflow;
+	char body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8))); /* abi/event_body.h */
 } StrataEvent;
 
 extern void strata_event_begin(StrataEvent *ev, StrataEventType type);
@@ -38,9 +38,10 @@ extern void strata_event_text(StrataEvent *ev, StrataField field, const char *va
 extern void strata_event_publish(const StrataEvent *ev);
 
 /*
- * Publishing reads no catalog, so the name of the database that events carry must be known by then.  A client's
- * backend learns it when it analyses its first statement.  A background or parallel worker calls this inside
- * its first transaction; until then its events carry an empty name.  One comparison when it is known.
+ * Publishing reads no catalog, so the name of the database that events carry must be known by then.  A
+ * client's backend learns it when it analyses its first statement.  A background or parallel worker calls
+ * this inside its first transaction; until then its events carry an empty name.  One comparison when it is
+ * known.
  */
 extern void strata_event_learn_database(void);
 

@@ -28,7 +28,7 @@
 
 StrataRing strata_ring;
 
-static int	 event_ring_size;
+static int event_ring_size;
 static char *event_ring_path;
 
 /* What strata.event_ring_path comes to; empty when the ring has no name. */
@@ -43,7 +43,8 @@ check_event_ring_path(char **value, void **extra, GucSource source)
 		return true;
 	if ((*value)[0] != '/' || (*value)[1] == '\0')
 	{
-		GUC_check_errdetail("The path starts with a slash: \"/name\" is a shared memory segment, \"/directory/name\" a file.");
+		GUC_check_errdetail("The path starts with a slash: \"/name\" is a shared memory segment, "
+							"\"/directory/name\" a file.");
 		return false;
 	}
 	if (strlen(*value) >= (strata_ring_is_file(*value) ? MAXPGPATH : NAME_MAX))
@@ -64,8 +65,8 @@ ring_settings(void)
 							"Half of it is for rare events, half for frequent ones; a slot has 512 bytes.",
 							&event_ring_size, 8 * 1024,
 							STRATA_RING_MIN_SLOTS * STRATA_LANE_COUNT * sizeof(StrataRingSlot) / 1024,
-							STRATA_RING_MAX_SLOTS * STRATA_LANE_COUNT * sizeof(StrataRingSlot) / 1024, PGC_POSTMASTER,
-							GUC_UNIT_KB, NULL, NULL, NULL);
+							STRATA_RING_MAX_SLOTS * STRATA_LANE_COUNT * sizeof(StrataRingSlot) / 1024,
+							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomStringVariable("strata.event_ring_path", "Name of the event ring for other processes.",
 							   "Empty: a name made of the port and the data directory.", &event_ring_path, "",
 							   PGC_POSTMASTER, 0, check_event_ring_path, NULL, NULL);
@@ -94,7 +95,7 @@ choose_name(void)
 		strlcpy(segment_name, event_ring_path, sizeof(segment_name));
 	else
 		snprintf(segment_name, sizeof(segment_name), "/pg_strata.%d.%08x", PostPortNumber,
-				 DatumGetUInt32(hash_any((const unsigned char *) DataDir, (int) strlen(DataDir))));
+				 DatumGetUInt32(hash_any((const unsigned char *)DataDir, (int)strlen(DataDir))));
 }
 
 static const char *
@@ -116,16 +117,17 @@ create_hint(int error)
 static void
 ring_shmem_startup(void)
 {
-	uint32			lane_slots = strata_ring_lane_slots((size_t) event_ring_size * 1024);
+	uint32 lane_slots = strata_ring_lane_slots((size_t)event_ring_size * 1024);
 	StrataRingMaker maker = {0};
-	StrataEvent		ev;
-	char			epoch[17];
+	StrataEvent ev;
+	char epoch[17];
 
 	/* Single-user and bootstrap mode have no one to tell. */
 	if (!IsPostmasterEnvironment || IsUnderPostmaster)
 		return;
 	if (!pg_strong_random(&maker.epoch, sizeof(maker.epoch)))
-		ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random epoch for the event ring")));
+		ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("could not generate a random epoch for the event ring")));
 	maker.now_us = strata_ring_now_us();
 	maker.postmaster_pid = MyProcPid;
 	maker.server_version_num = PG_VERSION_NUM;
@@ -135,15 +137,17 @@ ring_shmem_startup(void)
 	{
 		int error = errno;
 
-		ereport(WARNING, (errcode_for_file_access(), errmsg("could not create the event ring \"%s\": %m", segment_name),
-						  errdetail("The server runs without it: events cannot be read."), errhint("%s", create_hint(error))));
+		ereport(WARNING, (errcode_for_file_access(),
+						  errmsg("could not create the event ring \"%s\": %m", segment_name),
+						  errdetail("The server runs without it: events cannot be read."),
+						  errhint("%s", create_hint(error))));
 		segment_name[0] = '\0';
 		if (!strata_ring_create_unnamed(STRATA_RING_MIN_SLOTS, &maker, &strata_ring))
 			ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("could not map memory for counters: %m")));
 	}
-	on_shmem_exit(ring_exit, (Datum) 0);
+	on_shmem_exit(ring_exit, (Datum)0);
 
-	snprintf(epoch, sizeof(epoch), "%016llx", (unsigned long long) maker.epoch);
+	snprintf(epoch, sizeof(epoch), "%016llx", (unsigned long long)maker.epoch);
 	strata_event_begin(&ev, STRATA_EV_SERVER_STARTED);
 	strata_event_text(&ev, STRATA_F_EPOCH, epoch);
 	strata_event_publish(&ev);

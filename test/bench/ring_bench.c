@@ -9,7 +9,7 @@
 #include "ring_testing.h"
 
 #define EVENTS 2000000
-#define RUNS 5
+#define RUNS   5
 
 static double
 seconds(void)
@@ -17,35 +17,40 @@ seconds(void)
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
 /* Builds and writes `count` events; `build` 0 leaves the body as it was. */
 static void
 publish(int count, bool build, bool clock_too)
 {
-	static char		 database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8))) = "bench";
-	static char		 body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8)));
-	StrataRingRecord record = {
-		.lane = STRATA_LANE_CHATTER, .type = STRATA_EV_SIMD_SCAN, .pid = getpid(), .database = database, .body = body};
+	static char database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8))) = "bench";
+	static char body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8)));
+	StrataRingRecord record = {.lane = STRATA_LANE_CHATTER,
+							   .type = STRATA_EV_SIMD_SCAN,
+							   .pid = getpid(),
+							   .database = database,
+							   .body = body};
 
 	for (int i = 0; i < count; i++)
 	{
 		struct timespec ts;
-		int64_t			number = i;
+		int64_t number = i;
 
 		if (build || i == 0)
 		{
 			record.body_len = 0;
 			for (uint16_t field = STRATA_F_ROWS_PROCESSED; field <= STRATA_F_VECTOR_WIDTH; field++)
 				strata_body_append(body, &record.body_len, field, STRATA_FIELD_INT, &number, sizeof(number));
-			strata_body_append(body, &record.body_len, STRATA_F_OPERATION_TYPE, STRATA_FIELD_TEXT, "filter", 6);
-			strata_body_append(body, &record.body_len, STRATA_F_TABLE_NAME, STRATA_FIELD_TEXT, "public.lineitem", 15);
+			strata_body_append(body, &record.body_len, STRATA_F_OPERATION_TYPE, STRATA_FIELD_TEXT, "filter",
+							   6);
+			strata_body_append(body, &record.body_len, STRATA_F_TABLE_NAME, STRATA_FIELD_TEXT,
+							   "public.lineitem", 15);
 		}
 		if (clock_too)
 		{
 			clock_gettime(CLOCK_REALTIME, &ts);
-			record.time_us = (int64_t) ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+			record.time_us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 		}
 		if (strata_ring_write(&ring, &record) != 0)
 			__atomic_fetch_add(&ring.counters[STRATA_C_EVENTS_PUBLISHED].value, 1, __ATOMIC_RELAXED);
@@ -82,11 +87,11 @@ static void
 measure_reader(void)
 {
 	StrataRingItem item;
-	uint64_t	   events = 0;
-	double		   start = seconds(), polls;
-	static char	   line[STRATA_RING_JSON_MAX];
+	uint64_t events = 0;
+	double start = seconds(), polls;
+	static char line[STRATA_RING_JSON_MAX];
 	StrataRingReader *reader = open_reader(0);
-	int			   idle = 1000000;
+	int idle = 1000000;
 
 	for (int run = 0; run < 100; run++)
 	{
@@ -94,7 +99,7 @@ measure_reader(void)
 		while (strata_ring_poll(reader, &item) != STRATA_RING_NOTHING)
 			events++;
 	}
-	printf("reading:  %6.0f ns an event\n", (seconds() - start) * 1e9 / (double) events);
+	printf("reading:  %6.0f ns an event\n", (seconds() - start) * 1e9 / (double)events);
 	start = seconds();
 	for (int i = 0; i < 200000; i++)
 		strata_ring_event_json(reader, &item.event, line, sizeof(line));
@@ -122,8 +127,8 @@ main(void)
 		   measure(2, false, false), measure(2, false, true), measure(2, true, true));
 	measure_reader();
 	printf("dropped: %d of %d\n",
-		   (int) (strata_claim_seq(ring.head->claim) - 1 - ring.counters[STRATA_C_EVENTS_PUBLISHED].value),
-		   (int) strata_claim_seq(ring.head->claim) - 1);
+		   (int)(strata_claim_seq(ring.head->claim) - 1 - ring.counters[STRATA_C_EVENTS_PUBLISHED].value),
+		   (int)strata_claim_seq(ring.head->claim) - 1);
 	end_ring();
 	return 0;
 }

@@ -17,8 +17,8 @@ static uint64_t
 writer_dies(StrataLane lane, Death death)
 {
 	uint64_t seq = strata_claim_seq(ring.head->claim);
-	pid_t	 child = fork();
-	int		 status;
+	pid_t child = fork();
+	int status;
 
 	if (child == 0)
 	{
@@ -42,9 +42,9 @@ static void
 test_killed_writer(StrataLane lane, Death death, const char *name)
 {
 	StrataRingReader *reader;
-	StrataRingItem	  item;
-	Books			  books = {.next = 1};
-	uint64_t		  dead, given_up = 0;
+	StrataRingItem item;
+	Books books = {.next = 1};
+	uint64_t dead, given_up = 0;
 
 	make_ring(64, 1);
 	reader = open_reader(0);
@@ -52,7 +52,8 @@ test_killed_writer(StrataLane lane, Death death, const char *name)
 		write_numbered(i % 2, i, 20);
 	drain(reader, &books);
 	dead = writer_dies(lane, death);
-	is_int(strata_ring_poll(reader, &item), STRATA_RING_NOTHING, "%s: an event that may still come is waited for", name);
+	is_int(strata_ring_poll(reader, &item), STRATA_RING_NOTHING,
+		   "%s: an event that may still come is waited for", name);
 	for (int i = 7; i <= 10; i++)
 		write_numbered(i % 2, i, 20);
 	is_int(strata_ring_poll(reader, &item), STRATA_RING_NOTHING, "%s: for a grace time", name);
@@ -60,7 +61,7 @@ test_killed_writer(StrataLane lane, Death death, const char *name)
 	is_int(books.lost, 1, "%s: then it is lost, and nothing else is", name);
 	is_int(books.gaps, 1, "%s: in one gap", name);
 	is_int(books.events, 9, "%s: the events after it come", name);
-	is_int(books.misplaced + books.torn, 0, "%s: in order (the dead one was %d)", name, (int) dead);
+	is_int(books.misplaced + books.torn, 0, "%s: in order (the dead one was %d)", name, (int)dead);
 
 	/* Further laps: the slot stays with the dead, once a lap an event is given up for it. */
 	for (int i = 0; i < 64 * 5; i++)
@@ -90,9 +91,9 @@ static void
 test_slow_writer(void)
 {
 	StrataRingReader *reader;
-	StrataRingSlot	 *slot;
-	Books			  books = {.next = 1};
-	uint64_t		  claim;
+	StrataRingSlot *slot;
+	Books books = {.next = 1};
+	uint64_t claim;
 
 	make_ring(64, 1);
 	reader = open_reader(0);
@@ -113,7 +114,8 @@ test_slow_writer(void)
 	for (int i = 0; i < 64; i++)
 		write_numbered(STRATA_LANE_CHATTER, i, 50);
 	slot = &ring.lanes[STRATA_LANE_CHATTER][strata_claim_position(claim, STRATA_LANE_CHATTER) & 63];
-	ok(strata_claim_seq(slot->claimed) > strata_claim_seq(claim), "a writer that comes a lap late finds its slot taken");
+	ok(strata_claim_seq(slot->claimed) > strata_claim_seq(claim),
+	   "a writer that comes a lap late finds its slot taken");
 	end_ring();
 }
 
@@ -121,7 +123,8 @@ static void
 write_many(int writer, int count)
 {
 	for (int i = 0; i < count; i++)
-		write_numbered(i % 16 == 0 ? STRATA_LANE_RARE : STRATA_LANE_CHATTER, (int64_t) writer << 32 | i, i % 380);
+		write_numbered(i % 16 == 0 ? STRATA_LANE_RARE : STRATA_LANE_CHATTER, (int64_t)writer << 32 | i,
+					   i % 380);
 }
 
 /*
@@ -132,12 +135,12 @@ static void
 test_writers(int writers, int count, uint32_t slots, bool may_lose)
 {
 	StrataRingReader *reader;
-	Books			  books = {.next = 1};
-	StrataRingItem	  item;
-	int64_t			  last[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
-	uint64_t		  disorder = 0;
-	int				  running = writers, status;
-	uint64_t		  total = (uint64_t) writers * count;
+	Books books = {.next = 1};
+	StrataRingItem item;
+	int64_t last[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+	uint64_t disorder = 0;
+	int running = writers, status;
+	uint64_t total = (uint64_t)writers * count;
 
 	make_ring(slots, 1);
 	reader = open_reader(0);
@@ -156,7 +159,7 @@ test_writers(int writers, int count, uint32_t slots, bool may_lose)
 		if (answer == STRATA_RING_EVENT)
 		{
 			int64_t number = read_number(&item.event);
-			int		writer = (int) (number >> 32) & 7;
+			int writer = (int)(number >> 32) & 7;
 
 			disorder += number <= last[writer];
 			last[writer] = number;
@@ -164,13 +167,13 @@ test_writers(int writers, int count, uint32_t slots, bool may_lose)
 		else if (answer == STRATA_RING_NOTHING && running > 0 && waitpid(-1, &status, WNOHANG) > 0)
 			running--;
 	}
-	is_int(books.torn, 0, "%d writers, %d slots: no event is torn", writers, (int) slots);
+	is_int(books.torn, 0, "%d writers, %d slots: no event is torn", writers, (int)slots);
 	is_int(books.misplaced + disorder, 0, "all in order, of each writer too");
 	is_int(books.events + books.lost, total, "each is received or in a gap");
 	if (!may_lose)
 		is_int(books.lost, 0, "none is lost in a ring that is large enough");
-	note("%d writers, %d slots: %d events, %d lost in %d gaps", writers, (int) slots, (int) books.events,
-		 (int) books.lost, (int) books.gaps);
+	note("%d writers, %d slots: %d events, %d lost in %d gaps", writers, (int)slots, (int)books.events,
+		 (int)books.lost, (int)books.gaps);
 	strata_ring_close(reader);
 	end_ring();
 }
@@ -180,10 +183,11 @@ static void
 test_epochs(void)
 {
 	StrataRingReader *reader;
-	StrataRingItem	  item;
-	Books			  books = {.next = 1};
-	StrataRing		  old;
-	StrataRingMaker	  maker = {.epoch = 3, .postmaster_pid = 2000000000, .now_us = (int64_t) time(NULL) * 1000000};
+	StrataRingItem item;
+	Books books = {.next = 1};
+	StrataRing old;
+	StrataRingMaker maker = {
+		.epoch = 3, .postmaster_pid = 2000000000, .now_us = (int64_t)time(NULL) * 1000000};
 
 	make_ring(64, 1);
 	reader = open_reader(0);
@@ -220,7 +224,7 @@ static void
 test_heartbeat(void)
 {
 	StrataRingReader *reader;
-	StrataRingItem	  item;
+	StrataRingItem item;
 
 	make_ring(64, 1);
 	reader = open_reader(0);
@@ -244,19 +248,23 @@ test_heartbeat(void)
 static void
 test_taken_name(void)
 {
-	StrataRingMaker maker = {.epoch = 9, .postmaster_pid = 2000000000, .now_us = (int64_t) time(NULL) * 1000000};
-	StrataRing		other;
-	char			path[] = "/tmp/strata_ring_test.XXXXXX";
-	int				fd = mkstemp(path);
-	struct stat		st;
-	mode_t			mask = umask(0077);
+	StrataRingMaker maker = {
+		.epoch = 9, .postmaster_pid = 2000000000, .now_us = (int64_t)time(NULL) * 1000000};
+	StrataRing other;
+	char path[] = "/tmp/strata_ring_test.XXXXXX";
+	int fd = mkstemp(path);
+	struct stat st;
+	mode_t mask = umask(0077);
 
 	make_ring(64, 1);
 	fd = fd < 0 ? fd : (write(fd, "precious data", 13) == 13 ? fd : -1);
-	ok(!strata_ring_create(ring_path, 64, &maker, &other) && errno == EBUSY, "the ring of a live server is left alone");
+	ok(!strata_ring_create(ring_path, 64, &maker, &other) && errno == EBUSY,
+	   "the ring of a live server is left alone");
 	ok(!strata_ring_create(path, 64, &maker, &other) && errno == EEXIST, "and so is a file that is no ring");
-	ok(fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 13 && st.st_nlink == 1, "which keeps its bytes and name");
-	ok(!strata_ring_create("/tmp/no/such/directory", 64, &maker, &other) && errno == ENOENT, "no directory, no ring");
+	ok(fd >= 0 && fstat(fd, &st) == 0 && st.st_size == 13 && st.st_nlink == 1,
+	   "which keeps its bytes and name");
+	ok(!strata_ring_create("/tmp/no/such/directory", 64, &maker, &other) && errno == ENOENT,
+	   "no directory, no ring");
 	unlink(path);
 	ok(strata_ring_create(path, 64, &maker, &other), "a ring may be a file");
 	ok(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640, "of mode 0640 whatever the umask");

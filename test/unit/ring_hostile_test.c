@@ -27,19 +27,19 @@ random_word(void)
 static bool
 exercise(StrataRingReader *reader, int polls)
 {
-	static char		  line[STRATA_RING_JSON_MAX];
-	static uint64_t	  values[2048];
-	StrataRingItem	  item;
-	StrataFieldValue  field;
-	uint64_t		  next = 0;
-	bool			  right = true;
-	int				  idle = 0;
+	static char line[STRATA_RING_JSON_MAX];
+	static uint64_t values[2048];
+	StrataRingItem item;
+	StrataFieldValue field;
+	uint64_t next = 0;
+	bool right = true;
+	int idle = 0;
 
 	strata_ring_set_patience(reader, 0, 5000000);
 	for (int i = 0; i < polls && idle < 3; i++)
 	{
 		StrataRingStatus status = strata_ring_poll(reader, &item);
-		int				 at = 0;
+		int at = 0;
 
 		idle = status == STRATA_RING_NOTHING ? idle + 1 : 0;
 
@@ -72,7 +72,7 @@ static bool
 open_and_exercise(StrataRingStatus *status)
 {
 	StrataRingReader *reader;
-	bool			  right = true;
+	bool right = true;
 
 	*status = strata_ring_open(ring_path, &reader);
 	if (*status == STRATA_RING_OK)
@@ -89,15 +89,15 @@ static void
 fill_ring(int events)
 {
 	for (int i = 1; i <= events; i++)
-		write_numbered(i % 4 == 0, i, (int) (random_word() % 300));
+		write_numbered(i % 4 == 0, i, (int)(random_word() % 300));
 }
 
 static void
 test_refusals(void)
 {
 	StrataRingReader *reader;
-	int				  fd;
-	char			  path[] = "/tmp/strata_ring_test.XXXXXX";
+	int fd;
+	char path[] = "/tmp/strata_ring_test.XXXXXX";
 
 	is_int(strata_ring_open("/strata_no_such_ring", &reader), STRATA_RING_MISSING, "no segment");
 	is_int(strata_ring_open("", &reader), STRATA_RING_MISSING, "no name");
@@ -135,23 +135,24 @@ test_refusals(void)
 static void
 test_newer_tables(void)
 {
-	StrataRingReader   *reader;
-	StrataRingItem		item;
-	char				line[STRATA_RING_JSON_MAX];
+	StrataRingReader *reader;
+	StrataRingItem item;
+	char line[STRATA_RING_JSON_MAX];
 	StrataRingEventText *events;
-	static char			database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8)));
-	static char			body[8] __attribute__((aligned(8)));
-	StrataRingRecord	record = {.lane = STRATA_LANE_RARE, .type = 777, .database = database, .body = body};
+	static char database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8)));
+	static char body[8] __attribute__((aligned(8)));
+	StrataRingRecord record = {.lane = STRATA_LANE_RARE, .type = 777, .database = database, .body = body};
 
 	make_ring(SLOTS, 1);
-	events = (StrataRingEventText *) ((char *) ring.head + ring.head->event_texts.offset);
+	events = (StrataRingEventText *)((char *)ring.head + ring.head->event_texts.offset);
 	events[0].code = 777;
 	strcpy(events[0].name, "from_the_future");
 	strata_ring_write(&ring, &record);
 	reader = open_reader(0);
 	strata_ring_poll(reader, &item);
 	strata_ring_event_json(reader, &item.event, line, sizeof(line));
-	ok(strstr(line, "\"event_type\":\"from_the_future\"") != NULL, "an event that we do not know has its name from the segment");
+	ok(strstr(line, "\"event_type\":\"from_the_future\"") != NULL,
+	   "an event that we do not know has its name from the segment");
 	strata_ring_close(reader);
 
 	strcpy(events[0].name, "evil\",\"x\":\"");
@@ -164,7 +165,8 @@ test_newer_tables(void)
 	memset(events[0].name, 'n', sizeof(events[0].name));
 	memset(events[0].topic, 't', sizeof(events[0].topic));
 	reader = open_reader(0);
-	is_int(strlen(strata_ring_event_info(reader, 777)->name), sizeof(events[0].name) - 1, "a name without an end is cut");
+	is_int(strlen(strata_ring_event_info(reader, 777)->name), sizeof(events[0].name) - 1,
+		   "a name without an end is cut");
 	strata_ring_close(reader);
 	end_ring();
 }
@@ -174,15 +176,15 @@ static void
 test_header_bytes(void)
 {
 	unsigned char *head;
-	int			   wrong = 0, opened = 0, refused = 0;
+	int wrong = 0, opened = 0, refused = 0;
 
 	make_ring(SLOTS, 1);
 	fill_ring(150);
-	head = (unsigned char *) ring.head;
+	head = (unsigned char *)ring.head;
 	for (size_t i = 0; i < sizeof(StrataRingHeader); i++)
 	{
-		unsigned char	 good = head[i];
-		unsigned char	 bad[] = {0, 0xff, good ^ 0x40, good + 1, good - 1};
+		unsigned char good = head[i];
+		unsigned char bad[] = {0, 0xff, good ^ 0x40, good + 1, good - 1};
 		StrataRingStatus status;
 
 		for (size_t k = 0; k < sizeof(bad); k++)
@@ -203,10 +205,11 @@ test_header_bytes(void)
 static void
 test_header_words(void)
 {
-	static const uint64_t odd[] = {0, 1, 63, 64, 511, 512, INT64_MAX, UINT64_MAX, UINT64_MAX - 63, UINT32_MAX, 1ull << 47,
-								   1ull << 48, 1ull << 32};
-	StrataRingHeader	  good;
-	int					  wrong = 0;
+	static const uint64_t odd[] = {
+		0,			1,			63,			64,		   511, 512, INT64_MAX, UINT64_MAX, UINT64_MAX - 63,
+		UINT32_MAX, 1ull << 47, 1ull << 48, 1ull << 32};
+	StrataRingHeader good;
+	int wrong = 0;
 
 	make_ring(SLOTS, 1);
 	fill_ring(150);
@@ -216,7 +219,7 @@ test_header_words(void)
 		{
 			StrataRingStatus status;
 
-			((uint64_t *) ring.head)[i] = k < sizeof(odd) / sizeof(odd[0]) ? odd[k] : random_word();
+			((uint64_t *)ring.head)[i] = k < sizeof(odd) / sizeof(odd[0]) ? odd[k] : random_word();
 			wrong += !open_and_exercise(&status);
 			memcpy(ring.head, &good, sizeof(good));
 		}
@@ -227,11 +230,11 @@ test_header_words(void)
 static void
 test_truncated(void)
 {
-	size_t			  full;
-	int				  wrong = 0, fd, refused = 0;
-	StrataRingStatus  status;
+	size_t full;
+	int wrong = 0, fd, refused = 0;
+	StrataRingStatus status;
 	StrataRingReader *reader;
-	StrataRingItem	  item;
+	StrataRingItem item;
 
 	make_ring(SLOTS, 1);
 	full = ring.bytes;
@@ -240,7 +243,7 @@ test_truncated(void)
 	{
 		make_ring(SLOTS, 1);
 		fd = shm_open(ring_path, O_RDWR, 0);
-		wrong += ftruncate(fd, (off_t) length) != 0;
+		wrong += ftruncate(fd, (off_t)length) != 0;
 		close(fd);
 		wrong += !open_and_exercise(&status);
 		refused += status != STRATA_RING_OK;
@@ -258,7 +261,7 @@ test_truncated(void)
 		reader = open_reader(0);
 		strata_ring_poll(reader, &item);
 		fd = shm_open(ring_path, O_RDWR, 0);
-		wrong += ftruncate(fd, (off_t) length) != 0;
+		wrong += ftruncate(fd, (off_t)length) != 0;
 		close(fd);
 		for (int i = 0; i < 300; i++)
 			status = strata_ring_poll(reader, &item);
@@ -284,26 +287,26 @@ test_truncated(void)
 static void
 test_random_slots(void)
 {
-	int				 wrong = 0;
+	int wrong = 0;
 	StrataRingStatus status;
 
 	make_ring(SLOTS, 1);
 	for (int round = 0; round < 1000; round++)
 	{
 		StrataRingSlot *slots = ring.lanes[random_word() % 2];
-		int				kind = (int) (random_word() % 4);
+		int kind = (int)(random_word() % 4);
 
 		ring.head->claim = kind == 0 ? random_word() : (random_word() % 500) | (random_word() % 500) << 48;
 		for (int i = 0; i < SLOTS; i++)
 		{
-			uint64_t *words = (uint64_t *) &slots[i];
+			uint64_t *words = (uint64_t *)&slots[i];
 
 			if (kind == 1)
 				for (size_t k = 0; k < sizeof(*slots) / 8; k++)
 					words[k] = random_word();
 			slots[i].claimed = (random_word() % 500) | (random_word() % 500) << 48;
 			slots[i].written = random_word() % 3 ? slots[i].claimed : random_word();
-			slots[i].body_len = (uint16_t) random_word();
+			slots[i].body_len = (uint16_t)random_word();
 		}
 		wrong += !open_and_exercise(&status) || status != STRATA_RING_OK;
 	}
@@ -316,8 +319,8 @@ static void
 test_random_writer(void)
 {
 	StrataRingReader *reader;
-	int				  wrong = 0, status;
-	pid_t			  child;
+	int wrong = 0, status;
+	pid_t child;
 
 	make_ring(SLOTS, 1);
 	fill_ring(100);
@@ -326,9 +329,10 @@ test_random_writer(void)
 	if (child == 0)
 		for (;;)
 		{
-			char *bytes = (char *) ring.lanes[0];
+			char *bytes = (char *)ring.lanes[0];
 
-			((uint64_t *) bytes)[random_word() % (2 * SLOTS * sizeof(StrataRingSlot) / 8)] = random_word() % 300;
+			((uint64_t *)bytes)[random_word() % (2 * SLOTS * sizeof(StrataRingSlot) / 8)] =
+				random_word() % 300;
 			if (random_word() % 50 == 0)
 				ring.head->claim = random_word() % 400;
 		}
@@ -355,20 +359,20 @@ static void
 test_random_bodies(void)
 {
 	StrataRingReader *reader;
-	StrataRingEvent	  event = {.seq = UINT64_MAX, .time_us = INT64_MIN, .pid = INT32_MIN, .type = 0xffff};
-	static char		  line[STRATA_RING_JSON_MAX];
-	size_t			  longest = 0;
+	StrataRingEvent event = {.seq = UINT64_MAX, .time_us = INT64_MIN, .pid = INT32_MIN, .type = 0xffff};
+	static char line[STRATA_RING_JSON_MAX];
+	size_t longest = 0;
 
 	make_ring(SLOTS, 1);
 	reader = open_reader(0);
 	for (int round = 0; round < 20000; round++)
 	{
 		uint16_t used = 0;
-		size_t	 length;
+		size_t length;
 
-		event.body_len = (uint16_t) (random_word() % (STRATA_EVENT_BODY_MAX + 1));
+		event.body_len = (uint16_t)(random_word() % (STRATA_EVENT_BODY_MAX + 1));
 		for (int i = 0; i < STRATA_EVENT_BODY_MAX; i++)
-			event.body[i] = round % 2 ? (char) random_word() : '\x01';
+			event.body[i] = round % 2 ? (char)random_word() : '\x01';
 		memset(event.database, '\x01', sizeof(event.database) - 1);
 		event.database[sizeof(event.database) - 1] = '\0';
 		/* Well-formed fields too, as many as fit: the longest keys, numbers and escapes. */
@@ -376,14 +380,15 @@ test_random_bodies(void)
 		{
 			double number = -1.7976931348623157e308 / (1 + round % 7);
 
-			while (strata_body_append(event.body, &used, STRATA_F_THROUGHPUT_ROWS_PER_SEC, STRATA_FIELD_DOUBLE, &number, 8))
+			while (strata_body_append(event.body, &used, STRATA_F_THROUGHPUT_ROWS_PER_SEC,
+									  STRATA_FIELD_DOUBLE, &number, 8))
 				;
 			event.body_len = used;
 		}
 		length = strata_ring_event_json(reader, &event, line, sizeof(line));
 		longest = length > longest ? length : longest;
 	}
-	ok(longest < sizeof(line), "JSON of any body fits (longest %d)", (int) longest);
+	ok(longest < sizeof(line), "JSON of any body fits (longest %d)", (int)longest);
 	strata_ring_close(reader);
 	end_ring();
 }

@@ -12,13 +12,14 @@ test_claims(void)
 {
 	uint64_t claim = 1;
 	uint16_t rare = 0, chatter = 1;
-	bool	 right = true;
+	bool right = true;
 
 	for (uint64_t i = 0; i < 300000; i++)
 	{
 		StrataLane lane = i * 2654435761u >> 7 & 1 ? STRATA_LANE_RARE : STRATA_LANE_CHATTER;
 
-		right = right && strata_claim_seq(claim) == i + 1 && strata_claim_position(claim, STRATA_LANE_RARE) == rare &&
+		right = right && strata_claim_seq(claim) == i + 1 &&
+				strata_claim_position(claim, STRATA_LANE_RARE) == rare &&
 				strata_claim_position(claim, STRATA_LANE_CHATTER) == chatter;
 		claim += strata_claim_step(lane);
 		if (lane == STRATA_LANE_RARE)
@@ -35,15 +36,16 @@ test_size(void)
 	is_int(strata_ring_lane_slots(0), STRATA_RING_MIN_SLOTS, "a ring of no size has the fewest slots");
 	is_int(strata_ring_lane_slots(8 << 20), 8192, "8 MB are 8192 slots a lane");
 	is_int(strata_ring_lane_slots((8 << 20) - 1), 4096, "slots are rounded down to a power of two");
-	is_int(strata_ring_lane_slots((size_t) 1 << 40), STRATA_RING_MAX_SLOTS, "there are at most 2^15 slots a lane");
+	is_int(strata_ring_lane_slots((size_t)1 << 40), STRATA_RING_MAX_SLOTS,
+		   "there are at most 2^15 slots a lane");
 }
 
 static void
 test_order(void)
 {
 	StrataRingReader *reader;
-	StrataRingItem	  item;
-	Books			  books = {.next = 1};
+	StrataRingItem item;
+	Books books = {.next = 1};
 
 	make_ring(64, 7);
 	reader = open_reader(0);
@@ -73,11 +75,11 @@ test_since(uint64_t history)
 
 	make_ring(64, 1);
 	for (uint64_t i = 1; i <= history; i++)
-		write_numbered(i % 5 == 0 ? STRATA_LANE_RARE : STRATA_LANE_CHATTER, (int64_t) i, 40);
-	for (uint64_t since = 0; since <= last && since < history + 100; since += history > 1000 ? 61 : 1)
+		write_numbered(i % 5 == 0 ? STRATA_LANE_RARE : STRATA_LANE_CHATTER, (int64_t)i, 40);
+	for (uint64_t since = 0; since <= last && since<history + 100; since += history> 1000 ? 61 : 1)
 	{
 		StrataRingReader *reader = open_reader(since);
-		Books			  books = {.next = since + 1};
+		Books books = {.next = since + 1};
 
 		for (int live = 0; live < 3; live++)
 		{
@@ -85,12 +87,13 @@ test_since(uint64_t history)
 			write_numbered(live % 2 ? STRATA_LANE_RARE : STRATA_LANE_CHATTER, live, 10);
 		}
 		drain(reader, &books);
-		wrong += books.misplaced || books.torn || books.resets || books.next != strata_ring_info(reader)->last_seq + 1 ||
+		wrong += books.misplaced || books.torn || books.resets ||
+				 books.next != strata_ring_info(reader)->last_seq + 1 ||
 				 (last - since < 60 && books.lost > 0);
 		last = books.next - 1;
 		strata_ring_close(reader);
 	}
-	is_int(wrong, 0, "since: replay and live without hole or repeat, after %d events", (int) history);
+	is_int(wrong, 0, "since: replay and live without hole or repeat, after %d events", (int)history);
 	end_ring();
 }
 
@@ -98,8 +101,8 @@ static void
 test_since_ends(void)
 {
 	StrataRingReader *reader;
-	StrataRingItem	  item;
-	Books			  books = {.next = 1};
+	StrataRingItem item;
+	Books books = {.next = 1};
 
 	make_ring(64, 99);
 	for (int i = 1; i <= 10; i++)
@@ -123,7 +126,7 @@ static void
 test_lapped(int chatter)
 {
 	StrataRingReader *reader;
-	Books			  books = {.next = 1};
+	Books books = {.next = 1};
 
 	make_ring(64, 1);
 	reader = open_reader(0);
@@ -138,7 +141,7 @@ test_lapped(int chatter)
 	drain(reader, &books);
 	is_int(books.misplaced + books.torn, 0, "lapped by %d: events and gaps hold every seq once", chatter);
 	ok(books.gaps > 0 && books.events + books.lost == books.next - 1, "all is accounted for");
-	ok(books.events >= 40 + 64 - 1, "rare events and the last lap are there (%d)", (int) books.events);
+	ok(books.events >= 40 + 64 - 1, "rare events and the last lap are there (%d)", (int)books.events);
 	strata_ring_close(reader);
 
 	/* A reader that comes late sees the same. */
@@ -146,7 +149,7 @@ test_lapped(int chatter)
 	books = (Books){.next = 1};
 	drain(reader, &books);
 	is_int(books.misplaced + books.torn, 0, "a late reader is told what it missed");
-	ok(books.events >= 40 + 64, "and has both lanes in full (%d)", (int) books.events);
+	ok(books.events >= 40 + 64, "and has both lanes in full (%d)", (int)books.events);
 	strata_ring_close(reader);
 	end_ring();
 }
@@ -154,10 +157,10 @@ test_lapped(int chatter)
 static void
 test_counters(void)
 {
-	StrataRingReader			*reader;
+	StrataRingReader *reader;
 	const StrataRingCounterInfo *info;
-	uint64_t					 values[STRATA_C_COUNT];
-	int							 count;
+	uint64_t values[STRATA_C_COUNT];
+	int count;
 
 	make_ring(64, 1);
 	__atomic_fetch_add(&ring.counters[STRATA_C_ROWS_POPULATED].value, 42, __ATOMIC_RELAXED);
@@ -188,26 +191,26 @@ test_counters(void)
 static void
 test_json(void)
 {
-	static char		  database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8))) = "d\"b";
-	char			  body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8)));
-	uint16_t		  used = 0;
-	int64_t			  big = INT64_MIN;
-	double			  tenth = 0.1, nan_value = NAN;
-	char			  yes = 1;
-	const char		 *text = "a\"\\\n\x01\xc3\xa9\xff\xed\xa0\x80\xf0\x9f\x90\x98";
-	char			  line[STRATA_RING_JSON_MAX];
-	char			  when[STRATA_RING_TIME_MAX];
+	static char database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8))) = "d\"b";
+	char body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8)));
+	uint16_t used = 0;
+	int64_t big = INT64_MIN;
+	double tenth = 0.1, nan_value = NAN;
+	char yes = 1;
+	const char *text = "a\"\\\n\x01\xc3\xa9\xff\xed\xa0\x80\xf0\x9f\x90\x98";
+	char line[STRATA_RING_JSON_MAX];
+	char when[STRATA_RING_TIME_MAX];
 	StrataRingReader *reader;
-	StrataRingItem	  item;
-	StrataRingRecord  record = {.lane = STRATA_LANE_RARE,
-								.type = STRATA_EV_POPULATION_COMPLETED,
-								.pid = 17,
-								.time_us = INT64_C(1767182400000001),
-								.database = database,
-								.body = body};
+	StrataRingItem item;
+	StrataRingRecord record = {.lane = STRATA_LANE_RARE,
+							   .type = STRATA_EV_POPULATION_COMPLETED,
+							   .pid = 17,
+							   .time_us = INT64_C(1767182400000001),
+							   .database = database,
+							   .body = body};
 
 	make_ring(64, 1);
-	strata_body_append(body, &used, STRATA_F_TABLE_NAME, STRATA_FIELD_TEXT, text, (int) strlen(text));
+	strata_body_append(body, &used, STRATA_F_TABLE_NAME, STRATA_FIELD_TEXT, text, (int)strlen(text));
 	strata_body_append(body, &used, STRATA_F_ROWS_POPULATED, STRATA_FIELD_INT, &big, 8);
 	strata_body_append(body, &used, STRATA_F_DURATION_MS, STRATA_FIELD_DOUBLE, &tenth, 8);
 	strata_body_append(body, &used, STRATA_F_COMPRESSION_RATIO, STRATA_FIELD_DOUBLE, &nan_value, 8);
@@ -219,11 +222,14 @@ test_json(void)
 	strata_ring_event_json(reader, &item.event, line, sizeof(line));
 	is_str(line,
 		   "{\"event_type\":\"population_completed\",\"seq\":1,\"timestamp\":\"2025-12-31T12:00:00.000001Z\","
-		   "\"pid\":17,\"database\":\"d\\\"b\",\"table_name\":\"a\\\"\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd"
-		   "\xef\xbf\xbd\xef\xbf\xbd\xf0\x9f\x90\x98\",\"rows_populated\":-9223372036854775808,\"duration_ms\":0.1,"
+		   "\"pid\":17,\"database\":\"d\\\"b\",\"table_name\":"
+		   "\"a\\\"\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd"
+		   "\xef\xbf\xbd\xef\xbf\xbd\xf0\x9f\x90\x98\",\"rows_populated\":-9223372036854775808,\"duration_"
+		   "ms\":0.1,"
 		   "\"compression_ratio\":null,\"field_999\":true}",
 		   "an event as JSON: escapes, invalid UTF-8, NaN, unknown field");
-	ok(strata_ring_event_json(reader, &item.event, line, 10) > 10 && strlen(line) == 9, "a small buffer is not overrun");
+	ok(strata_ring_event_json(reader, &item.event, line, 10) > 10 && strlen(line) == 9,
+	   "a small buffer is not overrun");
 	strata_ring_time_text(INT64_C(-1), when);
 	is_str(when, "1969-12-31T23:59:59.999999Z", "a time before 1970");
 	strata_ring_time_text(INT64_C(951782400000000), when);
@@ -248,20 +254,22 @@ test_json(void)
 static void
 test_body(void)
 {
-	char			 body[STRATA_EVENT_BODY_MAX + 8] = {0};
-	char			 text[STRATA_EVENT_BODY_MAX];
-	uint16_t		 used = 0;
-	int64_t			 number = 1;
-	int				 at = 0;
+	char body[STRATA_EVENT_BODY_MAX + 8] = {0};
+	char text[STRATA_EVENT_BODY_MAX];
+	uint16_t used = 0;
+	int64_t number = 1;
+	int at = 0;
 	StrataFieldValue field;
 
 	memset(text, 'x', sizeof(text));
-	ok(strata_body_append(body, &used, 1, STRATA_FIELD_TEXT, text, strata_body_room(0)), "text as long as the room fits");
+	ok(strata_body_append(body, &used, 1, STRATA_FIELD_TEXT, text, strata_body_room(0)),
+	   "text as long as the room fits");
 	is_int(used, STRATA_EVENT_BODY_MAX, "and fills the body");
 	is_int(strata_body_room(used), 0, "a full body has no room");
 	ok(!strata_body_append(body, &used, 2, STRATA_FIELD_INT, &number, 8), "and takes nothing more");
 	is_int(used, STRATA_EVENT_BODY_MAX, "nor changes");
-	ok(strata_body_next(body, used, &at, &field) && field.text_len == STRATA_EVENT_BODY_MAX - STRATA_FIELD_HEAD,
+	ok(strata_body_next(body, used, &at, &field) &&
+		   field.text_len == STRATA_EVENT_BODY_MAX - STRATA_FIELD_HEAD,
 	   "it reads back");
 	ok(!strata_body_next(body, used, &at, &field), "and ends");
 }

@@ -23,9 +23,9 @@
 #include "abi/ring_reader.h"
 #include "abi/ring_writer.h"
 
-static char		  ring_path[64];
+static char ring_path[64];
 static StrataRing ring;
-static pid_t	  ring_owner;
+static pid_t ring_owner;
 
 static inline void
 drop_ring(void)
@@ -38,17 +38,19 @@ drop_ring(void)
 static inline void
 start_testing(int seconds)
 {
-	snprintf(ring_path, sizeof(ring_path), "/strata_ring_test.%ld", (long) getpid());
+	snprintf(ring_path, sizeof(ring_path), "/strata_ring_test.%ld", (long)getpid());
 	ring_owner = getpid();
 	atexit(drop_ring);
-	alarm((unsigned) seconds);
+	alarm((unsigned)seconds);
 }
 
 static inline bool
 make_ring(uint32_t slots, uint64_t epoch)
 {
-	StrataRingMaker maker = {
-		.epoch = epoch, .now_us = (int64_t) time(NULL) * 1000000, .postmaster_pid = getpid(), .server_version_num = 150000};
+	StrataRingMaker maker = {.epoch = epoch,
+							 .now_us = (int64_t)time(NULL) * 1000000,
+							 .postmaster_pid = getpid(),
+							 .server_version_num = 150000};
 
 	return strata_ring_create(ring_path, slots, &maker, &ring);
 }
@@ -63,13 +65,14 @@ end_ring(void)
 static inline uint64_t
 write_numbered(StrataLane lane, int64_t number, int length)
 {
-	static char		 database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8))) = "unit";
-	char			 body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8)));
-	char			 text[STRATA_EVENT_BODY_MAX];
-	uint16_t		 used = 0;
-	StrataRingRecord record = {.lane = lane, .type = STRATA_EV_TABLE_EVICTED, .pid = getpid(), .time_us = number};
+	static char database[STRATA_EVENT_DATABASE_MAX] __attribute__((aligned(8))) = "unit";
+	char body[STRATA_EVENT_BODY_MAX] __attribute__((aligned(8)));
+	char text[STRATA_EVENT_BODY_MAX];
+	uint16_t used = 0;
+	StrataRingRecord record = {
+		.lane = lane, .type = STRATA_EV_TABLE_EVICTED, .pid = getpid(), .time_us = number};
 
-	memset(text, 'a' + (int) (number % 26), sizeof(text));
+	memset(text, 'a' + (int)(number % 26), sizeof(text));
 	strata_body_append(body, &used, STRATA_F_ROWS_EVICTED, STRATA_FIELD_INT, &number, sizeof(number));
 	strata_body_append(body, &used, STRATA_F_TABLE_NAME, STRATA_FIELD_TEXT, text, length);
 	record.body = body;
@@ -83,14 +86,15 @@ static inline int64_t
 read_number(const StrataRingEvent *event)
 {
 	StrataFieldValue number, text;
-	int				 at = 0;
+	int at = 0;
 
-	if (!strata_body_next(event->body, event->body_len, &at, &number) || number.code != STRATA_F_ROWS_EVICTED ||
-		!strata_body_next(event->body, event->body_len, &at, &text) || text.code != STRATA_F_TABLE_NAME ||
-		at != event->body_len || event->time_us != number.value.i || strcmp(event->database, "unit") != 0)
+	if (!strata_body_next(event->body, event->body_len, &at, &number) ||
+		number.code != STRATA_F_ROWS_EVICTED || !strata_body_next(event->body, event->body_len, &at, &text) ||
+		text.code != STRATA_F_TABLE_NAME || at != event->body_len || event->time_us != number.value.i ||
+		strcmp(event->database, "unit") != 0)
 		return -1;
 	for (int i = 0; i < text.text_len; i++)
-		if (text.text[i] != 'a' + (int) (number.value.i % 26))
+		if (text.text[i] != 'a' + (int)(number.value.i % 26))
 			return -1;
 	return number.value.i;
 }
@@ -136,9 +140,9 @@ enter(Books *books, StrataRingStatus status, const StrataRingItem *item)
 static inline StrataRingStatus
 drain(StrataRingReader *reader, Books *books)
 {
-	StrataRingItem	 item;
+	StrataRingItem item;
 	StrataRingStatus status;
-	int				 quiet = 0;
+	int quiet = 0;
 
 	for (;;)
 	{
