@@ -302,6 +302,8 @@ extern void strata_pred_rescan(StrataPred *p);
 extern CustomScanMethods strata_agg_methods;
 /* Can the node compute this aggregate call (its arguments aside)? */
 extern bool strata_agg_supported(const Aggref *agg);
+/* Bytes that a group takes, strings aside. */
+extern Size strata_group_size(int nkeys, int naggs);
 /* Can it group by this expression? */
 extern bool strata_group_key_supported(Node *expr);
 

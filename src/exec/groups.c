@@ -46,6 +46,12 @@ tables_init(StrataGroups *g)
 	MemoryContextSwitchTo(old);
 }
 
+Size
+strata_group_size(int nkeys, int naggs)
+{
+	return sizeof(StrataGroup) + 2 * nkeys * sizeof(int64) + naggs * sizeof(StrataAccum) + 2 * sizeof(uint32);
+}
+
 void
 strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *keys, int naggs)
 {

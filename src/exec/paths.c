@@ -16,6 +16,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
@@ -289,6 +290,18 @@ input_target(PlannerInfo *root, List *output)
 	return set_pathtarget_cost_width(root, target);
 }
 
+/* How often the scan will run because the groups do not fit into hash_mem (agg.c); a power of two. */
+static double
+passes_needed(double groups, int nkeys, int naggs, int width)
+{
+	double bytes = groups * (strata_group_size(nkeys, naggs) + width);
+	double passes = 1;
+
+	while (bytes > passes * get_hash_memory_limit())
+		passes *= 2;
+	return passes;
+}
+
 static CustomPath *
 make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, Path *input, List *output, List *having,
 			  double groups)
@@ -313,8 +326,11 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, Path *i
 	cost_qual_eval(&qual, having, root);
 	/* Rows do not leave the scan: take back what it asked for handing them up. */
 	path->path.startup_cost = input->total_cost - rows * cpu_tuple_cost +
-		rows * (root->parse->groupClause ? GROUP_ROW_COST * Max(naggs, 1) : COLUMN_VALUE_COST * Max(naggs, 1)) +
-		qual.startup;
+		rows * (root->parse->groupClause ? GROUP_ROW_COST * Max(naggs, 1) : COLUMN_VALUE_COST * Max(naggs, 1));
+	/* A scan for each part of the groups that fits into memory; a partial aggregation hands them up instead. */
+	if (input->parallel_workers == 0)
+		path->path.startup_cost *= passes_needed(groups, list_length(root->parse->groupClause), naggs, target->width);
+	path->path.startup_cost += qual.startup;
 	path->path.total_cost = path->path.startup_cost +
 		groups * (cpu_tuple_cost + qual.per_tuple + target->cost.per_tuple) + target->cost.startup;
 	return path;

@@ -43,6 +43,11 @@ BEGIN
   END IF;
 END $$;
 
+CREATE FUNCTION explain(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query;
+END $$;
+
 CREATE TABLE vals (i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric(10,2), nn numeric, b bool, d date,
                    ts timestamp, t text, c char(5), v varchar(20), k int);
 INSERT INTO vals
@@ -134,6 +139,14 @@ SELECT differs('SELECT i2, i4, i8, f4, f8, n, nn, b, d, ts, t, c, v FROM vals WH
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
 SELECT differs('SELECT count(*), sum(s), min(i4), max(i4) FROM (SELECT i4, sum(i8) AS s FROM vals WHERE k < 100 GROUP BY i4) x');
+SET enable_hashagg = off;
+SET enable_sort = off;
+SELECT differs('SELECT count(*), sum(s), min(i4), max(i4) FROM (SELECT i4, sum(i8) AS s FROM vals WHERE k < 100 GROUP BY i4) x');
+SELECT differs('SELECT count(*), sum(s), min(x.t), max(x.c) FROM (SELECT t || i4 AS t, c, s FROM (SELECT t, c, i4, sum(n) AS s FROM vals GROUP BY t, c, i4) y) x');
+SELECT bool_or(plan ~ 'Passes: [0-9]+') AS many_passes
+FROM (SELECT explain('SELECT v, i4, sum(i8) FROM vals WHERE k < 100 GROUP BY v, i4') AS plan) x;
+RESET enable_hashagg;
+RESET enable_sort;
 RESET work_mem;
 RESET hash_mem_multiplier;
 
@@ -160,3 +173,4 @@ COMMIT;
 DROP TABLE vals;
 DROP FUNCTION differs(text);
 DROP FUNCTION answer(text);
+DROP FUNCTION explain(text);
