@@ -145,7 +145,7 @@ put_int(Out *out, long long value)
 	put(out, at, (size_t)(digits + sizeof(digits) - at));
 }
 
-/* The shorter of 15 and 17 digits that reads back as the same number. */
+/* The fewest digits, 15 to 17, that read back as the same number. */
 static void
 put_double(Out *out, double value)
 {
@@ -156,9 +156,12 @@ put_double(Out *out, double value)
 		put_text(out, "null");
 		return;
 	}
-	snprintf(digits, sizeof(digits), "%.15g", value);
-	if (strtod(digits, NULL) != value)
-		snprintf(digits, sizeof(digits), "%.17g", value);
+	for (int precision = 15; precision <= 17; precision++)
+	{
+		snprintf(digits, sizeof(digits), "%.*g", precision, value);
+		if (strtod(digits, NULL) == value)
+			break;
+	}
 	put_text(out, digits);
 }
 

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "access/xact.h"
 #include "common/hashfn.h"
@@ -88,14 +89,28 @@ ring_exit(int code, Datum arg)
 	segment_name[0] = '\0';
 }
 
+/*
+ * The directory's identity, not its path: containers that share /dev/shm have the same path and port all too
+ * often.
+ */
 static void
 choose_name(void)
 {
+	struct stat st;
+	uint64 identity[2] = {0, 0};
+
 	if (event_ring_path[0] != '\0')
+	{
 		strlcpy(segment_name, event_ring_path, sizeof(segment_name));
-	else
-		snprintf(segment_name, sizeof(segment_name), "/pg_strata.%d.%08x", PostPortNumber,
-				 DatumGetUInt32(hash_any((const unsigned char *)DataDir, (int)strlen(DataDir))));
+		return;
+	}
+	if (stat(DataDir, &st) == 0)
+	{
+		identity[0] = st.st_dev;
+		identity[1] = st.st_ino;
+	}
+	snprintf(segment_name, sizeof(segment_name), "/pg_strata.%d.%08x", PostPortNumber,
+			 DatumGetUInt32(hash_any((const unsigned char *)identity, sizeof(identity))));
 }
 
 static const char *
