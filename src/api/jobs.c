@@ -12,6 +12,8 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -146,6 +148,11 @@ strata_job_progress(int64 id, StrataJobPhase phase, int64 done, int64 total)
 	job = job_find(id);
 	if (job)
 	{
+		/* Copying begins with an attempt at the lock, so only progress ends a wait for it. */
+		if (phase == STRATA_PHASE_LOCK && job->locked_since == 0)
+			job->locked_since = GetCurrentTimestamp();
+		else if (phase != STRATA_PHASE_LOCK && done > job->done)
+			job->locked_since = 0;
 		job->phase = phase;
 		job->done = done;
 		job->total = total;
@@ -238,6 +245,26 @@ strata_jobs_fail_queued(Oid database, int age_ms, int sqlstate, const char *erro
 	ConditionVariableBroadcast(&strata_workers->changed);
 }
 
+/*
+ * The worker only tries for its lock, so PostgreSQL's deadlock detector does not see it.  But while we have a
+ * lock ourselves, nobody can have one that the worker must wait for: then it is kept out by somebody who
+ * waits for us.
+ */
+static bool
+job_waits_for_us(const StrataJob *job)
+{
+	LOCKTAG tag;
+
+	if (job->state != STRATA_JOB_QUEUED || job->phase != STRATA_PHASE_LOCK ||
+		!TimestampDifferenceExceeds(job->locked_since, GetCurrentTimestamp(), DeadlockTimeout))
+		return false;
+	SET_LOCKTAG_RELATION(tag, job->database, job->relid);
+	for (LOCKMODE mode = AccessShareLock; mode <= MaxLockMode; mode++)
+		if (LockHeldByMe(&tag, mode))
+			return true;
+	return false;
+}
+
 void
 strata_job_wait(int64 id)
 {
@@ -257,8 +284,17 @@ strata_job_wait(int64 id)
 		LWLockRelease(strata_workers->lock);
 		if (!known || STRATA_JOB_ENDED(copy.state))
 			break;
-		/* The timeout is only a net: everyone who ends a job broadcasts. */
-		ConditionVariableTimedSleep(&strata_workers->changed, 1000, PG_WAIT_EXTENSION);
+		if (job_waits_for_us(&copy))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
+				 errmsg("cannot wait for the population of \"%s\"", copy.target),
+				 errdetail(
+					 "Another session waits for this transaction's lock on the table, and the background "
+					 "worker for that session."),
+				 errhint("Job %lld stays queued and runs when this transaction has ended.", (long long)id)));
+		/* Everyone who ends a job broadcasts; the timeout is for the check above. */
+		ConditionVariableTimedSleep(&strata_workers->changed, 500, PG_WAIT_EXTENSION);
 	}
 	ConditionVariableCancelSleep();
 

@@ -45,6 +45,8 @@
 #define NO_WORKER_FAIL_MS 10000
 /* An idle worker may be asked to make room after this long. */
 #define IDLE_LEAVE_MS 3000
+/* On a standby, how often all databases are looked at: their tables are enabled elsewhere. */
+#define STANDBY_RESCAN_MS 60000
 /* How often databases that were dropped are looked for. */
 #define SWEEP_INTERVAL_MS 10000
 #define HOLD_WAIT_MS	  10000
@@ -510,6 +512,7 @@ void
 strata_launcher_main(Datum arg)
 {
 	TimestampTz next_sweep = 0;
+	TimestampTz next_rescan = 0;
 	bool rescan;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -538,8 +541,11 @@ strata_launcher_main(Datum arg)
 		rescan = strata_workers->rescan;
 		strata_workers->rescan = false;
 		LWLockRelease(strata_workers->lock);
-		if (rescan)
+		if (rescan || (now >= next_rescan && RecoveryInProgress()))
+		{
 			scan_databases();
+			next_rescan = TimestampTzPlusMilliseconds(now, STANDBY_RESCAN_MS);
+		}
 		reap_slots();
 		start_workers();
 		refresh_gauges();

@@ -58,7 +58,7 @@
 #define UPKEEP_GAIN_PERCENT 10
 /* Vacuumed first: a table with more than this share of its blocks not all-visible ... */
 #define VACUUM_PERCENT 2
-/* ... or with any, when it is so small that vacuuming costs nothing. */
+/* ... or with any, when it is so small that vacuuming costs nothing (or when `force` was given). */
 #define VACUUM_ALWAYS_BLOCKS 1024
 
 bool strata_auto_populate = true;
@@ -379,7 +379,7 @@ copy_fail(int sqlstate, const char *format, const char *arg)
 }
 
 static bool
-vacuum_helps(Relation rel)
+vacuum_helps(Relation rel, bool force)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
 	BlockNumber visible;
@@ -389,7 +389,8 @@ vacuum_helps(Relation rel)
 	visibilitymap_count(rel, &visible, NULL);
 	if (visible >= blocks)
 		return false;
-	return blocks <= VACUUM_ALWAYS_BLOCKS || (blocks - visible) > (uint64)blocks * VACUUM_PERCENT / 100;
+	return force || blocks <= VACUUM_ALWAYS_BLOCKS ||
+		   (blocks - visible) > (uint64)blocks * VACUUM_PERCENT / 100;
 }
 
 /*
@@ -467,7 +468,7 @@ copy_begin(Copy *c)
 	strata_store_set_status(c->job.relid, STRATA_TABLE_POPULATING, NULL);
 	snprintf(c->name, sizeof(c->name), "%s.%s", get_namespace_name(RelationGetNamespace(rel)),
 			 RelationGetRelationName(rel));
-	vacuum = c->job.vacuum && vacuum_helps(rel);
+	vacuum = c->job.vacuum && vacuum_helps(rel, c->job.force);
 	relation_close(rel, NoLock);
 	work_commit();
 
@@ -894,10 +895,14 @@ forget_disabled(const List *rows)
 	}
 }
 
-/* Compares catalog and directory.  Returns how many tables are enabled; one transaction a table. */
+/*
+ * Compares catalog and directory, one transaction a table.  Returns how many tables are enabled; one more on
+ * a standby where the extension is installed, since there a table is enabled without anybody telling us.
+ */
 static int
 look(void)
 {
+	bool standby;
 	List *rows;
 	ListCell *lc;
 
@@ -910,6 +915,7 @@ look(void)
 		MemoryContextSwitchTo(old);
 	}
 	forget_disabled(rows);
+	standby = RecoveryInProgress() && OidIsValid(strata_enabled_catalog());
 	work_commit();
 	foreach (lc, rows)
 	{
@@ -937,7 +943,7 @@ look(void)
 		work_commit();
 	}
 	pgstat_report_activity(STATE_IDLE, NULL);
-	return list_length(rows);
+	return list_length(rows) + (standby ? 1 : 0);
 }
 
 /* look(), with errors logged.  -1 after an error. */
@@ -1018,6 +1024,9 @@ strata_worker_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			/* strata.memory may be what a table was waiting for */
+			list_free_deep(paused_tables);
+			paused_tables = NIL;
 			next_look = 0;
 		}
 		if (worker_must_stop())

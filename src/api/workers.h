@@ -73,9 +73,10 @@ typedef struct StrataJob
 	bool cancel;
 	int64 done, total; /* units */
 	TimestampTz queued_at, started_at, finished_at;
-	TimestampTz not_before; /* queued: not to be taken earlier */
-	bool out_of_memory;		/* done, but the table is only partly populated */
-	int sqlstate;			/* failed */
+	TimestampTz not_before;	  /* queued: not to be taken earlier */
+	TimestampTz locked_since; /* the table is locked by others since then; 0: it is not */
+	bool out_of_memory;		  /* done, but the table is only partly populated */
+	int sqlstate;			  /* failed */
 	char target[2 * NAMEDATALEN + 8];
 	char error[256];
 } StrataJob;
