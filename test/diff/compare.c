@@ -124,20 +124,29 @@ free_texts(char **rows, int n)
 static void
 show_rows(const PGresult *off, const PGresult *on, bool ordered, Buf *why)
 {
-	int noff = PQntuples(off), non = PQntuples(on), i = 0, j = 0, shown = 0;
+	int noff = PQntuples(off), non = PQntuples(on), i = 0, j = 0;
+	int shown_off = 0, shown_on = 0;
 	char **a = row_texts(off, ordered), **b = row_texts(on, ordered);
 
 	buf_add(why, "rows: off %d, on %d\n", noff, non);
-	while ((i < noff || j < non) && shown < 2 * SHOWN_ROWS)
+	while ((i < noff || j < non) && (shown_off < SHOWN_ROWS || shown_on < SHOWN_ROWS))
 	{
 		int order = i >= noff ? 1 : j >= non ? -1 : strcmp(a[i], b[j]);
 
 		if (order == 0)
 			i++, j++;
 		else if (ordered ? i <= j && i < noff : order < 0)
-			buf_add(why, "  off: %s\n", a[i++]), shown++;
+		{
+			if (shown_off++ < SHOWN_ROWS)
+				buf_add(why, "  off: %s\n", a[i]);
+			i++;
+		}
 		else
-			buf_add(why, "  on:  %s\n", b[j++]), shown++;
+		{
+			if (shown_on++ < SHOWN_ROWS)
+				buf_add(why, "  on:  %s\n", b[j]);
+			j++;
+		}
 	}
 	free_texts(a, noff);
 	free_texts(b, non);

@@ -22,8 +22,8 @@ typedef struct Options
 	uint64_t seed;
 	long queries;
 	int tables;
-	long only;	   /* -1: all */
-	int min_share; /* percent of the queries that must go through our nodes */
+	long from, only; /* only: -1 for every query from `from` on */
+	int min_share;	 /* percent of the queries that must go through our nodes */
 	int concurrent;
 	bool store;
 	bool self_test;
@@ -113,18 +113,20 @@ uses_store(PGconn *c, const Query *q, Count *n)
 
 /* A mistake here must not leak into the next query. */
 static void
-clean(const Options *o, PGconn **c, bool on, const Answer *a)
+clean(const Options *o, PGconn **c, bool on, const Answer *a, bool crashed)
 {
-	if (PQstatus(*c) != CONNECTION_OK)
+	if (crashed || PQstatus(*c) != CONNECTION_OK)
 	{
-		PQfinish(*c);
-		for (int i = 0; i < 60; i++)
+		/* after a crash: the postmaster may not even know yet, so one good answer is not enough */
+		for (int i = 0, good = 0; i < 100 && good < 5; i++)
 		{
-			if (PQping(o->conninfo) == PQPING_OK)
-				break;
-			sleep(1); /* poll: PQping above */
+			usleep(200000); /* poll: PQping */
+			good = PQping(o->conninfo) == PQPING_OK ? good + 1 : 0;
 		}
+		PQfinish(*c);
 		*c = connect_for(o, on);
+		if (o->store && on)
+			db_do(*c, "SELECT strata.populate(relid) FROM strata.enabled_tables");
 	}
 	else if (a->sqlstate[0])
 		db_do(*c, "ROLLBACK; DEALLOCATE ALL; CLOSE ALL; RESET plan_cache_mode");
@@ -164,6 +166,7 @@ judge(const Options *o, long no, const Query *q, const char *mode, PGconn **off,
 	  Answer *b, Count *n)
 {
 	Buf why = {0};
+	bool crashed = PQstatus(*off) != CONNECTION_OK || PQstatus(*on) != CONNECTION_OK;
 
 	if (strcmp(a->sqlstate, "57014") == 0)
 		n->skipped++;
@@ -177,13 +180,12 @@ judge(const Options *o, long no, const Query *q, const char *mode, PGconn **off,
 		const char *kind = kind_of(a, b, q);
 
 		n->order += strstr(kind, "order of evaluation") != NULL;
-		clean(o, on, true, b);
-		if (PQstatus(*on) == CONNECTION_OK)
-			db_do(*on, "%s", mode);
+		clean(o, on, true, b, crashed);
+		db_do(*on, "%s", mode);
 		report(o, no, kind, q, mode, &why, *on, n);
 	}
-	clean(o, off, false, a);
-	clean(o, on, true, b);
+	clean(o, off, false, a, crashed);
+	clean(o, on, true, b, false);
 	answer_free(a);
 	answer_free(b);
 	buf_free(&why);
@@ -334,8 +336,8 @@ self_test(const Options *o)
 		}
 		else
 			equal ? changed.passed++ : changed.failed++;
-		clean(&quiet, &off, false, &a);
-		clean(&quiet, &on, true, &b);
+		clean(&quiet, &off, false, &a, false);
+		clean(&quiet, &on, true, &b, false);
 		answer_free(&a);
 		answer_free(&b);
 		query_free(&q);
@@ -357,9 +359,9 @@ self_test(const Options *o)
 static void
 usage(void)
 {
-	fprintf(stderr,
-			"usage: diff --conninfo CONNINFO [--seed N] [--queries N] [--tables N] [--only N] [--plain]\n"
-			"            [--self-test] [--concurrent SECONDS] [--min-share PERCENT]\n");
+	fprintf(stderr, "usage: diff --conninfo CONNINFO [--seed N] [--queries N] [--tables N] [--from N] "
+					"[--only N] [--plain]\n"
+					"            [--self-test] [--concurrent SECONDS] [--min-share PERCENT]\n");
 	exit(2);
 }
 
@@ -367,11 +369,17 @@ static Options
 parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"conninfo", required_argument, NULL, 'c'},	 {"seed", required_argument, NULL, 's'},
-		{"queries", required_argument, NULL, 'q'},	 {"tables", required_argument, NULL, 't'},
-		{"only", required_argument, NULL, 'o'},		 {"plain", no_argument, NULL, 'p'},
-		{"self-test", no_argument, NULL, 'f'},		 {"concurrent", required_argument, NULL, 'n'},
-		{"min-share", required_argument, NULL, 'm'}, {0},
+		{"conninfo", required_argument, NULL, 'c'},
+		{"seed", required_argument, NULL, 's'},
+		{"queries", required_argument, NULL, 'q'},
+		{"tables", required_argument, NULL, 't'},
+		{"only", required_argument, NULL, 'o'},
+		{"from", required_argument, NULL, 'r'},
+		{"plain", no_argument, NULL, 'p'},
+		{"self-test", no_argument, NULL, 'f'},
+		{"concurrent", required_argument, NULL, 'n'},
+		{"min-share", required_argument, NULL, 'm'},
+		{0},
 	};
 	Options o = {.conninfo = "", .seed = 1, .queries = 3000, .only = -1, .store = true};
 	int c;
@@ -393,6 +401,9 @@ parse(int argc, char **argv)
 				break;
 			case 'o':
 				o.only = atol(optarg);
+				break;
+			case 'r':
+				o.from = atol(optarg);
 				break;
 			case 'p':
 				o.store = false;
@@ -432,6 +443,7 @@ main(int argc, char **argv)
 		return bad ? 1 : 0;
 	}
 	on = db_connect(o.conninfo);
+	db_do(on, "SET statement_timeout = '60s'");
 	db_do(on, "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
 	tables_make(on, o.seed, o.tables, o.store);
 	PQfinish(on);
@@ -442,7 +454,7 @@ main(int argc, char **argv)
 	on = connect_for(&o, true);
 	if (o.store)
 		from_columns = db_long(on, "SELECT rows_from_columns FROM strata.column_stats()");
-	for (long no = 0; no < last; no++)
+	for (long no = o.from; no < last; no++)
 	{
 		if (o.only >= 0 && no != o.only)
 			continue;

@@ -4,6 +4,7 @@
 #
 #   --seed N --queries N --tables N   what to generate (default: seed 1, 3000 queries, every scenario)
 #   --only N                          one query, with its EXPLAIN ANALYZE
+#   --from N                          starts with that query
 #   --concurrent SECONDS              checkers against writers
 #   --self-test                       the comparison finds nothing in copies, and finds what was changed
 #   --plain                           without the extension: the generator against PostgreSQL itself
@@ -31,7 +32,7 @@ for arg; do [ "$arg" != --plain ] || plain=--plain; done
 conf=('fsync = off' 'full_page_writes = off' 'autovacuum = off' 'max_wal_size = 4GB' 'shared_buffers = 512MB'
   'work_mem = 32MB' 'max_worker_processes = 16')
 [ -n "$plain" ] || conf+=("shared_preload_libraries = 'pg_strata'" 'strata.auto_populate = off' 'strata.memory_max = 1GB'
-  'strata.memory = 1GB' "strata.event_ring_path = '/strata-diff-$$'")
+  'strata.memory = 1GB')
 cluster_start "$work" "${conf[@]}"
 
 passed=0

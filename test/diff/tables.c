@@ -623,7 +623,10 @@ scenario_partitioned(Maker *m)
 	insert(m, 1, 4499);
 	db_do(m->c, "VACUUM (ANALYZE) %s", t->name);
 	for (int i = 0; m->store && i < 2; i++)
-		db_do(m->c, "SELECT strata.enable('%s_%d'), strata.populate('%s_%d')", t->name, i, t->name, i);
+	{
+		db_do(m->c, "SELECT strata.enable('%s_%d')", t->name, i);
+		db_do(m->c, "SELECT strata.populate('%s_%d')", t->name, i);
+	}
 	update(m, "id % 301 = 3");
 }
 
@@ -641,7 +644,10 @@ scenario_inherited(Maker *m)
 	db_do(m->c, "UPDATE %s_child SET id = id + 100000", t->name);
 	db_do(m->c, "VACUUM (ANALYZE) %s_child", t->name);
 	if (m->store)
-		db_do(m->c, "SELECT strata.enable('%s_child'), strata.populate('%s_child')", t->name, t->name);
+	{
+		db_do(m->c, "SELECT strata.enable('%s_child')", t->name);
+		db_do(m->c, "SELECT strata.populate('%s_child')", t->name);
+	}
 }
 
 /* Wide range of pages and several units: the only tables where units are skipped and shared out. */
