@@ -1,0 +1,106 @@
+# A physical standby answers from a column store of its own: populated from its own heap, fresh by the visibility map
+# that replay maintains, and kept honest by recovery conflicts.  Then it is promoted.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use StrataTest;
+
+my $primary = PostgreSQL::Test::Cluster->new('primary');
+$primary->init(allows_streaming => 1);
+configure($primary);
+$primary->start;
+$primary->safe_psql('postgres', 'CREATE EXTENSION pg_strata');
+fill($primary, 'items', 50000);
+$primary->safe_psql('postgres', "SELECT strata.enable('items')");
+populated($primary, 'items');
+$primary->backup('b');
+
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'b', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "max_standby_streaming_delay = -1\nhot_standby_feedback = off\n");
+$standby->start;
+
+sub catch_up { $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert')); }
+
+populated($standby, 'items');
+pass('the standby populates by itself');
+uses_store($standby, 'items', 'plans on the standby use it');
+is(same_answers($standby, 'items', 'on the standby'), same_answers($primary, 'items', 'on the primary'), 'primary and standby agree');
+
+# Writes of the primary.
+$primary->safe_psql('postgres', "UPDATE items SET val = val + 1, note = 'changed' WHERE id % 4000 = 9; DELETE FROM items WHERE id % 5000 = 3;
+	INSERT INTO items SELECT g, 1, 1, 1, '2021-01-01', 'new' FROM generate_series(60001, 60500) g");
+catch_up();
+is(same_answers($standby, 'items', 'after writes'), same_answers($primary, 'items', 'primary after writes'), 'writes arrive');
+
+# The visibility map's bits come back by replay, over rows that are new.
+$primary->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) items');
+$primary->safe_psql('postgres', "INSERT INTO items SELECT g, 2, 2, 2, '2021-02-02', 'again' FROM generate_series(70001, 70200) g");
+$primary->safe_psql('postgres', 'VACUUM (FREEZE) items');
+catch_up();
+is(same_answers($standby, 'items', 'after vacuum and reuse'), same_answers($primary, 'items', 'primary after vacuum'), 'reused space is seen');
+
+# populate() on the standby copies what is new.
+is($standby->safe_psql('postgres', "SELECT strata.populate('items', force => true) > 0"), 't', 'populate() works on a standby');
+uses_store($standby, 'items', 'plans use it');
+same_answers($standby, 'items', 'after populate()');
+
+# A snapshot of the standby, older than a delete whose vacuum must wait for it (no limit on the delay).
+my $old = $standby->background_psql('postgres');
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+my $sum = $old->query_safe('SELECT count(*), sum(val) FROM items');
+$primary->safe_psql('postgres', 'DELETE FROM items WHERE id BETWEEN 1000 AND 3000');
+catch_up();
+is($old->query_safe('SELECT count(*), sum(val) FROM items'), $sum, 'the old snapshot does not see the delete');
+$primary->safe_psql('postgres', 'VACUUM (FREEZE) items');
+is($old->query_safe('SELECT count(*), sum(val) FROM items'), $sum, 'nor what vacuum removed');
+isnt($standby->safe_psql('postgres', 'SELECT count(*), sum(val) FROM items'), $sum, 'a new snapshot sees it');
+$old->query_safe('COMMIT');
+catch_up();
+is(same_answers($standby, 'items', 'after the conflict'), same_answers($primary, 'items', 'primary'), 'primary and standby agree');
+
+# With no patience the old snapshot is cancelled; it never gets a wrong answer.
+$standby->append_conf('postgresql.conf', "max_standby_streaming_delay = 0\n");
+$standby->reload;
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+$sum = $old->query_safe('SELECT count(*), sum(val) FROM items');
+$primary->safe_psql('postgres', 'DELETE FROM items WHERE id BETWEEN 4000 AND 6000');
+$primary->safe_psql('postgres', 'VACUUM (FREEZE) items');
+catch_up();
+ok($standby->poll_query_until('postgres', "SELECT confl_snapshot > 0 FROM pg_stat_database_conflicts WHERE datname = 'postgres'"),
+	'replay conflicts with the old snapshot');
+$old->quit;
+same_answers($standby, 'items', 'after a cancel');
+
+# TRUNCATE and a rewrite come by replay too.
+$primary->safe_psql('postgres', "CREATE TABLE copied AS SELECT * FROM items");
+$primary->safe_psql('postgres', 'VACUUM copied');
+$primary->safe_psql('postgres', "SELECT strata.enable('copied')");
+catch_up();
+populated($standby, 'copied');
+pass('a table that the primary enables is populated on the standby');
+$primary->safe_psql('postgres', 'VACUUM FULL copied');
+catch_up();
+is(same_answers($standby, 'copied', 'after VACUUM FULL'), same_answers($primary, 'copied', 'primary'), 'rewritten');
+$primary->safe_psql('postgres', "TRUNCATE copied; INSERT INTO copied SELECT * FROM items WHERE id < 900");
+catch_up();
+is(same_answers($standby, 'copied', 'after TRUNCATE'), same_answers($primary, 'copied', 'primary'), 'truncated');
+
+# Promotion: the store that was populated in recovery goes on serving, now with its own writers.
+my $last = same_answers($primary, 'items', 'the last of the primary');
+$primary->stop;
+$standby->promote;
+is(same_answers($standby, 'items', 'after promotion'), $last, 'nothing changed');
+$standby->safe_psql('postgres', "UPDATE items SET val = 0 WHERE id % 3000 = 11; DELETE FROM items WHERE id % 3000 = 12");
+same_answers($standby, 'items', 'after writes of its own');
+$standby->safe_psql('postgres', 'VACUUM (FREEZE) items');
+$standby->safe_psql('postgres', "INSERT INTO items SELECT g, 3, 3, 3, '2021-03-03', 'own' FROM generate_series(80001, 80300) g");
+$standby->safe_psql('postgres', 'VACUUM items');
+same_answers($standby, 'items', 'after its own vacuum');
+$standby->safe_psql('postgres', "SELECT strata.populate('items')");
+uses_store($standby, 'items', 'plans use it');
+same_answers($standby, 'items', 'populated as a primary');
+$standby->stop;
+done_testing();
