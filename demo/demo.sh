@@ -29,7 +29,7 @@ finish() {
   [ -z "$writer" ] || kill "$writer" 2> /dev/null || true
   [ -z "$sidecar" ] || kill "$sidecar" 2> /dev/null || true
   [ -z "$sidecar" ] || wait "$sidecar" 2> /dev/null || true
-  [ -z "${PGHOST:-}" ] || (cd / && as_server pg_ctl -D "$work/cluster/data" -m fast -w stop) > /dev/null 2>&1 || true
+  [ -z "${PGHOST:-}" ] || cluster_stop "$work/cluster" || true
   rm -rf "$work"
   exit $status
 }
@@ -149,7 +149,7 @@ mkdir "$work/sidecar"
 cp sidecar/stratad "$work/sidecar/"
 [ "$(id -u)" != 0 ] || chown -R "$server_user" "$work/sidecar"
 touch "$work/stratad.log"
-as_server "$work/sidecar/stratad" --node "demo=host=$PGHOST port=$PGPORT user=postgres dbname=demo" --listen "127.0.0.1:$port" \
+server_exec "$work/sidecar/stratad" --node "demo=host=$PGHOST port=$PGPORT user=postgres dbname=demo" --listen "127.0.0.1:$port" \
   --ring "$(sql -c 'SELECT path FROM strata.ring_status()')" --token-file "$work/sidecar/token" >> "$work/stratad.log" 2>&1 &
 sidecar=$!
 base=http://127.0.0.1:$port

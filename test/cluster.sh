@@ -4,26 +4,30 @@
 # anyone else's as that user.  Nothing listens on TCP; the socket lies in the cluster's own directory.
 #
 #   cluster_start DIR [CONF_LINE...]   makes and starts a cluster; sets PGHOST, PGPORT, PGUSER
-#   cluster_stop DIR                   stops it at once
+#   cluster_stop DIR                   stops it
 #   as_server COMMAND...               runs a command as the server's user, with PATH and PG* set
+#   server_exec COMMAND... &           the same in the background, $! being the command
 
 pg_bindir=$("${PG_CONFIG:-pg_config}" --bindir)
 PATH=$pg_bindir:$PATH
 
 if [ "$(id -u)" = 0 ]; then server_user=postgres; else server_user=$(id -un); fi
 
-as_server() {
+# Takes the place of the calling shell: with &, $! is the command itself and can be killed.
+server_exec() {
   local env=(PATH="$PATH" LC_ALL=C.UTF-8)
   local name
   for name in PG_CONFIG PGHOST PGPORT PGUSER PGDATABASE; do
     [ -z "${!name:-}" ] || env+=("$name=${!name}")
   done
   if [ "$(id -u)" = 0 ]; then
-    setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --init-groups env HOME="${SERVER_HOME:-/tmp}" "${env[@]}" "$@"
+    exec setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --init-groups env HOME="${SERVER_HOME:-/tmp}" "${env[@]}" "$@"
   else
-    env "${env[@]}" "$@"
+    exec env "${env[@]}" "$@"
   fi
 }
+
+as_server() { (server_exec "$@"); }
 
 # A fresh directory that the server's user owns; TMPDIR may be one that only we can enter.
 server_tmpdir() {
@@ -51,6 +55,8 @@ cluster_start() {
   }
 }
 
+# An orderly stop, so that the event ring's segment goes too; at once if that takes too long.
 cluster_stop() {
-  [ ! -e "$1/data/postmaster.pid" ] || (cd / && as_server pg_ctl -D "$1/data" -m immediate -w stop) > /dev/null 2>&1
+  [ -e "$1/data/postmaster.pid" ] || return 0
+  (cd / && { as_server pg_ctl -D "$1/data" -m fast -w -t 30 stop || as_server pg_ctl -D "$1/data" -m immediate -w stop; }) > /dev/null 2>&1
 }
