@@ -39,8 +39,9 @@ level_name(int value)
 
 /*
  * A session that asks for a level the CPU lacks is told so.  From a configuration file, the command line or
- * ALTER ROLE and DATABASE such a value only caps: a cluster moved to another machine must still start, and
- * its users must still be able to connect.  The postmaster alone warns, lest every backend repeat it.
+ * what ALTER ROLE and DATABASE once stored such a value only caps: a cluster moved to another machine must
+ * still start, and its users must still be able to connect.  The postmaster alone warns, lest every backend
+ * repeat it.
  */
 static bool
 check_simd(int *newval, void **extra, GucSource source)
