@@ -30,6 +30,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "api/enabled.h"
 #include "api/workers.h"
@@ -280,8 +281,40 @@ strata_enabled_tables_changed(PG_FUNCTION_ARGS)
 
 /* ---- commands that want a database without connections ---- */
 
-/* The database that the statement needs for itself; InvalidOid for all other statements, and for users who
- * would be refused anyway. */
+/* CREATE DATABASE copies template1 unless told otherwise. */
+static const char *
+createdb_template(CreatedbStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach (lc, stmt->options)
+	{
+		DefElem *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "template") == 0 && option->arg)
+			return defGetString(option);
+	}
+	return "template1";
+}
+
+/* May the user copy (or more) the database?  Others will be refused, and need not disturb the worker. */
+static bool
+may_use_database(Oid database, bool copy)
+{
+	HeapTuple tuple;
+	bool template;
+
+	if (pg_database_ownercheck(database, GetUserId()))
+		return true;
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	template = ((Form_pg_database)GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+	return copy && template;
+}
+
+/* The database that the statement needs without connections; InvalidOid for all other statements. */
 static Oid
 database_wanted(Node *stmt)
 {
@@ -304,18 +337,13 @@ database_wanted(Node *stmt)
 					name = ((AlterDatabaseStmt *)stmt)->dbname;
 			break;
 		case T_CreatedbStmt:
-			foreach (lc, ((CreatedbStmt *)stmt)->options)
-				if (strcmp(lfirst_node(DefElem, lc)->defname, "template") == 0 &&
-					lfirst_node(DefElem, lc)->arg)
-					name = defGetString(lfirst_node(DefElem, lc));
+			name = createdb_template((CreatedbStmt *)stmt);
 			break;
 		default:
 			break;
 	}
-	if (!name)
-		return InvalidOid;
-	database = get_database_oid(name, true);
-	if (!OidIsValid(database) || database == MyDatabaseId || !pg_database_ownercheck(database, GetUserId()))
+	database = name ? get_database_oid(name, true) : InvalidOid;
+	if (!OidIsValid(database) || !may_use_database(database, IsA(stmt, CreatedbStmt)))
 		return InvalidOid;
 	return database;
 }

@@ -287,6 +287,7 @@ typedef struct Copy
 	bool announced; /* population_started was published */
 	bool copied;	/* the last call of copy_unit() did something */
 	bool no_memory;
+	bool hopeless;		   /* trying again soon would end the same way */
 	bool moved;			   /* the table changed under us: begin again */
 	const char *complaint; /* static text */
 	uint64 copied_blocks, blocks;
@@ -494,14 +495,18 @@ copy_note(Copy *c, StrataPopulateResult result, const StrataPopulateStats *stats
 		case STRATA_POPULATE_UNCHANGED:
 			c->copied_blocks += stats->copied_blocks;
 			break;
-		case STRATA_POPULATE_NO_MEMORY:
-			c->no_memory = true;
-			c->complaint = strata_populate_result_text(result);
-			break;
 		case STRATA_POPULATE_GONE:
 			c->moved = true;
 			break;
-		default:
+		case STRATA_POPULATE_NOTHING: /* until VACUUM */
+			c->complaint = strata_populate_result_text(result);
+			break;
+		case STRATA_POPULATE_NO_MEMORY:
+			c->no_memory = true;
+			/* FALLTHROUGH */
+		case STRATA_POPULATE_TOO_LARGE:
+		case STRATA_POPULATE_NO_LSN:
+			c->hopeless = true;
 			c->complaint = strata_populate_result_text(result);
 			break;
 	}
@@ -739,7 +744,7 @@ run_job(const StrataJob *job)
 	switch (result)
 	{
 		case COPY_DONE:
-			if (c->complaint && OidIsValid(c->job.relid))
+			if (c->hopeless && OidIsValid(c->job.relid))
 				pause_table(c->job.relid, false);
 			strata_job_end(job->id, STRATA_JOB_DONE, 0, c->complaint, c->no_memory);
 			break;
@@ -838,15 +843,15 @@ look_at_table(Relation rel, const StrataEnabled *row)
 		strata_store_set_status(row->relid, STRATA_TABLE_QUEUED, NULL);
 		stat.status = STRATA_TABLE_QUEUED;
 	}
-	if (!strata_auto_populate || strata_job_active(MyDatabaseId, row->relid, NULL) ||
-		is_paused(row->relid, false))
+	if (!strata_auto_populate || strata_job_active(MyDatabaseId, row->relid, NULL))
 		return;
 	if (stat.status == STRATA_TABLE_QUEUED)
 	{
 		add_auto_job(rel, row, STRATA_JOB_POPULATE, outdated);
 		return;
 	}
-	if (stat.evicted || (stat.status == STRATA_TABLE_OUT_OF_MEMORY && !memory_left(&stat)))
+	if (is_paused(row->relid, false) || stat.evicted ||
+		(stat.status == STRATA_TABLE_OUT_OF_MEMORY && !memory_left(&stat)))
 		return;
 	/* Once, not again and again, should a column never come. */
 	if ((outdated || !columns_complete(rel, &stat.config)) && !is_paused(row->relid, true))
