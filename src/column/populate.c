@@ -43,9 +43,13 @@
 /* Values of one unit; more stays in the heap. */
 #define POPULATE_MAX_BYTES ((Size)256 * 1024 * 1024)
 
-/* Segments of at least this size get a block of the region of their own; smaller ones lie behind the unit's
- * head, so that a small table does not take a page for every column. */
-#define POPULATE_OWN_BLOCK ((Size)64 * 1024)
+/*
+ * Segments of at least so many pages of the region, and so many bytes, get a block of their own; smaller ones
+ * lie behind the unit's head.  So a small table does not take a page for every column, and with large pages the
+ * unused end of each block stays a small part of it.
+ */
+#define POPULATE_OWN_PAGES 8
+#define POPULATE_OWN_BYTES ((Size)64 * 1024)
 
 /* What to do with an attribute when a tuple is walked. */
 typedef enum DeformAction
@@ -706,6 +710,7 @@ static Size
 populate_layout_head(const UnitBuild *b, char *base, UnitHead *h)
 {
 	Size used = 0;
+	Size own = Max(POPULATE_OWN_BYTES, POPULATE_OWN_PAGES * strata_region_round(1));
 	uint32 nwords = (b->nblocks + 63) / 64;
 
 	h->unit = populate_place(base, &used, sizeof(StrataUnit));
@@ -716,7 +721,7 @@ populate_layout_head(const UnitBuild *b, char *base, UnitHead *h)
 	h->copied = populate_place(base, &used, nwords * sizeof(uint64));
 	h->sticky = populate_place(base, &used, nwords * sizeof(uint64));
 	for (int c = 0; c < b->ncols; c++)
-		if (b->cols[c].segment->bytes < POPULATE_OWN_BLOCK)
+		if (b->cols[c].segment->bytes < own)
 			h->segments[c] = populate_place(base, &used, b->cols[c].segment->bytes);
 	return used;
 }
