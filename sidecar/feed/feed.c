@@ -196,6 +196,17 @@ feed_tick(lws_sorted_usec_list_t *timer)
 	feed_schedule(feed, pause);
 }
 
+void
+feed_catch_up(Feed *feed)
+{
+	int items = 0;
+
+	while (feed->ring && items < ITEMS_AT_ONCE && feed_item(feed))
+		items++;
+	if (items > 0)
+		ws_wake(feed->app->ws);
+}
+
 /* ---- where the ring is ---- */
 
 static void

@@ -40,6 +40,9 @@ extern void feed_stop(Feed *feed);
 extern FeedStatus feed_status(const Feed *feed);
 extern const char *feed_state_text(FeedState state);
 
+/* Reads what the ring has now, so that a seq that a client knows is known here, too. */
+extern void feed_catch_up(Feed *feed);
+
 /* PostgreSQL answers (again): ask it where its ring is, unless --ring said so. */
 extern void feed_postgres_up(void *feed);
 

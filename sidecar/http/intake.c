@@ -39,7 +39,8 @@ static HeaderState
 header_once(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size)
 {
 	out[0] = '\0';
-	if (lws_hdr_total_length(wsi, token) == 0 && lws_hdr_fragment_length(wsi, token, 0) == 0)
+	/* Not its length: a header can be there and be empty. */
+	if (!lws_hdr_simple_ptr(wsi, token))
 		return HEADER_ABSENT;
 	/* Two headers of one name are two fragments; joined they could look like one valid value. */
 	if (lws_hdr_fragment_length(wsi, token, 1) > 0 || lws_hdr_copy(wsi, out, (int)size, token) < 0)
@@ -98,7 +99,7 @@ intake_framing(Request *req)
 	char text[HEADER_LEN_MAX];
 	HeaderState state;
 
-	if (lws_hdr_total_length(req->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+	if (lws_hdr_simple_ptr(req->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING))
 	{
 		req->close_after = true;
 		reply_problem(req, STATUS_LENGTH_REQUIRED, "Send the body with Content-Length");

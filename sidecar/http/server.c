@@ -428,7 +428,7 @@ endpoint_open(App *app, Endpoint *endpoint, Buf *error)
 	info.retry_and_idle_policy = &ws_validity;
 	info.iface = listen->address;
 	info.port = listen->port;
-	info.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_VALIDATE_UTF8;
+	info.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
 	if (listen->kind == LISTEN_KIND_IPV4)
 		info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
 	if (listen->kind == LISTEN_KIND_IPV6)
@@ -469,7 +469,7 @@ server_start(App *app, Buf *error)
 
 	lws_set_log_level(LLL_ERR | LLL_WARN, log_libwebsockets);
 	info.port = CONTEXT_PORT_NO_LISTEN;
-	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
 	info.user = app;
 	info.timeout_secs = SILENCE_SECONDS;
 	info.max_http_header_data2 = HEADER_BYTES_MAX;

@@ -184,12 +184,12 @@ jsonw_uint(JsonWriter *json, uint64_t value)
 			   (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value));
 }
 
-/* The shortest of 15 and 17 digits that reads back as the same number. */
+/* As few digits as read back as the same number. */
 void
 jsonw_double(JsonWriter *json, double value)
 {
 	char digits[40];
-	int len;
+	int len = 0;
 
 	if (!isfinite(value))
 	{
@@ -197,10 +197,13 @@ jsonw_double(JsonWriter *json, double value)
 		return;
 	}
 	jsonw_separate(json);
-	len = snprintf(digits, sizeof(digits), "%.15g", value);
-	if (strtod(digits, NULL) != value)
-		len = snprintf(digits, sizeof(digits), "%.17g", value);
-	buf_append(json->out, digits, (size_t)len);
+	for (int precision = 15; precision <= 17; precision++)
+	{
+		len = snprintf(digits, sizeof(digits), "%.*g", precision, value);
+		if (strtod(digits, NULL) == value)
+			break;
+	}
+	buf_append(json->out, digits, (size_t) len);
 }
 
 void

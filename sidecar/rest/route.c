@@ -62,12 +62,16 @@ method_text(Method method)
 	return texts[method];
 }
 
-/* Matches a path; *arg and *arg_len tell what {…} stood for. */
+/*
+ * Matches a path; *arg and *arg_len tell what {…} stood for.  It may hold slashes: a table may be named so, and
+ * libwebsockets decodes %2F before we see it.  What follows the braces ends the path, so nothing is ambiguous.
+ */
 static bool
 pattern_matches(const char *pattern, const char *path, const char **arg, size_t *arg_len)
 {
 	const char *brace = strchr(pattern, '{');
 	size_t fixed = brace ? (size_t)(brace - pattern) : strlen(pattern);
+	size_t len = strlen(path);
 	const char *rest;
 
 	*arg = NULL;
@@ -77,9 +81,11 @@ pattern_matches(const char *pattern, const char *path, const char **arg, size_t 
 	if (!brace)
 		return path[fixed] == '\0';
 	rest = strchr(brace, '}') + 1;
+	if (len <= fixed + strlen(rest) || strcmp(path + len - strlen(rest), rest) != 0)
+		return false;
 	*arg = path + fixed;
-	*arg_len = strcspn(*arg, "/");
-	return *arg_len > 0 && strcmp(*arg + *arg_len, rest) == 0;
+	*arg_len = len - fixed - strlen(rest);
+	return rest[0] != '\0' || !memchr(*arg, '/', *arg_len);
 }
 
 RouteMatch

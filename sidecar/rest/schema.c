@@ -31,6 +31,12 @@ static const SchemaField fields[] = {
 
 #define FIELD_COUNT ((int)(sizeof(fields) / sizeof(fields[0])))
 
+static const char event_type_words[] =
+#define EVENT(code, NAME, name, topic, lane, text, fields) name "|"
+#include "abi/events.def"
+#undef EVENT
+	;
+
 static const SchemaField params[] = {
 #define PARAM(name, type, constraint, text) {"", name, type, false, constraint, text},
 #include "rest/params.def"

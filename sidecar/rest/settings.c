@@ -406,7 +406,7 @@ change_rows(Request *req, const PGresult *result)
 		row = setting_row(result, change->name);
 		if (row < 0)
 		{
-			reply_problem(req, STATUS_OBJECT_NOT_FOUND, "This server has no setting %s", change->name);
+			reply_problem(req, STATUS_UNKNOWN_PARAMETER, "This server has no setting %s", change->name);
 			return;
 		}
 		if (!check_value(value, result, row, change->value))

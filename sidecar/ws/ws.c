@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "event/history.h"
+#include "feed/feed.h"
 #include "http/intake.h"
 #include "json/parse.h"
 #include "json/write.h"
@@ -216,6 +217,8 @@ sub_place(WsClient *client, Subscription *sub)
 	uint64_t since = sub->since;
 	uint64_t oldest;
 
+	if (sub->has_since && since > history_last_seq(history))
+		feed_catch_up(client->hub->app->feed);
 	sub->start = history_next(history);
 	if (sub->has_since)
 	{
