@@ -34,13 +34,22 @@ typedef enum HeaderState
 	HEADER_BAD /* twice, or too long */
 } HeaderState;
 
+/* Also when it is empty, which its length does not tell. */
+static bool
+header_given(struct lws *wsi, enum lws_token_indexes token)
+{
+	char nothing[1];
+
+	return lws_hdr_total_length(wsi, token) > 0 ||
+		   lws_hdr_copy_fragment(wsi, nothing, sizeof(nothing), token, 0) >= 0;
+}
+
 /* Copies a header that may be given once. */
 static HeaderState
 header_once(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size)
 {
 	out[0] = '\0';
-	/* Not its length: a header can be there and be empty. */
-	if (!lws_hdr_simple_ptr(wsi, token))
+	if (!header_given(wsi, token))
 		return HEADER_ABSENT;
 	/* Two headers of one name are two fragments; joined they could look like one valid value. */
 	if (lws_hdr_fragment_length(wsi, token, 1) > 0 || lws_hdr_copy(wsi, out, (int)size, token) < 0)
@@ -99,13 +108,14 @@ intake_framing(Request *req)
 	char text[HEADER_LEN_MAX];
 	HeaderState state;
 
-	if (lws_hdr_simple_ptr(req->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING))
+	if (header_given(req->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING))
 	{
 		req->close_after = true;
 		reply_problem(req, STATUS_LENGTH_REQUIRED, "Send the body with Content-Length");
 		return false;
 	}
 	state = header_once(req->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text));
+	req->body_announced = state != HEADER_ABSENT && strcmp(text, "0") != 0;
 	if (state == HEADER_BAD || (state == HEADER_ONE && !guard_content_length(text, &req->content_length)))
 	{
 		req->close_after = true;
@@ -303,15 +313,14 @@ intake_waits_for_body(const Request *req)
 	return req->content_length > 0 && !req->close_after;
 }
 
-bool
+void
 intake_body(Request *req, const char *bytes, size_t len)
 {
-	if (req->close_after)
-		return true; /* answered already: what still comes is read and forgotten */
-	if ((int64_t)(req->body.len + len) > req->content_length)
-		return false;
-	buf_append(&req->body, bytes, len);
-	return true;
+	size_t room = (size_t)req->content_length - req->body.len;
+
+	/* Answered already: what still comes is read and forgotten. */
+	if (!req->close_after)
+		buf_append(&req->body, bytes, len < room ? len : room);
 }
 
 void

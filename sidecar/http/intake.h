@@ -15,8 +15,8 @@
  * body is in, or at once when the connection cannot go on.
  */
 extern Request *intake_headers(App *app, struct lws *wsi);
-/* A piece of the body.  False: more than Content-Length promised, close. */
-extern bool intake_body(Request *req, const char *bytes, size_t len);
+/* A piece of the body; what is more than Content-Length promised is forgotten. */
+extern void intake_body(Request *req, const char *bytes, size_t len);
 /* Headers and body are in: starts the handler, unless there is an answer already. */
 extern void intake_complete(Request *req);
 

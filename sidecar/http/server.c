@@ -11,6 +11,10 @@
  *   (5) BODY_COMPLETION can come twice, and answering before the body is in corrupts the connection: one
  *       `complete` and one `responded` flag a request, and no write before the body is read or given up.
  *   (6) Mounts are matched wrongly: there are none, everything is routed by rest/route.c.
+ *   (7) A pipelined request with a body: lws takes the bytes of its head for the body, and when bytes follow
+ * it loops for ever; and -1 from a body callback there frees the connection twice.  Such a request is
+ *       answered 400 and the connection closed from LWS_CALLBACK_HTTP, before lws looks for the body; and
+ *       body callbacks never return -1.
  */
 #include "http/server.h"
 
@@ -67,6 +71,11 @@ static const lws_retry_bo_t ws_validity = {
 	.secs_since_valid_ping = WS_PING_SECONDS,
 	.secs_since_valid_hangup = WS_HANGUP_SECONDS,
 };
+
+static int on_http_writeable(Session *session);
+
+/* Its address marks connections that had a request before. */
+static char connection_has_served;
 
 /* ---- requests ---- */
 
@@ -185,15 +194,44 @@ server_check_clients(App *app)
 	}
 }
 
+/*
+ * Guard (7): whether libwebsockets took the head of this request out of its own buffer, that is, whether it
+ * was pipelined.  There is no call that tells, but one that says whether any connection has bytes buffered.
+ * It cannot be this one when this is its first request; else it is taken for this one, which wrongs a client
+ * only while another one pipelines.
+ */
+static bool
+head_was_buffered(App *app, struct lws *wsi)
+{
+	return lws_get_opaque_user_data(wsi) && lws_service_adjust_timeout(app->lws, 1, 0) == 0;
+}
+
+static int
+refuse_pipelined_body(Session *session)
+{
+	Request *req = session->request;
+
+	reply_problem(req, STATUS_BAD_REQUEST,
+				  "A request with a body must wait for the answer to the one before it");
+	req->close_after = true;
+	req->complete = true;
+	on_http_writeable(session);
+	return 1;
+}
+
 static int
 on_http(App *app, struct lws *wsi, Session *session)
 {
 	session_drop_request(session);
 	session->request = intake_headers(app, wsi);
+	if (session->request->body_announced && head_was_buffered(app, wsi))
+		return refuse_pipelined_body(session);
 	if (session->request->responded && session->request->close_after)
 		lws_callback_on_writable(wsi);
 	else if (!intake_waits_for_body(session->request))
 		session_dispatch(session);
+	/* The session is made anew for every request; this stays with the connection. */
+	lws_set_opaque_user_data(wsi, &connection_has_served);
 	return 0;
 }
 
@@ -365,9 +403,8 @@ server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, v
 		case LWS_CALLBACK_HTTP:
 			return on_http(app, wsi, session);
 		case LWS_CALLBACK_HTTP_BODY:
-			if (session->request && !session->request->complete && len > 0 &&
-				!intake_body(session->request, in, len))
-				return -1;
+			if (session->request && !session->request->complete && len > 0)
+				intake_body(session->request, in, len);
 			return 0;
 		case LWS_CALLBACK_HTTP_BODY_COMPLETION:
 			if (session->request)

@@ -203,7 +203,7 @@ jsonw_double(JsonWriter *json, double value)
 		if (strtod(digits, NULL) == value)
 			break;
 	}
-	buf_append(json->out, digits, (size_t) len);
+	buf_append(json->out, digits, (size_t)len);
 }
 
 void

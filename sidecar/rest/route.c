@@ -63,8 +63,9 @@ method_text(Method method)
 }
 
 /*
- * Matches a path; *arg and *arg_len tell what {…} stood for.  It may hold slashes: a table may be named so, and
- * libwebsockets decodes %2F before we see it.  What follows the braces ends the path, so nothing is ambiguous.
+ * Matches a path; *arg and *arg_len tell what {…} stood for.  It may hold slashes: a table may be named so,
+ * and libwebsockets decodes %2F before we see it.  What follows the braces ends the path, so nothing is
+ * ambiguous.
  */
 static bool
 pattern_matches(const char *pattern, const char *path, const char **arg, size_t *arg_len)
