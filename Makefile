@@ -88,6 +88,10 @@ bench: ## column store against sequential scan and DuckDB, and what it costs wri
 	test/bench/columns.sh
 	test/bench/writers.sh
 
+fuzz: ## generated queries from a new seed (FUZZ_QUERIES=20000), then 5 minutes against writers; needs `make install`
+	PG_CONFIG='$(PG_CONFIG)' test/diff/run.sh --queries $${FUZZ_QUERIES:-20000} --seed $$(date +%s)
+	PG_CONFIG='$(PG_CONFIG)' test/diff/run.sh --concurrent 300 --seed $$(date +%s)
+
 docs: ## write the generated pages of docs/ anew
 	GENERATED=write test/run build docs
 
@@ -97,4 +101,4 @@ asan: ## unit tests and ring reader under ASan and UBSan; no server
 valgrind: ## unit tests under valgrind
 	$(MAKE) -C test/unit check VALGRIND=1
 
-.PHONY: sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo bench docs asan valgrind
+.PHONY: fuzz sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo bench docs asan valgrind

@@ -160,6 +160,8 @@ typedef struct Query
 extern void query_make(Query *q, uint64_t seed, uint64_t no);
 /* As above over one table only, without wrapping into PREPARE or a cursor. */
 extern void query_make_on(Query *q, uint64_t seed, uint64_t no, const Table *t);
+/* UPDATE, DELETE or SELECT FOR UPDATE of a table. */
+extern void query_make_change(Query *q, uint64_t seed, uint64_t no, const Table *t);
 extern void query_free(Query *q);
 
 /* ---- compare.c ---- */

@@ -69,6 +69,7 @@ mode_sql(const Options *o, long no, Buf *b)
 
 	buf_add(b, "%s; SET force_parallel_mode = %s", p < 30 ? parallel_on : parallel_off,
 			p < 5 ? "regress" : "off");
+	buf_add(b, "; SET work_mem = '%s'", rng_percent(&r, 10) ? "64kB" : "32MB");
 	if (o->store)
 	{
 		bool no_scan = rng_percent(&r, 4), no_aggregate = rng_percent(&r, 12);
@@ -230,7 +231,10 @@ ask_after_writing(const Options *o, long no, PGconn **off, PGconn **on, Count *n
 	do
 		t = &tables[rng_int(&r, ntables)];
 	while (t->rows > 30000 || t->no_ctid);
-	query_make_on(&q, o->seed, no, t);
+	if (rng_percent(&r, 25))
+		query_make_change(&q, o->seed, no, t);
+	else
+		query_make_on(&q, o->seed, no, t);
 	buf_add(&sql, "BEGIN; ");
 	for (int i = 0; i < 3; i++)
 	{

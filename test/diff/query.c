@@ -1403,6 +1403,47 @@ shape_union(Gen *g, Buf *b)
 	buf_add(b, "c.id %% %d = 1) u", 2 + below(g, 9));
 }
 
+/* A scan that is stopped early: how many rows came is defined, which ones is not. */
+static void
+shape_limit(Gen *g, Buf *b)
+{
+	buf_add(b, "SELECT count(*) FROM (SELECT ");
+	add_name(g, b, column(g, CLASSES_STORED, 0, 0));
+	from(g, b);
+	where(g, b, false);
+	buf_add(b, " LIMIT %d) s", below(g, 3000));
+}
+
+/* A scan or an aggregate that runs again with other parameters for each row outside. */
+static void
+shape_lateral(Gen *g, Buf *b)
+{
+	const Table *t = g->t, *o = other_table(g);
+
+	buf_add(b,
+			"SELECT a.id, l.* FROM (SELECT id FROM %s WHERE id %% %d = 1 AND id < 6000) a "
+			"LEFT JOIN LATERAL (SELECT ",
+			t->name, big(t) ? 499 : 97);
+	g->t = o;
+	g->alias = "c.";
+	if (chance(g, 60))
+	{
+		aggregate(g, b);
+		buf_add(b, " AS x, count(*) AS n FROM %s c WHERE c.id BETWEEN a.id AND a.id + %d", o->name,
+				below(g, 50));
+	}
+	else
+	{
+		select_item(g, b);
+		buf_add(b, " AS x FROM %s c WHERE c.id BETWEEN a.id AND a.id + %d", o->name, below(g, 5));
+	}
+	buf_add(b, " AND ");
+	condition(g, b, 1);
+	g->t = t;
+	g->alias = "";
+	buf_add(b, ") l ON true");
+}
+
 typedef struct Shape
 {
 	const char *name;
@@ -1416,7 +1457,8 @@ static const Shape shapes[] = {
 	{"group", 26, shape_group, true},		{"distinct", 4, shape_distinct, false},
 	{"window", 3, shape_window, false},		{"join", 6, shape_join, false},
 	{"subquery", 5, shape_subquery, false}, {"cte", 2, shape_cte, false},
-	{"union", 2, shape_union, false},
+	{"union", 2, shape_union, false},		{"limit", 2, shape_limit, false},
+	{"lateral", 3, shape_lateral, false},
 };
 
 static const Shape *
@@ -1537,6 +1579,47 @@ make(Query *q, uint64_t seed, uint64_t no, const Table *t, bool wrap)
 		free(g.param_type[i]);
 		free(g.param_value[i]);
 	}
+}
+
+/* A statement that changes rows, or locks them, and shows which. */
+void
+query_make_change(Query *q, uint64_t seed, uint64_t no, const Table *t)
+{
+	Gen g = {.rng = rng_make(seed ^ 0x63686e67, no), .q = q, .alias = "", .t = t};
+	Buf *b = &q->plain;
+
+	*q = (Query){.shape = "change", .of_place = true};
+	switch (below(&g, 4))
+	{
+		case 0:
+			table_update_sql(b, t, &g.rng, "");
+			break;
+		case 1:
+			buf_add(b, "DELETE FROM %s WHERE ", t->name);
+			break;
+		case 2:
+			buf_add(b, "DELETE FROM %s USING %s c WHERE %s.id = c.id AND ", t->name, other_table(&g)->name,
+					t->name);
+			break;
+		default:
+			buf_add(b, "SELECT * FROM %s WHERE ", t->name);
+	}
+	if (b->text[0] == 'D')
+	{
+		Buf name = {0};
+
+		buf_add(&name, "%s.", t->name);
+		g.alias = name.text;
+		condition(&g, b, 2);
+		buf_add(b, " RETURNING %s.*", t->name);
+		buf_free(&name);
+	}
+	else
+	{
+		condition(&g, b, 2);
+		buf_add(b, "%s", b->text[0] == 'U' ? " RETURNING *" : chance(&g, 50) ? " FOR UPDATE" : " FOR SHARE");
+	}
+	buf_add(&q->sql, "%s", b->text);
 }
 
 void

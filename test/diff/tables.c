@@ -650,6 +650,49 @@ scenario_inherited(Maker *m)
 	}
 }
 
+/* Behind a view that lets through two rows of three, and whose condition must see a row before any other
+ * does: a security barrier, or a policy that binds the view's owner. */
+static void
+behind_view(Maker *m, bool policy)
+{
+	Table *t = m->t;
+	char *view = t->name;
+	Buf base = {0};
+
+	buf_add(&base, "%s_base", view);
+	t->name = base.text;
+	start(m, 14, 4000);
+	vacuum(m, "(ANALYZE)");
+	enable(m, "NULL");
+	update(m, "id % 301 = 3");
+	if (policy)
+	{
+		db_do(m->c,
+			  "DO $$ BEGIN CREATE ROLE diff_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$; "
+			  "ALTER TABLE %s ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON %s USING (id %% 3 <> 1); "
+			  "GRANT SELECT ON %s TO diff_reader; CREATE VIEW %s AS SELECT * FROM %s; "
+			  "ALTER VIEW %s OWNER TO diff_reader",
+			  t->name, t->name, t->name, view, t->name, view);
+	}
+	else
+		db_do(m->c, "CREATE VIEW %s WITH (security_barrier) AS SELECT * FROM %s WHERE id %% 3 <> 1", view,
+			  t->name);
+	t->name = view;
+	t->no_ctid = true;
+}
+
+static void
+scenario_barrier(Maker *m)
+{
+	behind_view(m, false);
+}
+
+static void
+scenario_policy(Maker *m)
+{
+	behind_view(m, true);
+}
+
 /* Wide range of pages and several units: the only tables where units are skipped and shared out. */
 static const char *const many_columns[] = {"i4_few", "i4_runs", "i4_order", "i8_steps",	  "n_money", "n_rate",
 										   "t_few",	 "d",		"b",		"f8_eighths", "i2_few",	 "c1"};
@@ -731,6 +774,8 @@ static const Scenario scenarios[] = {
 	{"evicted", scenario_evicted},
 	{"partitioned", scenario_partitioned},
 	{"inherited", scenario_inherited},
+	{"barrier", scenario_barrier},
+	{"policy", scenario_policy},
 	{"unit_edge", scenario_unit_edge},
 	{"unit_edge", scenario_unit_edge},
 	{"unit_edge", scenario_unit_edge},
