@@ -474,6 +474,37 @@ find_groups_by_code(StrataAggState *agg, unsigned n)
 	scan->counts.vector_values += n;
 }
 
+/*
+ * Few groups: a mask for each, and each aggregate by kernels.  Adding row by row costs some 2.5 ns a row and
+ * aggregate, mostly the wait for the same accumulator's last sum; a kernel over a mask 0.15 ns a row and group.
+ */
+#define MAX_MASKED_GROUPS 8
+
+static void
+feed_by_masks(StrataAggState *agg, unsigned n)
+{
+	StrataScanState *scan = agg->scan;
+	uint32			 by_row[STRATA_VECTOR];
+	uint64			 masks[MAX_MASKED_GROUPS][BATCH_WORDS] = {{0}};
+
+	memset(by_row, 0xff, scan->n * sizeof(uint32)); /* STRATA_NO_GROUP */
+	for (unsigned r = 0; r < n; r++)
+		by_row[agg->rows[r]] = agg->gids[r];
+	for (uint32 g = 0; g < agg->groups.ngroups; g++)
+		strata_kernels->cmp_u32(by_row, scan->n, STRATA_EQ, g, masks[g]);
+	for (int i = 0; i < agg->naggs; i++)
+	{
+		if (agg->aggs[i].is_text)
+			strata_accum_grouped(scan, &agg->aggs[i], agg->groups.base, agg->groups.stride,
+								 agg->groups.accum_offset + i * sizeof(StrataAccum), agg->rows, agg->gids, n,
+								 agg->groups.cxt);
+		else
+			for (uint32 g = 0; g < agg->groups.ngroups; g++)
+				strata_accum_vector(scan, &agg->aggs[i], &strata_group_accums(&agg->groups, g)[i], masks[g],
+									agg->groups.cxt);
+	}
+}
+
 /* The batch's rows into the accumulators.  False: irregular, nothing was added. */
 static bool
 feed_vector(StrataAggState *agg)
@@ -499,10 +530,13 @@ feed_vector(StrataAggState *agg)
 		find_groups_by_code(agg, n);
 	else if (!find_groups_by_hash(agg, scan->mask, n))
 		return false;
-	for (int i = 0; i < agg->naggs; i++)
-		strata_accum_grouped(scan, &agg->aggs[i], agg->groups.base, agg->groups.stride,
-							 agg->groups.accum_offset + i * sizeof(StrataAccum), agg->rows, agg->gids, n,
-							 agg->groups.cxt);
+	if (agg->groups.ngroups <= MAX_MASKED_GROUPS)
+		feed_by_masks(agg, n);
+	else
+		for (int i = 0; i < agg->naggs; i++)
+			strata_accum_grouped(scan, &agg->aggs[i], agg->groups.base, agg->groups.stride,
+								 agg->groups.accum_offset + i * sizeof(StrataAccum), agg->rows, agg->gids, n,
+								 agg->groups.cxt);
 	return true;
 }
 
