@@ -63,28 +63,31 @@ check_owner(Oid relid)
 static Relation
 open_owned(Oid relid, LOCKMODE lockmode)
 {
+	char *name = get_rel_name(relid);
 	Relation rel;
 
 	check_owner(relid);
 	rel = try_relation_open(relid, lockmode);
-	if (!rel)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relid)));
-	check_owner(relid); /* the owner may have changed while we waited */
+	if (!rel) /* dropped while we waited */
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"%s\" does not exist", name)));
+	check_owner(relid); /* the owner may have changed as well */
 	return rel;
 }
 
 static void
 check_storable(Relation rel)
 {
-	int			sqlstate;
+	int sqlstate;
 	const char *why = strata_store_check_relation(rel, &sqlstate);
 
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("cannot put \"%s\" into the column store: it is partitioned, so it has no rows of its own",
-							   RelationGetRelationName(rel)),
-						errhint("Enable its partitions one by one.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg(
+				 "cannot put \"%s\" into the column store: it is partitioned, so it has no rows of its own",
+				 RelationGetRelationName(rel)),
+			 errhint("Enable its partitions one by one.")));
 	if (why)
 		ereport(ERROR, (errcode(sqlstate), errmsg("cannot put \"%s\" into the column store: %s",
 												  RelationGetRelationName(rel), why)));

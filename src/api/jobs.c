@@ -153,6 +153,8 @@ strata_job_progress(int64 id, StrataJobPhase phase, int64 done, int64 total)
 			job->locked_since = GetCurrentTimestamp();
 		else if (phase != STRATA_PHASE_LOCK && done > job->done)
 			job->locked_since = 0;
+		if (phase == STRATA_PHASE_VACUUM)
+			job->vacuum = false; /* once; not again when it is cut short and the job goes on later */
 		job->phase = phase;
 		job->done = done;
 		job->total = total;

@@ -26,6 +26,8 @@
 #include "storage/bufmgr.h"
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -394,6 +396,26 @@ vacuum_helps(Relation rel, bool force)
 		   (blocks - visible) > (uint64)blocks * VACUUM_PERCENT / 100;
 }
 
+/* Is vacuum_table() running (or did an error end it)? */
+static bool vacuuming = false;
+
+/*
+ * Lets a session that waits for our lock cancel us after deadlock_timeout, as it would autovacuum: that flag
+ * is how the lock manager knows whom it may.  Not set while copying, where a unit is soon over anyway.
+ */
+static void
+set_vacuuming(bool on)
+{
+	vacuuming = on;
+	LWLockAcquire(ProcArrayLock, LW_EXCLUSIVE);
+	if (on)
+		MyProc->statusFlags |= PROC_IS_AUTOVACUUM;
+	else
+		MyProc->statusFlags &= ~PROC_IS_AUTOVACUUM;
+	ProcGlobal->statusFlags[MyProc->pgxactoff] = MyProc->statusFlags;
+	LWLockRelease(ProcArrayLock);
+}
+
 /*
  * VACUUM as a session would run it, but skipped when the table is locked.  Index cleanup is forced, since the
  * dead line pointers that skipping it leaves keep their blocks from becoming all-visible; nothing is cut off
@@ -419,9 +441,11 @@ vacuum_table(Oid relid)
 	old = MemoryContextSwitchTo(worker_context);
 	rels = list_make1(makeVacuumRelation(NULL, relid, NIL));
 	MemoryContextSwitchTo(old);
+	set_vacuuming(true);
 	StartTransactionCommand();
 	vacuum(rels, &params, NULL, true);
 	CommitTransactionCommand();
+	set_vacuuming(false);
 	MemoryContextSwitchTo(worker_context);
 	PortalContext = NULL;
 }
@@ -632,6 +656,12 @@ job_failed(Copy *c, ErrorData *error)
 		strata_job_requeue(id, 0);
 		return;
 	}
+	/* Somebody wanted the table that was being vacuumed; without VACUUM then. */
+	if (cancelled && vacuuming && !strata_job_cancelled(id))
+	{
+		strata_job_requeue(id, LOCK_RETRY_MS);
+		return;
+	}
 	/* A standby cancelled us to let the replay of VACUUM or DROP pass. */
 	if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
 	{
@@ -738,6 +768,8 @@ run_job(const StrataJob *job)
 		PortalContext = NULL;
 		QueryCancelPending = false;
 		job_failed(c, error);
+		if (vacuuming)
+			set_vacuuming(false);
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
