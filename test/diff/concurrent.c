@@ -3,8 +3,9 @@
  *
  * A checker opens a REPEATABLE READ transaction, asks a query with the store off, then with it on: one
  * snapshot, so whatever writers, vacuum, population and eviction do in between, both answers must be the
- * same.  Some checkers write first, to see their own changes.  Each role is a process with its own
- * connection; the checkers' exit codes carry the result.
+ * same.  Some checkers write first, to see their own changes.  With a standby the checkers ask there, beside
+ * a keeper that populates and evicts there, while the writers' changes arrive by replay.  Each role is a
+ * process with its own connection; the checkers' files carry the result.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,16 +26,18 @@ typedef struct Role
 	int number;
 	time_t until;
 	bool store;
+	bool standby; /* conninfo is a standby's: read only, and no SERIALIZABLE */
 } Role;
 
+/* Mostly a small one, for many rounds; now and then one of several units. */
 static const Table *
-small_table(Rng *r)
+some_table(Rng *r)
 {
 	const Table *t;
 
 	do
 		t = &tables[rng_int(r, ntables)];
-	while (t->rows > 30000 || t->no_ctid);
+	while (t->no_ctid || (t->rows > 30000 && !rng_percent(r, 10)));
 	return t;
 }
 
@@ -86,6 +89,26 @@ write_sql(Buf *b, const Table *t, Rng *r)
 	}
 }
 
+static void
+keep_sql(Buf *b, const Table *t, Rng *r)
+{
+	int what = rng_int(r, 10);
+
+	if (what < 7)
+		buf_add(b, "SELECT strata.populate('%s', force => %s)", t->name, what < 4 ? "true" : "false");
+	else
+		buf_add(b, "SELECT strata.%s('%s')", what < 9 ? "compact" : "evict", t->name);
+}
+
+static void
+vacuum_sql(Buf *b, const Table *t, Rng *r)
+{
+	static const char *const options[] = {"", "(INDEX_CLEANUP ON)", "(INDEX_CLEANUP ON)", "(FREEZE)"};
+
+	buf_add(b, "VACUUM %s %s", rng_percent(r, 4) ? "(FULL)" : options[rng_int(r, lengthof(options))],
+			t->name);
+}
+
 static int
 run_writer(const Role *role)
 {
@@ -95,11 +118,17 @@ run_writer(const Role *role)
 	db_do(c, "SET client_min_messages = error; SET deadlock_timeout = '100ms'; SET lock_timeout = '2s'");
 	while (time(NULL) < role->until)
 	{
-		const Table *t = small_table(&r);
+		const Table *t = some_table(&r);
 		Buf b = {0};
 		int what = rng_int(&r, 100);
 
-		if (what < 70)
+		if (role->standby || (role->store && what >= 84))
+			keep_sql(&b, t, &r);
+		else if (what < 2)
+			buf_add(&b, "BEGIN; TRUNCATE %s; %s", t->name, rng_percent(&r, 20) ? "COMMIT" : "ROLLBACK");
+		else if (what < 14)
+			vacuum_sql(&b, t, &r);
+		else
 		{
 			buf_add(&b, "BEGIN; ");
 			for (int i = rng_int(&r, 3); i >= 0; i--)
@@ -109,22 +138,6 @@ run_writer(const Role *role)
 			}
 			buf_add(&b, rng_percent(&r, 80) ? "COMMIT" : "ROLLBACK");
 		}
-		else if (what < 82)
-			buf_add(&b, "VACUUM %s %s",
-					rng_percent(&r, 50)	  ? "(INDEX_CLEANUP ON)"
-					: rng_percent(&r, 50) ? "(FREEZE)"
-										  : "",
-					t->name);
-		else if (!role->store || what >= 98)
-			buf_add(&b, "BEGIN; TRUNCATE %s; INSERT INTO %s SELECT * FROM %s WHERE false; %s", t->name,
-					t->name, t->name, rng_percent(&r, 20) ? "COMMIT" : "ROLLBACK");
-		else if (what < 93)
-			buf_add(&b, "SELECT strata.populate('%s', force => %s)", t->name,
-					rng_percent(&r, 50) ? "true" : "false");
-		else if (what < 96)
-			buf_add(&b, "SELECT strata.compact('%s')", t->name);
-		else
-			buf_add(&b, "SELECT strata.evict('%s')", t->name);
 		if (!try(c, b.text))
 			try(c, "ROLLBACK");
 		buf_free(&b);
@@ -184,12 +197,92 @@ uses_store(PGconn *c, const Query *q)
 	return ours;
 }
 
+/* Changes of the checker's own, some of them taken back.  False: it met a conflict, and has to start again.
+ */
+static bool
+write_first(PGconn *c, const Table *t, Rng *r, Buf *own)
+{
+	write_sql(own, t, r);
+	if (rng_percent(r, 30))
+	{
+		buf_add(own, "; SAVEPOINT s; ");
+		write_sql(own, t, r);
+		buf_add(own, "; ROLLBACK TO s");
+	}
+	return try(c, own->text);
+}
+
+/* Conflicts of transactions and locks not had say nothing about answers. */
+static bool
+is_conflict(const Answer *a)
+{
+	return strncmp(a->sqlstate, "40", 2) == 0 || strcmp(a->sqlstate, "55P03") == 0;
+}
+
+typedef struct Tally
+{
+	long asked, failed, ours;
+} Tally;
+
+/* One transaction of a checker.  False when the server is gone. */
+static bool
+check(PGconn *c, const Role *role, uint64_t no, Rng *r, Tally *n)
+{
+	const Table *t = some_table(r);
+	Query q;
+	Answer a = {0}, b = {0};
+	Buf why = {0}, own = {0};
+
+	query_make_on(&q, role->seed, no, t);
+	db_do(c, "BEGIN ISOLATION LEVEL %s",
+		  role->standby || rng_percent(r, 85) ? "REPEATABLE READ" : "SERIALIZABLE");
+	/* TRUNCATE is not MVCC: it may only come before the snapshot or after the transaction */
+	lock_tables(c);
+	if (role->standby || !rng_percent(r, 25) || write_first(c, t, r, &own))
+	{
+		set_store(c, role, false, r);
+		ask(c, &q, &a);
+		/* a moment for the writers; the snapshot stays */
+		if (rng_percent(r, 50))
+			usleep(rng_int(r, 30000)); /* not to poll anything: to let writers in */
+		set_store(c, role, true, r);
+		ask(c, &q, &b);
+		if (PQstatus(c) != CONNECTION_OK)
+		{
+			printf("not ok: the server went away, query %llu\nsql: %s\n", (unsigned long long)no, q.sql.text);
+			return false;
+		}
+		if (!is_conflict(&a) && !is_conflict(&b))
+		{
+			if (!answers_equal(&a, &b, q.ordered, &why) && ++n->failed <= 5)
+				printf("not ok: concurrent, seed %llu, query %llu, table %s\nsql: %s\nown writes: %s\n%s",
+					   (unsigned long long)role->seed, (unsigned long long)no, t->name, q.sql.text,
+					   buf_text(&own), buf_text(&why));
+			if (++n->asked % 16 == 0)
+				n->ours += uses_store(c, &q) ? 16 : 0;
+		}
+	}
+	db_do(c, "ROLLBACK");
+	answer_free(&a);
+	answer_free(&b);
+	query_free(&q);
+	buf_free(&why);
+	buf_free(&own);
+	return true;
+}
+
+static void
+tally_name(char *name, size_t size, int number)
+{
+	snprintf(name, size, "checker.%d", number);
+}
+
 static int
 run_checker(const Role *role)
 {
 	PGconn *c = db_connect(role->conninfo);
 	Rng r = rng_make(role->seed, 2000 + role->number);
-	long asked = 0, failed = 0, ours = 0;
+	Tally n = {0};
 	FILE *result;
 	char name[64];
 
@@ -197,92 +290,54 @@ run_checker(const Role *role)
 		  "SET client_min_messages = error; SET statement_timeout = '60s'; SET deadlock_timeout = '100ms'; "
 		  "SET jit = off; SET max_parallel_workers_per_gather = 0; SET lock_timeout = '10s'");
 	for (uint64_t no = (uint64_t)role->number << 32; time(NULL) < role->until; no++)
-	{
-		const Table *t = small_table(&r);
-		Query q;
-		Answer a, b;
-		Buf why = {0}, own = {0};
-
-		query_make_on(&q, role->seed, no, t);
-		db_do(c, "BEGIN ISOLATION LEVEL %s", rng_percent(&r, 85) ? "REPEATABLE READ" : "SERIALIZABLE");
-		/* TRUNCATE is not MVCC: it may only come before the snapshot or after the transaction */
-		lock_tables(c);
-		if (rng_percent(&r, 25))
-		{
-			write_sql(&own, t, &r);
-			if (rng_percent(&r, 30))
-			{
-				buf_add(&own, "; SAVEPOINT s; ");
-				write_sql(&own, t, &r);
-				buf_add(&own, "; ROLLBACK TO s");
-			}
-			if (!try(c, own.text))
-			{
-				db_do(c, "ROLLBACK");
-				query_free(&q);
-				buf_free(&own);
-				continue;
-			}
-		}
-		set_store(c, role, false, &r);
-		ask(c, &q, &a);
-		/* a moment for the writers; the snapshot stays */
-		if (rng_percent(&r, 50))
-			usleep(rng_int(&r, 30000)); /* not to poll anything: to let writers in */
-		set_store(c, role, true, &r);
-		ask(c, &q, &b);
-		if (PQstatus(c) != CONNECTION_OK)
-		{
-			printf("not ok: the server went away, query %llu\nsql: %s\n", (unsigned long long)no, q.sql.text);
+		if (!check(c, role, no, &r, &n))
 			return 1;
-		}
-		/* a serializable checker may be the victim at any statement */
-		if (strncmp(a.sqlstate, "40", 2) != 0 && strncmp(b.sqlstate, "40", 2) != 0 &&
-			strncmp(a.sqlstate, "55P03", 5) != 0 && strncmp(b.sqlstate, "55P03", 5) != 0)
-		{
-			asked++;
-			if (!answers_equal(&a, &b, q.ordered, &why))
-			{
-				if (++failed <= 5)
-					printf("not ok: concurrent, seed %llu, query %llu, table %s\nsql: %s\nown writes: %s\n%s",
-						   (unsigned long long)role->seed, (unsigned long long)no, t->name, q.sql.text,
-						   buf_text(&own), buf_text(&why));
-			}
-			if (asked % 16 == 0)
-				ours += uses_store(c, &q) ? 16 : 0;
-		}
-		db_do(c, "ROLLBACK");
-		answer_free(&a);
-		answer_free(&b);
-		query_free(&q);
-		buf_free(&why);
-		buf_free(&own);
-	}
 	PQfinish(c);
-	snprintf(name, sizeof(name), "checker.%d", role->number);
+	tally_name(name, sizeof(name), role->number);
 	result = fopen(name, "w");
 	if (!result)
 		return 1;
-	fprintf(result, "%ld %ld %ld\n", asked, failed, ours);
+	fprintf(result, "%ld %ld %ld\n", n.asked, n.failed, n.ours);
 	fclose(result);
-	return failed ? 1 : 0;
+	return n.failed ? 1 : 0;
+}
+
+/* Waits until the standby has what the primary has, and populates there. */
+static void
+prepare_standby(PGconn *primary, const char *conninfo, bool store)
+{
+	char *lsn = db_value(primary, "SELECT pg_current_wal_insert_lsn()");
+	PGconn *c = db_connect(conninfo);
+
+	while (db_long(c, "SELECT (pg_last_wal_replay_lsn() >= '%s')::int", lsn) == 0)
+		usleep(50000); /* poll */
+	if (store)
+		db_do(c, "SELECT strata.populate(relid) FROM strata.enabled_tables");
+	PQfinish(c);
+	free(lsn);
 }
 
 int
-concurrent_run(const char *conninfo, uint64_t seed, int seconds, bool store)
+concurrent_run(const char *conninfo, const char *standby, uint64_t seed, int seconds, bool store)
 {
 	PGconn *c = db_connect(conninfo);
-	pid_t pids[CHECKERS + WRITERS];
-	long asked = 0, failed = 0, ours = 0, broken = 0;
+	/* the last is the standby's keeper */
+	int nroles = CHECKERS + WRITERS + (standby && store ? 1 : 0);
+	pid_t pids[CHECKERS + WRITERS + 1];
+	Tally n = {0};
+	long broken = 0;
 
 	db_do(c, "SET statement_timeout = '60s'");
 	db_do(c, "CREATE COLLATION IF NOT EXISTS loose (provider = icu, locale = 'und-u-ks-level2', "
 			 "deterministic = false)");
 	tables_make(c, seed, 9, store);
+	if (standby)
+		prepare_standby(c, standby, store);
 	PQfinish(c);
-	for (int i = 0; i < CHECKERS + WRITERS; i++)
+	for (int i = 0; i < nroles; i++)
 	{
-		Role role = {conninfo, seed, i, time(NULL) + seconds, store};
+		bool there = standby && (i < CHECKERS || i == CHECKERS + WRITERS);
+		Role role = {there ? standby : conninfo, seed, i, time(NULL) + seconds, store, there};
 
 		fflush(stdout);
 		pids[i] = fork();
@@ -290,28 +345,27 @@ concurrent_run(const char *conninfo, uint64_t seed, int seconds, bool store)
 		if (pids[i] == 0)
 			exit(i < CHECKERS ? run_checker(&role) : run_writer(&role));
 	}
-	for (int i = 0; i < CHECKERS + WRITERS; i++)
+	for (int i = 0; i < nroles; i++)
 	{
 		int status;
 		char name[64];
 		FILE *f;
-		long one[3];
+		Tally one;
 
 		waitpid(pids[i], &status, 0);
-		snprintf(name, sizeof(name), "checker.%d", i);
+		tally_name(name, sizeof(name), i);
 		if (i < CHECKERS && (f = fopen(name, "r")) != NULL)
 		{
-			if (fscanf(f, "%ld %ld %ld", &one[0], &one[1], &one[2]) == 3)
-				asked += one[0], failed += one[1], ours += one[2];
+			if (fscanf(f, "%ld %ld %ld", &one.asked, &one.failed, &one.ours) == 3)
+				n.asked += one.asked, n.failed += one.failed, n.ours += one.ours;
 			fclose(f);
 			unlink(name);
 		}
 		else if (i < CHECKERS || status != 0)
 			broken++;
 	}
-	printf("# concurrent: %d checkers, %d writers, %d s; about %ld plans through the column store\n",
-		   CHECKERS, WRITERS, seconds, ours);
-	failed += broken;
-	printf("%ld passed, %ld failed\n", asked > failed ? asked - failed : 0, failed);
-	return (int)failed;
+	printf("# %d checkers%s, %d writers, %d s; about %ld plans through the column store\n", CHECKERS,
+		   standby ? " on a standby" : "", WRITERS, seconds, n.ours);
+	printf("%ld passed, %ld failed\n", n.asked - n.failed, n.failed + broken);
+	return (int)(n.failed + broken);
 }

@@ -181,7 +181,8 @@ extern bool answers_equal(const Answer *off, const Answer *on, bool ordered, Buf
 
 /* ---- concurrent.c ---- */
 
-/* Writers against checkers for so many seconds; returns the number of differences. */
-extern int concurrent_run(const char *conninfo, uint64_t seed, int seconds, bool store);
+/* Writers against checkers for so many seconds; returns the number of differences.  With the conninfo of a
+ * standby (else NULL) the checkers ask there. */
+extern int concurrent_run(const char *conninfo, const char *standby, uint64_t seed, int seconds, bool store);
 
 #endif

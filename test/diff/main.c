@@ -19,6 +19,7 @@
 typedef struct Options
 {
 	const char *conninfo;
+	const char *standby;
 	uint64_t seed;
 	long queries;
 	int tables;
@@ -363,9 +364,10 @@ self_test(const Options *o)
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: diff --conninfo CONNINFO [--seed N] [--queries N] [--tables N] [--from N] "
-					"[--only N] [--plain]\n"
-					"            [--self-test] [--concurrent SECONDS] [--min-share PERCENT]\n");
+	fprintf(stderr,
+			"usage: diff --conninfo CONNINFO [--seed N] [--queries N] [--tables N] [--from N] "
+			"[--only N] [--plain]\n"
+			"            [--self-test] [--concurrent SECONDS [--standby CONNINFO]] [--min-share PERCENT]\n");
 	exit(2);
 }
 
@@ -383,6 +385,7 @@ parse(int argc, char **argv)
 		{"self-test", no_argument, NULL, 'f'},
 		{"concurrent", required_argument, NULL, 'n'},
 		{"min-share", required_argument, NULL, 'm'},
+		{"standby", required_argument, NULL, 'y'},
 		{0},
 	};
 	Options o = {.conninfo = "", .seed = 1, .queries = 3000, .only = -1, .store = true};
@@ -408,6 +411,9 @@ parse(int argc, char **argv)
 				break;
 			case 'r':
 				o.from = atol(optarg);
+				break;
+			case 'y':
+				o.standby = optarg;
 				break;
 			case 'p':
 				o.store = false;
@@ -442,7 +448,7 @@ main(int argc, char **argv)
 	printf("# seed %llu\n", (unsigned long long)o.seed);
 	if (o.concurrent)
 	{
-		int bad = concurrent_run(o.conninfo, o.seed, o.concurrent, o.store);
+		int bad = concurrent_run(o.conninfo, o.standby, o.seed, o.concurrent, o.store);
 
 		return bad ? 1 : 0;
 	}

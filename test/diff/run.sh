@@ -6,10 +6,12 @@
 #   --only N                          one query, with its EXPLAIN ANALYZE
 #   --from N                          starts with that query
 #   --concurrent SECONDS              checkers against writers
+#   --standby                         with --concurrent: the checkers ask on a streaming standby
 #   --self-test                       the comparison finds nothing in copies, and finds what was changed
 #   --plain                           without the extension: the generator against PostgreSQL itself
 #
-# Without options: the self-test, 3000 queries, and 20 s of checkers against writers.  DIFF_SEED sets the seed.
+# Without options: the self-test, 3000 queries, and checkers against writers, 20 s on the same server and 15 s on a
+# standby.  DIFF_SEED sets the seed.
 set -euo pipefail
 export PG_CONFIG=${PG_CONFIG:-pg_config}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,6 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(server_tmpdir strata-diff)
 finish() {
   local status=$?
+  cluster_stop "$work/standby" || true
   cluster_stop "$work" || true
   [ -n "${KEEP:-}" ] && echo "# left behind: $work" || rm -rf "$work"
   exit $status
@@ -27,13 +30,31 @@ trap 'exit 130' INT TERM
 ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Wno-missing-field-initializers -I"$("$PG_CONFIG" --includedir)" \
   -o "$work/diff" "$here"/*.c -L"$("$PG_CONFIG" --libdir)" -lpq
 
-plain=
-for arg; do [ "$arg" != --plain ] || plain=--plain; done
+plain= standby= options=()
+for arg; do
+  case $arg in
+    --plain) plain=--plain ;;
+    --standby) standby=1 ;;
+    *) options+=("$arg") ;;
+  esac
+done
 conf=('fsync = off' 'full_page_writes = off' 'autovacuum = off' 'max_wal_size = 4GB' 'shared_buffers = 512MB'
   'work_mem = 32MB' 'max_worker_processes = 16')
 [ -n "$plain" ] || conf+=("shared_preload_libraries = 'pg_strata'" 'strata.auto_populate = off' 'strata.memory_max = 1GB'
   'strata.memory = 1GB')
 cluster_start "$work" "${conf[@]}"
+
+start_standby() {
+  mkdir "$work/standby"
+  [ "$(id -u)" != 0 ] || chown "$server_user" "$work/standby"
+  as_server pg_basebackup -D "$work/standby/data" -c fast -R > "$work/standby.log"
+  printf '%s\n' "unix_socket_directories = '$work/standby'" 'max_standby_streaming_delay = -1' |
+    as_server tee -a "$work/standby/data/postgresql.conf" > /dev/null
+  (cd / && as_server pg_ctl -D "$work/standby/data" -l "$work/standby/server.log" -w start) > "$work/standby.log" 2>&1 || {
+    cat "$work/standby/server.log"
+    return 1
+  }
+}
 
 passed=0
 failed=0
@@ -49,16 +70,24 @@ run() { # run DATABASE OPTION...: one run of the program in a database of its ow
   passed=$((passed + $(cut -d' ' -f1 <<< "$counts")))
   failed=$((failed + $(cut -d' ' -f3 <<< "$counts")))
 }
-if [ $# -gt 0 ] && [ "$*" != --plain ]; then
-  run diff "$@"
-else
+on_standby=("--standby" "host=$work/standby dbname=standby")
+if [ "${#options[@]}" = 0 ]; then
   run self --self-test --queries 400 $plain
   run diff --queries 3000 --seed "${DIFF_SEED:-1}" --min-share 40 $plain
   run race --concurrent 20 --seed "${DIFF_SEED:-1}" $plain
+  start_standby
+  run standby --concurrent 15 --seed "${DIFF_SEED:-1}" $plain "${on_standby[@]}"
+elif [ -n "$standby" ]; then
+  start_standby
+  run standby "${options[@]}" $plain "${on_standby[@]}"
+else
+  run diff "${options[@]}" $plain
 fi
-if grep -E 'PANIC|TRAP|was terminated by signal' "$work/server.log"; then
-  echo 'not ok: the server log has the lines above'
-  failed=$((failed + 1))
-fi
+for log in "$work/server.log" "$work/standby/server.log"; do
+  if [ -e "$log" ] && grep -E 'PANIC|TRAP|was terminated by signal' "$log"; then
+    echo 'not ok: the server log has the lines above'
+    failed=$((failed + 1))
+  fi
+done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
