@@ -17,7 +17,7 @@
  * pins the unit.  It uses block b from the unit only if b is in `copied`, its bit is set in R's copy, and b
  * is not in `sticky` after the check of L below.  Everything else it reads from the heap with S.
  *
- * What PostgreSQL promises (looked up in 15):
+ * What PostgreSQL promises (visibilitymap.c, heapam.c; index-only scans rest on the same):
  *
  * (1) Whoever changes which tuples a page holds, or deletes or updates one, clears the page's bit and
  * PD_ALL_VISIBLE in the same critical section, with the heap buffer locked exclusively, and so before its
