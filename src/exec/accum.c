@@ -131,6 +131,8 @@ strata_agg_init(StrataAgg *agg, Aggref *ref, StrataScanState *scan)
 	agg->state = ExecInitExpr(linitial_node(TargetEntry, ref->args)->expr, &scan->css.ss.ps);
 	agg->argtype = exprType((Node *) linitial_node(TargetEntry, ref->args)->expr);
 	agg->is_text = agg->chooser != NULL;
+	agg->last_of_equals = agg->is_text && agg->argtype != BPCHAROID && OidIsValid(agg->collation) &&
+		!get_collation_isdeterministic(agg->collation);
 	if (IsA(arg, Var) && (agg->is_text || agg->kind == AGG_COUNT))
 	{
 		agg->col = strata_scan_column(scan, ((Var *) arg)->varattno);
@@ -340,7 +342,11 @@ choose_numeric(const StrataAgg *agg, StrataAccum *a, Datum d, MemoryContext cxt)
 								 : DirectFunctionCall2(numeric_larger, a->datum, d);
 	if (!a->has_datum || d != a->datum)
 	{
-		a->datum = datumCopy(d, false, -1);
+		Datum copy = datumCopy(d, false, -1);
+
+		if (a->has_datum)
+			pfree(DatumGetPointer(a->datum));
+		a->datum = copy;
 		a->has_datum = true;
 	}
 	MemoryContextSwitchTo(old);
@@ -414,12 +420,12 @@ argument_nulls(StrataScanState *scan, const StrataAgg *agg)
 	return agg->col >= 0 ? scan->cols[agg->col].nulls : agg->expr ? agg->expr->vnulls : NULL;
 }
 
-/* A code's value is compared once a unit; raw strings one by one. */
+/* A code's value is compared once a unit, raw strings one by one. */
 static void
 text_vector(StrataScanState *scan, StrataAgg *agg, StrataAccum *a, const uint64 *live, MemoryContext cxt)
 {
 	StrataColumn *col = &scan->cols[agg->col];
-	const uint32 *codes = strata_col_codes(scan, col);
+	const uint32 *codes = agg->last_of_equals ? NULL : strata_col_codes(scan, col);
 	const char	**bytes;
 
 	if (codes)

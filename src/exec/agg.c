@@ -697,29 +697,39 @@ emit(StrataAggState *agg, uint32 gid)
 }
 
 static TupleTableSlot *
-agg_access(ScanState *ss)
+next_group(StrataAggState *agg)
 {
-	StrataAggState *agg = (StrataAggState *) ss;
-
 	if (!agg->filled)
 		start_pass(agg);
 	while (agg->emitted >= agg->groups.ngroups)
 		if (!next_pass(agg))
-			return ExecClearTuple(ss->ss_ScanTupleSlot);
-	CHECK_FOR_INTERRUPTS();
+			return NULL;
 	return emit(agg, agg->emitted++);
 }
 
-static bool
-agg_recheck(ScanState *ss, TupleTableSlot *slot)
-{
-	return true;
-}
-
+/*
+ * Not ExecScan: while EvalPlanQual rechecks a row, and a subplan holds an aggregate, minor releases of PostgreSQL 15
+ * take a scan without a relation for a join whose row is at hand, and never run it.
+ */
 static TupleTableSlot *
 agg_exec(CustomScanState *css)
 {
-	return ExecScan(&css->ss, agg_access, agg_recheck);
+	ExprContext	   *econtext = css->ss.ps.ps_ExprContext;
+	ProjectionInfo *projection = css->ss.ps.ps_ProjInfo;
+	TupleTableSlot *slot;
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ResetExprContext(econtext);
+		slot = next_group((StrataAggState *) css);
+		if (!slot)
+			return ExecClearTuple(projection ? css->ss.ps.ps_ResultTupleSlot : css->ss.ss_ScanTupleSlot);
+		econtext->ecxt_scantuple = slot;
+		if (ExecQual(css->ss.ps.qual, econtext))
+			return projection ? ExecProject(projection) : slot;
+		InstrCountFiltered1(css, 1);
+	}
 }
 
 static void

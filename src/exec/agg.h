@@ -48,6 +48,7 @@ typedef struct StrataAgg
 	StrataClass	  cls;		/* of the argument, when it is not text */
 	bool		  is_text;	/* text, varchar, bpchar */
 	PGFunction	  chooser;	/* text: the aggregate's transition function */
+	bool		  last_of_equals; /* text: equal strings may differ, and the last one met is the answer */
 	Oid			  collation;
 	StrataExpr	 *expr; /* numbers */
 	int			  col;	/* text, or a bare column to count; else -1 */

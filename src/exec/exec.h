@@ -239,7 +239,8 @@ struct StrataExpr
 	/* a part without columns: evaluated once, at first need after a (re)scan */
 	ExprState	*const_state;
 	ExprContext *const_econtext;
-	bool		 const_static; /* Const or Param: may be evaluated early */
+	bool		 const_static; /* Const or Param: raises no error */
+	int			 const_param;  /* PARAM_EXEC: its number, whose subplan may not have run yet; else -1 */
 	bool		 const_ready;
 	bool		 const_null;
 	bool		 const_irregular;
@@ -263,6 +264,8 @@ extern StrataExpr *strata_expr_compile(StrataScanState *scan, Node *node);
 extern bool strata_expr_speaks(Node *node);
 extern bool strata_expr_is_const(const StrataExpr *e);
 extern bool strata_expr_is_column(const StrataExpr *e);
+/* A constant that may be evaluated before its turn: that runs no function and no subplan. */
+extern bool strata_expr_is_plain(const StrataExpr *e);
 /* Fills vi or vf, vnulls and scale for the rows in mask.  False: irregular. */
 extern bool strata_expr_eval(StrataScanState *scan, StrataExpr *e, const uint64 *mask);
 /* Evaluates a constant if that was not done since the last rescan.  False: it does not fit the class. */

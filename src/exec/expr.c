@@ -291,6 +291,8 @@ compile_constant(StrataScanState *scan, Node *node)
 	e->const_state = ExecInitExpr((Expr *) node, &scan->css.ss.ps);
 	e->const_econtext = scan->pred_econtext;
 	e->const_static = IsA(node, Const) || IsA(node, Param);
+	e->const_param =
+		IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC ? ((Param *) node)->paramid : -1;
 	return e;
 }
 
@@ -481,6 +483,17 @@ bool
 strata_expr_is_column(const StrataExpr *e)
 {
 	return e->op == OP_COL;
+}
+
+bool
+strata_expr_is_plain(const StrataExpr *e)
+{
+	if (e->op != OP_CONST)
+		return false;
+	if (e->const_ready)
+		return true;
+	return e->const_static &&
+		(e->const_param < 0 || e->const_econtext->ecxt_param_exec_vals[e->const_param].execPlan == NULL);
 }
 
 /* ---- constants ---- */

@@ -349,7 +349,7 @@ strata_pred_compile(StrataScanState *scan, Node *node)
 static bool
 expr_safe(const StrataExpr *e)
 {
-	return !e || strata_expr_is_column(e) || (strata_expr_is_const(e) && e->const_static);
+	return !e || strata_expr_is_column(e) || strata_expr_is_plain(e);
 }
 
 bool
@@ -482,7 +482,7 @@ comparison_verdict(StrataScanState *scan, StrataPred *p)
 	StrataCmp			 cmp;
 	int64				 k;
 
-	if (!strata_expr_is_column(p->l) || !strata_expr_is_const(p->r) || !(p->r->const_static || p->r->const_ready))
+	if (!strata_expr_is_column(p->l) || !strata_expr_is_plain(p->r))
 		return STRATA_SOME;
 	seg = scan->cols[p->l->col].seg;
 	if (!seg || !strata_expr_const(p->r))

@@ -153,7 +153,7 @@ make_scan_path(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, PathTarge
 	StrataTableInfo info;
 	Bitmapset	   *attrs;
 
-	if (rte->rtekind != RTE_RELATION || rte->inh || rte->tablesample ||
+	if (!strata_column_scan || rte->rtekind != RTE_RELATION || rte->inh || rte->tablesample ||
 		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) || !bms_is_empty(rel->lateral_relids))
 		return NULL;
 	attrs = needed_attributes(rel, target);
@@ -192,7 +192,7 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 
 	if (prev_set_rel_pathlist)
 		prev_set_rel_pathlist(root, rel, rti, rte);
-	if (!strata_column_scan || !strata_preloaded || planning_updatable_cursor || IS_DUMMY_REL(rel))
+	if (!strata_preloaded || planning_updatable_cursor || IS_DUMMY_REL(rel))
 		return;
 	path = make_scan_path(root, rel, rte, rel->reltarget, 0);
 	if (!path)
@@ -336,14 +336,22 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, Path *i
 	return path;
 }
 
+/*
+ * Pseudoconstant quals belong to a Result above the scan, which would come between the nodes.  Volatile ones must
+ * run once a row, and the aggregate may make several passes.
+ */
 static bool
-has_pseudoconstant_qual(RelOptInfo *rel)
+has_unfit_qual(RelOptInfo *rel)
 {
 	ListCell *lc;
 
 	foreach (lc, rel->baserestrictinfo)
-		if (lfirst_node(RestrictInfo, lc)->pseudoconstant)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (rinfo->pseudoconstant || contain_volatile_functions((Node *) rinfo))
 			return true;
+	}
 	return false;
 }
 
@@ -398,7 +406,7 @@ strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo
 		prev_create_upper_paths(root, stage, input_rel, output_rel, extra_data);
 	if (stage != UPPERREL_GROUP_AGG || !strata_column_aggregate || !strata_preloaded ||
 		input_rel->reloptkind != RELOPT_BASEREL || IS_DUMMY_REL(input_rel) || parse->groupingSets ||
-		parse->hasTargetSRFs || extra->patype != PARTITIONWISE_AGGREGATE_NONE || has_pseudoconstant_qual(input_rel))
+		parse->hasTargetSRFs || extra->patype != PARTITIONWISE_AGGREGATE_NONE || has_unfit_qual(input_rel))
 		return;
 	rte = root->simple_rte_array[input_rel->relid];
 	output = aggregate_output(root, output_rel->reltarget, extra->havingQual);

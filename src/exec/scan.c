@@ -701,6 +701,7 @@ scan_rescan(CustomScanState *css)
 
 	close_item(scan);
 	scan->next_unit = 0;
+	ResetExprContext(scan->pred_econtext);
 	for (int i = 0; i < scan->npreds; i++)
 		strata_pred_rescan(scan->preds[i]);
 	ExecScanReScan(&css->ss);

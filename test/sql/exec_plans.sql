@@ -60,6 +60,7 @@ SELECT plan_of('SELECT sum(amount) FROM plans');
 SET strata.column_scan = off;
 SELECT plan_of('SELECT sum(amount) FROM plans');
 RESET strata.column_aggregate;
+SELECT plan_of('SELECT sum(amount) FROM plans');
 RESET strata.column_scan;
 
 -- EXPLAIN ANALYZE tells where the rows came from

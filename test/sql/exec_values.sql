@@ -170,6 +170,37 @@ FETCH BACKWARD 1 FROM cur;
 FETCH LAST FROM cur;
 COMMIT;
 
+-- a subplan runs only when a row gets as far as its condition
+CREATE TABLE zero (z int);
+INSERT INTO zero VALUES (0);
+SELECT differs('SELECT count(*) FROM vals WHERE i4 BETWEEN 123456 AND 123457 AND i8 > (SELECT 1 / z FROM zero)');
+SELECT differs('SELECT i4 FROM vals WHERE i4 BETWEEN 123456 AND 123457 AND (i4 < 5 OR i8 > (SELECT 1 / z FROM zero))');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 BETWEEN 5 AND 6 AND i8 > (SELECT 1 / z FROM zero)');
+SELECT differs('SELECT count(*) FROM vals WHERE i4 BETWEEN 5 AND 6 AND i8 > (SELECT z FROM zero)');
+DROP TABLE zero;
+
+-- a volatile condition runs once a row, however many passes the groups would take
+CREATE SEQUENCE calls;
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1;
+SELECT count(*) FROM (SELECT i4, count(*) FROM vals WHERE nextval('calls') > 0 GROUP BY i4) x;
+SELECT last_value FROM calls;
+RESET work_mem;
+RESET hash_mem_multiplier;
+DROP SEQUENCE calls;
+
+-- strings that are equal and yet differ: the last one met is the extreme, as with text_smaller and text_larger
+CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE cased (id int, t text COLLATE any_case);
+INSERT INTO cased SELECT g, (ARRAY['a', 'A', 'b', 'B'])[1 + g * 7 % 4] FROM generate_series(1, 1001) g;
+VACUUM ANALYZE cased;
+SELECT strata.enable('cased');
+SELECT strata.populate('cased') > 0 AS populated;
+SELECT differs('SELECT min(t), max(t) FROM cased');
+SELECT differs('SELECT min(t), max(t) FROM cased WHERE id < 1000');
+DROP TABLE cased;
+DROP COLLATION any_case;
+
 DROP TABLE vals;
 DROP FUNCTION differs(text);
 DROP FUNCTION answer(text);
