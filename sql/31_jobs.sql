@@ -8,7 +8,7 @@ AS 'MODULE_PATHNAME', 'strata_jobs_rows';
 COMMENT ON FUNCTION strata.jobs_rows() IS 'Rows of strata.jobs that the caller may see.';
 
 CREATE VIEW strata.jobs AS SELECT * FROM strata.jobs_rows();
-COMMENT ON VIEW strata.jobs IS 'Background jobs of this database, finished ones too until their place is needed; done and total count units.';
+COMMENT ON VIEW strata.jobs IS 'Background jobs of this database, finished ones too until their place is needed; done and total count units (tables, for compact() on all).';
 GRANT SELECT ON strata.jobs TO PUBLIC;
 
 CREATE FUNCTION strata.cancel_job(id bigint) RETURNS bool

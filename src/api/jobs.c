@@ -130,6 +130,7 @@ strata_job_take(Oid database, int slot, StrataJob *out, long *wait_ms)
 	if (best)
 	{
 		best->state = STRATA_JOB_RUNNING;
+		best->phase = STRATA_PHASE_COPY;
 		if (best->started_at == 0)
 			best->started_at = now;
 		*out = *best;

@@ -15,7 +15,7 @@ BEGIN
     IF EXISTS (SELECT FROM strata.jobs WHERE id = job AND what IN (phase, state)) THEN
       RETURN what;
     END IF;
-    PERFORM pg_sleep(0.01);
+    PERFORM pg_sleep(0.01); /* poll */
   END LOOP;
   RETURN 'never';
 END $$;

@@ -1,0 +1,336 @@
+/*
+ * upkeep.c - compares strata.enabled_tables, the directory of the column store and the tables themselves, and
+ * queues jobs for what differs.
+ *
+ * Nothing here is remembered from one look to the next but which tables to leave alone for a while: whatever
+ * happened in between, a hook of ours having seen it or not, shows in the comparison.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "alloc/region.h"
+#include "api/enabled.h"
+#include "api/worker.h"
+#include "api/workers.h"
+#include "base/compat.h"
+#include "column/store.h"
+
+/* A table whose job failed, was cancelled or could not do all is left alone by automatic jobs for this long.
+ */
+#define PAUSE_MS 60000
+/* Copied again by itself: a unit of which this share of blocks would become fresh. */
+#define UPKEEP_GAIN_PERCENT 10
+
+bool strata_auto_populate = true;
+
+/* Tables that automatic jobs do not touch for now; local to the worker, so a new one tries again. */
+typedef struct PausedTable
+{
+	Oid relid;
+	bool force; /* only jobs that copy everything again */
+	TimestampTz until;
+} PausedTable;
+
+static List *paused_tables = NIL; /* in TopMemoryContext */
+
+void
+strata_worker_settings(void)
+{
+	DefineCustomBoolVariable(
+		"strata.auto_populate",
+		"Copies enabled tables into the column store, and keeps them fresh, without being asked.", NULL,
+		&strata_auto_populate, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+}
+
+/* ---- tables that are left alone for a while ---- */
+
+void
+strata_upkeep_pause(Oid relid, bool force)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	PausedTable *f = palloc(sizeof(*f));
+
+	f->relid = relid;
+	f->force = force;
+	f->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PAUSE_MS);
+	paused_tables = lappend(paused_tables, f);
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+is_paused(Oid relid, bool force)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool found = false;
+	ListCell *lc;
+
+	foreach (lc, paused_tables)
+	{
+		PausedTable *f = lfirst(lc);
+
+		if (f->until <= now)
+		{
+			paused_tables = foreach_delete_current(paused_tables, lc);
+			pfree(f);
+		}
+		else if (f->relid == relid && f->force == force)
+			found = true;
+	}
+	return found;
+}
+
+void
+strata_upkeep_unpause_all(void)
+{
+	list_free_deep(paused_tables);
+	paused_tables = NIL;
+}
+
+static bool
+config_equal(const StrataTableConfig *a, const StrataTableConfig *b)
+{
+	return a->priority == b->priority && a->compression == b->compression &&
+		   a->all_columns == b->all_columns && memcmp(a->columns, b->columns, sizeof(a->columns)) == 0;
+}
+
+bool
+strata_upkeep_attach(Relation rel, const StrataEnabled *row)
+{
+	StrataTableConfig config;
+	StrataTableStat stat;
+	bool attached = strata_store_table(MyDatabaseId, RelationGetRelid(rel), &stat);
+
+	strata_enabled_config(rel, row, &config);
+	if (attached && config_equal(&config, &stat.config))
+		return false;
+	strata_store_attach(rel, &config);
+	return attached && stat.units > 0 &&
+		   (config.compression != stat.config.compression || config.all_columns != stat.config.all_columns ||
+			memcmp(config.columns, stat.config.columns, sizeof(config.columns)) != 0);
+}
+
+/* ---- what a table needs ---- */
+
+static void
+add_auto_job(Relation rel, const StrataEnabled *row, StrataJobKind kind, bool force)
+{
+	StrataJob job = {
+		.kind = kind,
+		.database = MyDatabaseId,
+		.relid = row->relid,
+		.priority = row->priority,
+		.force = force,
+		.vacuum = kind == STRATA_JOB_POPULATE,
+		.min_gain = UPKEEP_GAIN_PERCENT,
+	};
+
+	strlcpy(job.target,
+			quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									   RelationGetRelationName(rel)),
+			sizeof(job.target));
+	strata_job_add(&job);
+}
+
+/* Does every unit hold every wanted column as the table has it now? */
+static bool
+columns_complete(Relation rel, const StrataTableConfig *config)
+{
+	bool complete = true;
+	StrataUnitStat *units;
+	int n;
+
+	units = strata_store_units(RelationGetRelid(rel), &n);
+	for (int i = 0; i < n && complete; i++)
+	{
+		const StrataUnit *unit;
+		StrataUnitPin *pin = strata_store_pin(RelationGetRelid(rel), units[i].unitno, &unit);
+
+		if (!pin)
+			continue;
+		for (AttrNumber a = 1; a <= RelationGetNumberOfAttributes(rel) && complete; a++)
+		{
+			Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), a - 1);
+			StrataRep rep;
+
+			if (!att->attisdropped && strata_store_column_wanted(config, a) &&
+				strata_column_rep(att->atttypid, &rep))
+				complete = strata_unit_column(unit, RelationGetDescr(rel), a) != NULL;
+		}
+		strata_store_unpin(pin);
+	}
+	return complete;
+}
+
+/* After running out of memory: is there room for more than one unit like those that did fit? */
+static bool
+memory_left(const StrataTableStat *stat)
+{
+	StrataRegionStatus region;
+	Size unit = stat->units > 0 ? stat->bytes / stat->units : 0;
+
+	strata_region_status(&region);
+	return region.free > 2 * unit && region.largest_free > unit;
+}
+
+/* What an enabled table needs, if anything, becomes a job. */
+static void
+look_at_table(Relation rel, const StrataEnabled *row)
+{
+	StrataTableStat stat;
+	StrataUnitStaleness *units;
+	uint32 n;
+	bool outdated = strata_upkeep_attach(rel, row);
+
+	if (!strata_store_table(MyDatabaseId, row->relid, &stat))
+		return;
+	if (stat.units > 0 && stat.relnumber != StrataRelNumber(rel))
+	{
+		/* Rewritten: nobody can use these any more. */
+		strata_store_evict_table(MyDatabaseId, row->relid, STRATA_EVICT_DDL);
+		strata_store_set_status(row->relid, STRATA_TABLE_QUEUED, NULL);
+		stat.status = STRATA_TABLE_QUEUED;
+	}
+	if (!strata_auto_populate || strata_job_active(MyDatabaseId, row->relid, NULL))
+		return;
+	if (stat.status == STRATA_TABLE_QUEUED)
+	{
+		add_auto_job(rel, row, STRATA_JOB_POPULATE, outdated);
+		return;
+	}
+	if (is_paused(row->relid, false) || stat.evicted ||
+		(stat.status == STRATA_TABLE_OUT_OF_MEMORY && !memory_left(&stat)))
+		return;
+	/* Once, not again and again, should a column never come. */
+	if ((outdated || !columns_complete(rel, &stat.config)) && !is_paused(row->relid, true))
+	{
+		strata_upkeep_pause(row->relid, true);
+		add_auto_job(rel, row, STRATA_JOB_POPULATE, true);
+		return;
+	}
+	units = strata_store_staleness(rel, &n);
+	for (uint32 u = 0; u < n; u++)
+		if (units[u].gain > 0 &&
+			(uint64)units[u].gain * 100 >= (uint64)units[u].nblocks * UPKEEP_GAIN_PERCENT)
+		{
+			add_auto_job(rel, row, STRATA_JOB_COMPACT, false);
+			return;
+		}
+}
+
+/* The table was dropped in a session without the library. */
+static void
+forget_table(Oid relid)
+{
+	if (!RecoveryInProgress())
+		strata_enabled_delete(relid);
+	strata_store_detach(MyDatabaseId, relid, STRATA_EVICT_DDL, NULL);
+}
+
+/* Tables in memory that are not enabled, as a standby sees them after a replayed disable or DROP. */
+static void
+forget_disabled(const List *rows)
+{
+	StrataTableStat *tables;
+	int n;
+
+	tables = strata_store_tables(MyDatabaseId, &n);
+	for (int i = 0; i < n; i++)
+	{
+		bool enabled = false;
+		ListCell *lc;
+
+		foreach (lc, rows)
+			if (((StrataEnabled *)lfirst(lc))->relid == tables[i].relid)
+				enabled = true;
+		if (!enabled)
+			strata_store_detach(MyDatabaseId, tables[i].relid, STRATA_EVICT_DDL, NULL);
+	}
+}
+
+/*
+ * Compares catalog and directory, one transaction a table.  Returns how many tables are enabled; one more on
+ * a standby where the extension is installed, since there a table is enabled without anybody telling us.
+ */
+static int
+look(void)
+{
+	bool standby;
+	List *rows;
+	ListCell *lc;
+
+	pgstat_report_activity(STATE_RUNNING, "look at enabled tables");
+	strata_work_begin();
+	{
+		MemoryContext old = MemoryContextSwitchTo(strata_worker_context);
+
+		rows = strata_enabled_list();
+		MemoryContextSwitchTo(old);
+	}
+	forget_disabled(rows);
+	standby = RecoveryInProgress() && OidIsValid(strata_enabled_catalog());
+	strata_work_commit();
+	foreach (lc, rows)
+	{
+		StrataEnabled *row = lfirst(lc);
+		Relation rel;
+		int sqlstate;
+
+		CHECK_FOR_INTERRUPTS();
+		strata_work_begin();
+		switch (strata_work_open(row->relid, &rel))
+		{
+			case STRATA_OPEN_OK:
+				if (!strata_store_check_relation(rel, &sqlstate))
+					look_at_table(rel, row);
+				else
+					strata_store_evict_table(MyDatabaseId, row->relid, STRATA_EVICT_DDL);
+				relation_close(rel, NoLock);
+				break;
+			case STRATA_OPEN_GONE:
+				forget_table(row->relid);
+				break;
+			case STRATA_OPEN_LOCKED:
+				break;
+		}
+		strata_work_commit();
+	}
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return list_length(rows) + (standby ? 1 : 0);
+}
+
+int
+strata_upkeep_look(void)
+{
+	int volatile enabled = -1;
+
+	PG_TRY();
+	{
+		QueryCancelPending = false;
+		enabled = look();
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(strata_worker_context);
+	MemoryContextReset(strata_worker_context);
+	return enabled;
+}
