@@ -36,6 +36,7 @@ struct Feed
 	uint64_t events, lost, resets;
 	uint64_t read_seq; /* how far we are */
 	StrataRingStatus last_open;
+	bool asking; /* PostgreSQL for the path */
 };
 
 static void feed_tick(lws_sorted_usec_list_t *timer);
@@ -105,6 +106,8 @@ feed_open(Feed *feed)
 
 	if (feed->path[0] == '\0')
 	{
+		/* PostgreSQL may be there and the extension not yet. */
+		feed_postgres_up(feed);
 		feed_schedule(feed, OPEN_RETRY_US);
 		return;
 	}
@@ -215,9 +218,11 @@ feed_path_known(void *context, const PgOutcome *outcome)
 	Feed *feed = context;
 	const char *path;
 
+	feed->asking = false;
 	if (outcome->status != STATUS_OK)
 	{
-		log_warning("PostgreSQL does not say where its event ring is: %s", outcome->message);
+		if (strcmp(feed->message, outcome->message) != 0)
+			log_warning("PostgreSQL does not say where its event ring is: %s", outcome->message);
 		if (!feed->ring)
 			feed_set_state(feed, FEED_DOWN, outcome->message);
 		return;
@@ -244,9 +249,9 @@ feed_postgres_up(void *context)
 	Feed *feed = context;
 	Status refused;
 
-	if (!feed->app->config.ring_path)
-		pg_submit(feed->app->pg, "SELECT path FROM strata.ring_status()", 0, NULL, feed_path_known, feed,
-				  &refused);
+	if (!feed->app->config.ring_path && !feed->asking)
+		feed->asking = pg_submit(feed->app->pg, "SELECT path FROM strata.ring_status()", 0, NULL,
+								 feed_path_known, feed, &refused) != NULL;
 }
 
 /* ---- the outside ---- */

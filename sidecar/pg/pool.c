@@ -267,6 +267,10 @@ outcome_of_result(PgOutcome *outcome, const PGresult *result)
 		outcome->message = "PostgreSQL gave no answer";
 	outcome->status =
 		outcome->sqlstate[0] ? sqlstate_to_status(outcome->sqlstate) : STATUS_DATABASE_UNAVAILABLE;
+	/* A position means that our own statement names what is not there, and that can only be of pg_strata. */
+	if (outcome->sqlstate[0] == '4' && outcome->sqlstate[1] == '2' &&
+		outcome->status != STATUS_PERMISSION_DENIED && PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION))
+		outcome->status = STATUS_EXTENSION_MISSING;
 }
 
 static void

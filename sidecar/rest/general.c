@@ -40,7 +40,7 @@ healthz(Request *req)
 	jsonw_object_begin(&json);
 	jsonw_key_string(&json, "status", "ok");
 	jsonw_key_string(&json, "version", STRATA_VERSION);
-	jsonw_key_double(&json, "uptime_seconds", (double)(clock_unix_us() - req->app->started_us) / 1e6);
+	jsonw_key_int(&json, "uptime_seconds", (clock_unix_us() - req->app->started_us) / 1000000);
 	jsonw_object_end(&json);
 	reply_json_send(req, 200);
 }

@@ -212,8 +212,8 @@ table_found(Request *req, const PGresult *result)
 
 /*
  * A name with a schema is meant; one without must be unique among users' tables, and only where there is none
- * is it looked for among the catalogs (which pg_strata then refuses with its own words).  Names are compared
- * as they are and as they are quoted in SQL, never parsed.
+ * is it looked for among the catalogs (which pg_strata then refuses with its own words, as it does views).
+ * Names are compared as they are and as they are quoted in SQL, never parsed.
  */
 void
 sql_resolve_table(Request *req, const char *name, TableThen *then)
