@@ -157,12 +157,8 @@ extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint
 								 const char *const *images);
 /* Normalised form of a varlena image as a value of key k. */
 extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image);
-/* Memory that the groups at hand need. */
-static inline Size
-strata_groups_bytes(const StrataGroups *g)
-{
-	return (Size) g->ngroups * (g->stride + 2 * sizeof(uint32)) + g->string_bytes;
-}
+/* Memory that the groups at hand need.  Looks at each of them. */
+extern Size strata_groups_bytes(const StrataGroups *g);
 /* Takes up another bit of the hash, and leaves the groups without it to another pass. */
 extern void strata_groups_split(StrataGroups *g);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */

@@ -241,6 +241,35 @@ compact_strings(StrataGroups *g)
 	pfree(number);
 }
 
+Size
+strata_groups_bytes(const StrataGroups *g)
+{
+	Size bytes = (Size) g->ngroups * (g->stride + 2 * sizeof(uint32)) + g->string_bytes;
+	int	 naggs = g->accum_bytes / sizeof(StrataAccum);
+
+	for (uint32 i = 0; i < g->ngroups; i++)
+	{
+		const StrataAccum *accums = strata_group_accums(g, i);
+
+		for (int a = 0; a < naggs; a++)
+			if (accums[a].has_datum)
+				bytes += VARSIZE_ANY(DatumGetPointer(accums[a].datum));
+	}
+	return bytes;
+}
+
+/* What the accumulators of a group that goes have kept. */
+static void
+free_accums(const StrataGroups *g, uint32 gid)
+{
+	StrataAccum *accums = strata_group_accums(g, gid);
+	int			 naggs = g->accum_bytes / sizeof(StrataAccum);
+
+	for (int a = 0; a < naggs; a++)
+		if (accums[a].has_datum)
+			pfree(DatumGetPointer(accums[a].datum));
+}
+
 void
 strata_groups_split(StrataGroups *g)
 {
@@ -249,12 +278,16 @@ strata_groups_split(StrataGroups *g)
 	g->part_bits++;
 	g->part <<= 1;
 	for (uint32 i = 0; i < g->ngroups; i++)
-		if (in_pass(g, strata_group(g, i)->hash))
+	{
+		if (!in_pass(g, strata_group(g, i)->hash))
 		{
-			if (kept != i)
-				memcpy(strata_group(g, kept), strata_group(g, i), g->stride);
-			kept++;
+			free_accums(g, i);
+			continue;
 		}
+		if (kept != i)
+			memcpy(strata_group(g, kept), strata_group(g, i), g->stride);
+		kept++;
+	}
 	g->ngroups = kept;
 	rebuild_table(g, g->mask + 1);
 	compact_strings(g);
