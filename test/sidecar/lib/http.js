@@ -12,7 +12,7 @@ export function request(port, method, path, { token, headers = {}, body, host = 
   let payload = body;
   if (body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body)) payload = JSON.stringify(body);
   if (payload !== undefined) {
-    send['Content-Type'] ??= 'application/json';
+    if (send['Content-Type'] === undefined) send['Content-Type'] = 'application/json';
     send['Content-Length'] ??= Buffer.byteLength(payload);
   }
   for (const key of Object.keys(send)) if (send[key] === null) delete send[key];

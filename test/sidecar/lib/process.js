@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 
 /** PostgreSQL refuses to run as root, so for root everything runs as this user; otherwise as ourselves. */
 const SERVER_USER = process.env.STRATA_TEST_USER ?? 'postgres';
@@ -98,8 +99,8 @@ export async function mustRun(command, args, options) {
   return result.stdout;
 }
 
-// The last net: whatever a failed test left, by the pids that were started here.
-process.on('exit', () => {
+// Whatever a failed test left, by the pids that were started here.
+function endAll() {
   for (const child of children) {
     try {
       process.kill(child.pid, 'SIGCONT');
@@ -108,6 +109,13 @@ process.on('exit', () => {
       // already gone
     }
   }
+}
+
+// A child that nobody ended would keep this process waiting after its last test.
+after(() => setTimeout(endAll, 10000).unref());
+
+process.on('exit', () => {
+  endAll();
   for (const file of files) fs.rmSync(file, { force: true });
   for (const dir of directories) fs.rmSync(dir, { recursive: true, force: true });
 });
