@@ -15,6 +15,7 @@ work=$(mktemp -d "${BENCH_DIR:-/tmp}/pg_strata-bench.XXXXXX")
 chmod 755 "$work"
 finish() {
   local status=$?
+  [ $status = 0 ] || echo "writers.sh: failed with status $status" >&2
   trap - EXIT
   [ -z "${PGHOST:-}" ] || cluster_stop "$work/cluster" || true
   rm -rf "$work"
@@ -57,6 +58,8 @@ prepare() {
 # Processor time of the whole server so far, in ticks: the postmaster, the children it has buried, those that live.
 postmaster=$(head -n 1 "$work/cluster/data/postmaster.pid")
 ticks() {
+  # A session that ends just now would be counted twice or never.
+  while pgrep -P "$postmaster" -f '^postgres: postgres bench' > /dev/null; do sleep 0.01; done
   { sed 's/.*) //' "/proc/$postmaster/stat" | awk '{ print $12 + $13 + $14 + $15 }'
     for pid in $(pgrep -P "$postmaster"); do sed 's/.*) //' "/proc/$pid/stat" 2> /dev/null | awk '{ print $12 + $13 }'; done
   } | awk '{ sum += $1 } END { print sum }'
