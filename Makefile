@@ -95,8 +95,9 @@ fuzz: ## generated queries from a new seed (FUZZ_QUERIES=20000), then 5 minutes 
 docs: ## write the generated pages of docs/ anew
 	GENERATED=write test/run build docs
 
-asan: ## unit tests and ring reader under ASan and UBSan; no server
+asan: ## unit tests, ring reader and stratad with its tests, under ASan and UBSan
 	$(MAKE) -C test/unit check SANITIZE=1
+	test/run sidecar-asan
 
 valgrind: ## unit tests under valgrind
 	$(MAKE) -C test/unit check VALGRIND=1
