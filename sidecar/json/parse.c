@@ -1,15 +1,53 @@
 /* parse.c - see parse.h. */
 #include "json/parse.h"
 
+#include <string.h>
+
+/*
+ * json-c's strict mode still takes names in single quotes, NaN and Infinity, and control characters in
+ * strings. None of them can be without a character that JSON has no use for at that place.
+ */
+static bool
+json_has_strange_bytes(const char *text, size_t len)
+{
+	bool in_string = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char)text[i];
+
+		if (in_string)
+		{
+			if (c < 0x20)
+				return true;
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		}
+		else if (c == '"')
+			in_string = true;
+		else if (c == '\0' || !strchr("{}[],: \t\r\n0123456789+-.eEtrufalsn", c))
+			return true;
+	}
+	return false;
+}
+
 bool
 json_parse_text(const char *text, size_t len, json_object **value, const char **error)
 {
-	json_tokener *tokener = json_tokener_new_ex(JSON_PARSE_DEPTH_MAX);
+	json_tokener *tokener;
 	enum json_tokener_error state;
 	size_t end;
 
 	*value = NULL;
 	*error = NULL;
+	if (json_has_strange_bytes(text, len))
+	{
+		*error = "unexpected character";
+		return false;
+	}
+	tokener = json_tokener_new_ex(JSON_PARSE_DEPTH_MAX);
 	if (!tokener)
 	{
 		*error = "out of memory";
