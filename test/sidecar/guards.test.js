@@ -7,7 +7,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { RawSocket, request } from './lib/http.js';
 import { temporaryDirectory } from './lib/process.js';
 import { Stratad } from './lib/stratad.js';
-import { until, within } from './lib/wait.js';
+import { pace, until, within } from './lib/wait.js';
 
 let stratad;
 let host;
@@ -185,7 +185,7 @@ test('guard 5: GET and DELETE with a body are answered once, after the body', as
   for (const [method, path, status] of [['GET', '/healthz', [200, 400]], ['GET', '/api/v1/capabilities', [200, 400]], ['DELETE', '/api/v1/jobs/1', [400, 503]], ['GET', '/nothing', [404, 400]]]) {
     const raw = await open();
     raw.write(`${method} ${path} HTTP/1.1\r\n${host}${auth}${json}Content-Length: 4\r\n\r\n{`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pace(50);
     raw.write(`"a"${next()}`);
     await until('two answers or the end', () => raw.closed || raw.responses().length >= 2, 8000);
     const [first, second, ...more] = raw.responses();
@@ -360,7 +360,7 @@ test('a client that leaves in the middle of anything hurts nobody', async () => 
   for (let i = 0; i < 50; i++) {
     const raw = await open();
     raw.write(half[i % half.length]);
-    if (i % 2) await new Promise((resolve) => setTimeout(resolve, i % 7));
+    if (i % 2) await pace(i % 7);
     raw.socket.resetAndDestroy();
   }
   await alive();

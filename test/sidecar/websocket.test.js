@@ -12,7 +12,7 @@ import { RawSocket } from './lib/http.js';
 import { temporaryDirectory } from './lib/process.js';
 import { Ring } from './lib/ring.js';
 import { Stratad } from './lib/stratad.js';
-import { until } from './lib/wait.js';
+import { pace, until } from './lib/wait.js';
 import { Client } from './lib/websocket.js';
 
 const dir = temporaryDirectory('ws');
@@ -287,14 +287,14 @@ test('since under load: no hole and no repeat, for clients that come at any mome
   const load = (async () => {
     for (let i = 0; i < 400 && running; i++) {
       for (let k = 0; k < 25; k++) seq = own.publish(k === 0 ? 'population_progress' : 'simd_scan', k === 0 ? { rows_populated: i } : { rows_processed: k });
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await pace(2);
     }
   })();
   const joined = [];
   for (let i = 0; i < 12; i++) {
     const since = i % 3 === 0 ? 0 : Math.max(0, seq - i * 37);
     joined.push({ since, client: await subscribed({ since, batch: i % 2 === 0 }, {}, s) });
-    await new Promise((resolve) => setTimeout(resolve, 17));
+    await pace(17);
   }
   await load;
   running = false;
@@ -673,7 +673,7 @@ test('connections that come and go in numbers leave nothing behind', async () =>
       socket.write(`GET /api/v1/ws HTTP/1.1\r\nHost: 127.0.0.1:${s.port}\r\nAuthorization: Bearer ${s.token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
       if (i % 2) socket.write(frame('{"action":"subscribe","id":"x","since":0}'));
     }
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await pace(30);
     some.forEach((socket) => socket.resetAndDestroy());
   }
   await until('no connection to be left', async () => (await live()) === 0);

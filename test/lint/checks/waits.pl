@@ -1,5 +1,6 @@
 # Tests wait for a condition, never for time.  A pause inside a loop that polls a condition says "poll" on its line;
-# one that has to outlast a timeout, since the timeout is what is tested, says "outlasts".
+# one that has to outlast a timeout, since the timeout is what is tested, says "outlasts"; one that spreads what a
+# test sends over time, and after which nothing is expected to have happened, is called "pace".
 use strict;
 use warnings;
 use lib $ENV{LINT_DIR};
@@ -12,7 +13,7 @@ for my $file (grep { !m{^test/(lint|bench)/} } files('test', qr/\.(sql|spec|pl|p
     for (lines($file))
     {
         $n++;
-        next if m{^\s*(#|//|--|\*)} || /poll|outlast/i;
+        next if m{^\s*(#|//|--|\*)} || /poll|outlast|\bpace\b/i;
         fault($file, $n, 'waits for time instead of for a condition') if /$pause/;
     }
 }

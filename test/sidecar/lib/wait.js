@@ -29,3 +29,6 @@ export function within(what, promise, timeoutMs = 15000) {
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+/** Spreads what a test sends over time; nothing may be expected to have happened after it. */
+export const pace = (ms) => new Promise((resolve) => setTimeout(resolve, ms)); // pace, not a wait
