@@ -729,6 +729,20 @@ hazard_condition(Gen *g, Buf *b)
 	}
 }
 
+/* True or false for whole tables, as zone maps can tell: what stands after it is then not evaluated, and what
+ * stands before it is, with the errors it raises. */
+static void
+decided_condition(Gen *g, Buf *b)
+{
+	static const char *const conditions[] = {
+		"id < 0",	  "id > 1000000000", "id >= -1",		"id <> -5",
+		"id IS NULL", "id IS NOT NULL",	 "id IN (-1, -7)",	"id BETWEEN -9 AND -3",
+		"id = -1",	  "NOT id < 0",		 "-1 > id",			"id < '-32768'::smallint",
+		"id > 1e10",  "id < 1e10",		 "id < 0.5::float8"};
+
+	buf_add(b, "%s", CHOOSE(g, conditions));
+}
+
 static void
 simple_condition(Gen *g, Buf *b)
 {
@@ -738,6 +752,11 @@ simple_condition(Gen *g, Buf *b)
 	g->q->quals++;
 	if (g->q->hazard != HAZARD_NONE && chance(g, 45) && hazard_condition(g, b))
 		return;
+	if (g->alias[0] == '\0' && chance(g, g->q->hazard == HAZARD_NONE ? 3 : 20))
+	{
+		decided_condition(g, b);
+		return;
+	}
 	if (bit & CLASSES_REFUSED)
 	{
 		refused_condition(g, b, c);
@@ -807,6 +826,17 @@ condition(Gen *g, Buf *b, int depth)
 		buf_add(b, ")");
 		return;
 	}
+	if (chance(g, 12))
+	{
+		/* truth values as values: unknown is not false */
+		static const char *const tests[] = {"IS TRUE",	  "IS NOT TRUE", "IS FALSE", "IS NOT FALSE",
+											"IS UNKNOWN", "IS NOT NULL", "= false",	 "IS DISTINCT FROM true"};
+
+		buf_add(b, "((");
+		condition(g, b, depth - 1);
+		buf_add(b, ") %s)", CHOOSE(g, tests));
+		return;
+	}
 	if (chance(g, 20))
 		buf_add(b, "NOT ");
 	buf_add(b, "(");
@@ -814,6 +844,31 @@ condition(Gen *g, Buf *b, int depth)
 	buf_add(b, chance(g, 50) ? " AND " : " OR ");
 	condition(g, b, depth - 1);
 	buf_add(b, ")");
+}
+
+/*
+ * A condition that may raise an error, and after it one that zone maps decide: the first is evaluated for
+ * every row all the same.  At the top PostgreSQL sorts conditions by cost, so there the second has to cost
+ * more; inside OR the order is as written.
+ */
+static void
+error_then_decided(Gen *g, Buf *b)
+{
+	bool top = chance(g, 50);
+
+	buf_add(b, top ? "(" : "((");
+	if (!hazard_condition(g, b))
+		buf_add(b, "id > 0");
+	if (top)
+		buf_add(b, ") AND id IN (-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -14, -15, -16)");
+	else
+	{
+		buf_add(b, " AND ");
+		decided_condition(g, b);
+		buf_add(b, ") OR ");
+		decided_condition(g, b);
+		buf_add(b, ")");
+	}
 }
 
 /* WHERE of the whole query: nothing, one condition, a tree, or a list joined by AND. */
@@ -834,6 +889,12 @@ where(Gen *g, Buf *b, bool selective)
 		}
 		else
 			buf_add(b, " WHERE %sid %% %d = %d", g->alias, 97, below(g, 97));
+	}
+	if (g->q->hazard != HAZARD_NONE && g->alias[0] == '\0' && chance(g, 25))
+	{
+		buf_add(b, selective ? " AND " : " WHERE ");
+		error_then_decided(g, b);
+		return;
 	}
 	for (int i = 0; i < n; i++)
 	{
