@@ -150,10 +150,11 @@ run(App *app)
 		log_info("stopping");
 		lws_sul_cancel(&ticker.timer);
 		feed_stop(app->feed);
+		pg_pool_close(app->pg);
 		loop = NULL;
 	}
 	server_stop(app);
-	pg_pool_stop(app->pg);
+	pg_pool_free(app->pg);
 	ws_stop(app->ws);
 	metrics_stop(app->metrics);
 	history_free(app->history);

@@ -624,23 +624,35 @@ pg_pool_on_up(PgPool *pool, PgUp *up, void *context)
 	pool->up_context = context;
 }
 
+/* Statements that still have somebody go back into the queue, where pg_abandon() finds them. */
 void
-pg_pool_stop(PgPool *pool)
+pg_pool_close(PgPool *pool)
 {
-	PgQuery *query;
-
 	if (!pool)
 		return;
 	lws_sul_cancel(&pool->kick);
 	for (int i = 0; i < PG_CONNECTIONS; i++)
 	{
 		PgConn *conn = &pool->conns[i];
+		PgQuery *query = conn->query;
 
-		if (conn->query)
-			query_free(conn->query);
 		conn->query = NULL;
+		if (query)
+		{
+			query->conn = NULL;
+			queue_push(pool, query, false);
+		}
 		conn_close(conn);
 	}
+}
+
+void
+pg_pool_free(PgPool *pool)
+{
+	PgQuery *query;
+
+	if (!pool)
+		return;
 	while ((query = queue_pop(pool)))
 		query_free(query);
 	mem_free(pool);

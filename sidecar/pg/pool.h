@@ -44,7 +44,9 @@ typedef void PgDone(void *context, const PgOutcome *outcome);
 typedef void PgUp(void *context);
 
 extern PgPool *pg_pool_start(App *app);
-extern void pg_pool_stop(PgPool *pool);
+/* Closes the connections, while the loop still exists; then, when no request is left, frees the pool. */
+extern void pg_pool_close(PgPool *pool);
+extern void pg_pool_free(PgPool *pool);
 extern void pg_pool_on_up(PgPool *pool, PgUp *up, void *context);
 
 /*
