@@ -86,6 +86,7 @@ demo: ## three million flights, with and without the column store; then stratad 
 
 bench: ## column store against sequential scan and DuckDB, and what it costs writers; minutes long
 	test/bench/columns.sh
+	test/bench/ring.sh
 	test/bench/writers.sh
 
 fuzz: ## generated queries from a new seed (FUZZ_QUERIES=20000), then 5 minutes against writers; needs `make install`
