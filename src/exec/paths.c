@@ -37,8 +37,8 @@
 bool strata_column_scan = true;
 bool strata_column_aggregate = true;
 
-#define COLUMN_VALUE_COST 0.0004 /* decode and one kernel */
-#define GROUP_ROW_COST	  0.0015 /* find the group and add to one accumulator: some 4 ns */
+#define COLUMN_VALUE_COST 0.0001 /* decode and one kernel: some 0.5 ns */
+#define GROUP_ROW_COST	  0.0008 /* find the group and add to one accumulator: some 4 ns */
 #define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
 
 static planner_hook_type prev_planner;
