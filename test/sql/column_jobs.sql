@@ -55,7 +55,7 @@ SELECT kind, target, state, phase, error FROM strata.jobs WHERE id = :job;
 
 -- compact() copies what is stale and can be had; without a table it does so for all.
 INSERT INTO cj SELECT generate_series(1, 1000);
-VACUUM cj;
+VACUUM (FREEZE) cj;
 SELECT strata.compact() AS job \gset
 SELECT wait_for(:job, 'done');
 SELECT status, rows_in_columns, stale_blocks, tail_blocks FROM strata.column_tables WHERE relid = 'cj'::regclass;

@@ -8,7 +8,7 @@ my $node = new_node('main', "strata.memory_max = '64MB'", "strata.memory = '3MB'
 $node->safe_psql('postgres', "CREATE TABLE items (id bigint, grp int, val int, amount numeric(10,2), day date, note text);
 	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, g % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text)
 	FROM generate_series(1, 400000) g");
-$node->safe_psql('postgres', 'VACUUM (ANALYZE) items');
+$node->safe_psql('postgres', 'VACUUM (FREEZE, ANALYZE) items');
 $node->safe_psql('postgres', "SELECT strata.enable('items')");
 my ($status, $out, $err) = $node->psql('postgres', "SELECT strata.populate('items')");
 wait_status($node, 'items', 'partial|out_of_memory');
@@ -25,7 +25,7 @@ same_answers($node, 'items', 'partly populated, after writes');
 $node->safe_psql('postgres', "ALTER SYSTEM SET strata.memory = '64MB'");
 $node->reload;
 ok($node->poll_query_until('postgres', "SELECT limit_bytes = 64 * 1024 * 1024 FROM strata.memory_status()"), 'the limit moves at run time');
-$node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) items');
+$node->safe_psql('postgres', 'VACUUM (FREEZE, INDEX_CLEANUP ON) items');
 $node->safe_psql('postgres', "SELECT strata.populate('items', force => true)");
 populated($node, 'items');
 pass('populated');

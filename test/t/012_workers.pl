@@ -36,7 +36,7 @@ for my $db (qw(a b c d))
 	cmp_ok($node->safe_psql('postgres', $workers), '<=', 2, 'and no more than two workers exist');
 }
 $node->safe_psql($_, 'INSERT INTO items SELECT * FROM items') for qw(a b c d);
-$node->safe_psql($_, 'VACUUM items') for qw(a b c d);
+$node->safe_psql($_, 'VACUUM (FREEZE) items') for qw(a b c d);
 for my $db (qw(a b c d))
 {
 	ok($node->poll_query_until($db, 'SELECT rows_in_columns = 10000 FROM strata.column_tables'), "$db is kept up, with a worker that comes and goes");
