@@ -101,21 +101,27 @@ intake_method(Request *req)
 	req->path = mem_strndup(uri ? uri : "", uri ? (size_t)len : 0);
 }
 
+/* libwebsockets waits for 100 MB of body after these methods when they come without Content-Length. */
+static bool
+method_implies_body(const Request *req)
+{
+	return req->method == METHOD_POST || req->method == METHOD_PUT || strcmp(req->method_name, "PATCH") == 0;
+}
+
 /* Framing: what is wrong here leaves no way to find the next request, so the connection ends. */
 static bool
 intake_framing(Request *req)
 {
 	char text[HEADER_LEN_MAX];
-	HeaderState state;
+	HeaderState state = header_once(req->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text));
 
+	req->body_announced = state == HEADER_ABSENT ? method_implies_body(req) : strcmp(text, "0") != 0;
 	if (header_given(req->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING))
 	{
 		req->close_after = true;
 		reply_problem(req, STATUS_LENGTH_REQUIRED, "Send the body with Content-Length");
 		return false;
 	}
-	state = header_once(req->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text));
-	req->body_announced = state != HEADER_ABSENT && strcmp(text, "0") != 0;
 	if (state == HEADER_BAD || (state == HEADER_ONE && !guard_content_length(text, &req->content_length)))
 	{
 		req->close_after = true;
@@ -128,6 +134,9 @@ intake_framing(Request *req)
 		reply_problem(req, STATUS_TOO_LARGE, "A body may have %d bytes", REQUEST_BODY_MAX);
 		return false;
 	}
+	/* No length is no body for us; but what follows would be taken for one, so this is the last request. */
+	if (state == HEADER_ABSENT && method_implies_body(req))
+		req->close_after = true;
 	return true;
 }
 

@@ -62,7 +62,7 @@ typedef struct Request
 	RequestParam params[REQUEST_PARAMS_MAX];
 	int param_count;
 	int64_t content_length;
-	bool body_announced; /* Content-Length is there and not simply 0, right or wrong */
+	bool body_announced; /* libwebsockets will look for a body, rightly or wrongly */
 	Buf body;
 	json_object *json; /* the parsed body */
 	const struct Route *route;

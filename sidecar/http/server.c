@@ -2,7 +2,7 @@
  * server.c - see server.h.
  *
  * Guards against libwebsockets 4.1.6 as Debian 12 has it; each has a test in test/sidecar that fails without
- * it.  (1)-(6) are the numbers of docs/internals/sidecar.md.
+ * it.  (1)-(8) are the numbers of docs/internals/sidecar.md.
  *   (1) `Upgrade: anything` on a kept-alive connection: lws answers 403, frees the headers and goes on with
  *       them.  CONFIRM_UPGRADE reads the header again and hangs up unless it is exactly "websocket".
  *   (2) `Upgrade: h2c` is accepted by default and opens the old HTTP/2 code: refused by the same check.
@@ -15,6 +15,8 @@
  * it loops for ever; and -1 from a body callback there frees the connection twice.  Such a request is
  *       answered 400 and the connection closed from LWS_CALLBACK_HTTP, before lws looks for the body; and
  *       body callbacks never return -1.
+ *   (8) POST, PUT and PATCH without Content-Length: lws waits for 100 MB of body.  They have none for us, and
+ *       their connection ends with the answer (intake.c).
  */
 #include "http/server.h"
 
