@@ -165,6 +165,18 @@ test('guard 5: bytes pipelined after a body give exactly one answer a request', 
   await alive();
 });
 
+test('guard 8: pipelined POST, PUT and PATCH without Content-Length end the connection, not the server', async () => {
+  for (const method of ['POST', 'PUT', 'PATCH']) {
+    const raw = await open();
+    const head = `${method} /api/v1/inmemory/populate HTTP/1.1\r\n${host}${json}\r\n`;
+    raw.write(head + head + head + next());
+    await until('the end', () => raw.closed, 8000);
+    assert.ok(raw.responses().length >= 1, `${method}: the first is answered`);
+    assert.ok(raw.responses().every((r) => r.status >= 400), `${method}: none is accepted`);
+    await alive();
+  }
+});
+
 test('guard 5: the body may come byte by byte and the next request in the middle of a packet', async () => {
   const raw = await open();
   const body = '{"table":"public.t"}';
