@@ -18,6 +18,7 @@
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/lsyscache.h"
@@ -133,6 +134,29 @@ set_vacuuming(bool on)
 }
 
 /*
+ * Waits a moment for whoever holds a lock that VACUUM would be skipped for.  Above all that is the session
+ * that has just enabled the table: it wakes us while it commits, before it lets go of its locks.
+ */
+static void
+wait_for_vacuum_lock(Oid relid)
+{
+	for (int try = 0; try < UNIT_LOCK_TRIES && !strata_worker_must_stop(); try++)
+	{
+		bool is_free;
+
+		StartTransactionCommand();
+		is_free = ConditionalLockRelationOid(relid, ShareUpdateExclusiveLock);
+		CommitTransactionCommand();
+		if (is_free)
+			return;
+		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, UNIT_LOCK_SLEEP_MS,
+				  PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/*
  * VACUUM as a session would run it, but skipped when the table is locked.  Index cleanup is forced, since the
  * dead line pointers that skipping it leaves keep their blocks from becoming all-visible; nothing is cut off
  * the end, since that wants an exclusive lock.
@@ -152,6 +176,7 @@ vacuum_table(Oid relid)
 	params.truncate = VACOPTVALUE_DISABLED;
 	params.nworkers = -1;
 
+	wait_for_vacuum_lock(relid);
 	/* Outlives the transactions that vacuum() ends and begins. */
 	PortalContext = strata_worker_context;
 	old = MemoryContextSwitchTo(strata_worker_context);
