@@ -7,13 +7,13 @@ MODULE_big = pg_strata
 EXTENSION = pg_strata
 SQL_PARTS = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 DATA_built = sql/pg_strata--$(STRATA_VERSION).sql
-OBJS = $(patsubst %.c,%.o,$(filter-out src/ring/strata_tail.c,$(wildcard src/abi/*.c src/base/*.c src/simd/*.c src/alloc/*.c src/ring/*.c src/column/*.c src/exec/*.c src/api/*.c)))
+OBJS = $(patsubst %.c,%.o,$(filter-out src/ring/strata_tail.c,$(wildcard src/abi/*.c src/base/*.c src/simd/*.c src/alloc/*.c src/ring/*.c src/pool/*.c src/column/*.c src/exec/*.c src/api/*.c)))
 
 PG_CPPFLAGS = -Isrc -DSTRATA_VERSION='"$(STRATA_VERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement -fvisibility=hidden -MMD -MP $(CLANG_CFLAGS)
 # PGXS hands over the flags of the compiler that built the server; clang does not know all of gcc's.
 CLANG_CFLAGS = $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes)
-SHLIB_LINK = -lrt -lm
+SHLIB_LINK = -lrt -lm -llz4
 EXTRA_CLEAN = sql/pg_strata--$(STRATA_VERSION).sql $(wildcard src/*/*.d src/*/*.o)
 
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))

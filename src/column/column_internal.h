@@ -4,7 +4,7 @@
  *
  * Included by: column/ only.
  * Memory: StrataTable in PostgreSQL shared memory (a partitioned hash); units in the region; StrataMapCopy
- * and StrataHold in the backend that made them. Locking: column/README.md.  Each field below says what guards
+ * in the backend that made it. Locking: column/README.md.  Each field below says what guards
  * it. Not here: what others may call (column.h, store.h).
  */
 #ifndef STRATA_COLUMN_INTERNAL_H
@@ -14,11 +14,11 @@
 
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
-#include "lib/ilist.h"
 #include "port/atomics.h"
 #include "storage/block.h"
 #include "utils/palloc.h"
 
+#include "base/hold.h"
 #include "column/column.h"
 #include "column/store.h"
 #include "column/vmbits.h"
@@ -140,23 +140,6 @@ extern void strata_store_free_memory(const StrataRegionBlock *memory, uint32 n);
 extern bool strata_store_table_name(Oid relid, char *buf, Size len);
 /* Sets the gauges that tell what the region and the store hold. */
 extern void strata_store_set_gauges(void);
-
-/* ---- hold.c: shared things that a backend must give back, however it ends ---- */
-
-/*
- * Lives in the memory context it is registered with.  `release` is called exactly once: when the context is
- * reset or deleted (which is how errors, aborted subtransactions and dropped cursors end), or when the
- * process exits, whichever comes first.  It must not throw.
- */
-typedef struct StrataHold
-{
-	dlist_node node;
-	MemoryContextCallback callback;
-	void (*release)(struct StrataHold *hold);
-	bool held;
-} StrataHold;
-
-extern void strata_hold(StrataHold *hold, MemoryContext context, void (*release)(StrataHold *hold));
 
 /* ---- freshness.c ---- */
 

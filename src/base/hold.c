@@ -1,7 +1,7 @@
 /*
  * hold.c - shared things that a backend must give back, however it ends.
  *
- * A pin on a unit and a half-built unit in the region are not released by anything PostgreSQL knows.  Both
+ * A pin on a unit or a page, an arena, a half-built unit: nothing PostgreSQL knows releases them.  All of them
  * are tied to a memory context: executor state, cursors and the memory of (sub)transactions all end as
  * contexts, in commit, in abort and when an error unwinds.  A FATAL exit aborts the transaction, which
  * deletes its contexts, but contexts outside any transaction are simply abandoned; for them, and to need no
@@ -11,7 +11,7 @@
 
 #include "storage/ipc.h"
 
-#include "column/column_internal.h"
+#include "base/hold.h"
 
 static dlist_head holds = DLIST_STATIC_INIT(holds);
 static bool exit_registered = false;
