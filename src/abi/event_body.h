@@ -7,7 +7,8 @@
  *
  * A field is a 4-byte head and its value, without alignment, in the machine's byte order:
  *     uint16 field code | uint16 type << 12 | length of the value in bytes | value
- * INT is 8 bytes, DOUBLE 8, BOOL 1, TEXT as long as it is, without a NUL.
+ * INT is 8 bytes, DOUBLE 8, BOOL 1, TEXT as long as it is, without a NUL.  LIST is its texts with a NUL
+ * between each two; none of them is empty, and no byte at all is the empty list.
  */
 #ifndef STRATA_ABI_EVENT_BODY_H
 #define STRATA_ABI_EVENT_BODY_H
@@ -48,7 +49,7 @@ strata_body_append(char *body, uint16_t *used, uint16_t code, StrataFieldType ty
 	return true;
 }
 
-/* One field of a body; `text` points into it. */
+/* One field of a body; `text` points into it (TEXT and LIST). */
 typedef struct StrataFieldValue
 {
 	uint16_t code;
@@ -104,11 +105,30 @@ strata_body_next(const char *body, int length, int *at, StrataFieldValue *field)
 			field->value.b = *value != 0;
 			return true;
 		case STRATA_FIELD_TEXT:
+		case STRATA_FIELD_LIST:
 			field->text = value;
 			field->text_len = size;
 			return true;
 	}
 	return false;
+}
+
+/* The next text of a LIST from *at on, which it advances; false at the end.  Empty texts, which only a
+ * hostile segment has, are passed over. */
+static inline bool
+strata_list_next(const StrataFieldValue *list, int *at, const char **text, int *length)
+{
+	const char *end;
+
+	while (*at < list->text_len && list->text[*at] == '\0')
+		++*at;
+	if (*at >= list->text_len)
+		return false;
+	*text = list->text + *at;
+	end = memchr(*text, '\0', (size_t)(list->text_len - *at));
+	*length = end ? (int)(end - *text) : list->text_len - *at;
+	*at += *length;
+	return true;
 }
 
 #endif

@@ -24,7 +24,8 @@ typedef enum StrataFieldType
 	STRATA_FIELD_INT = 1,
 	STRATA_FIELD_DOUBLE,
 	STRATA_FIELD_BOOL,
-	STRATA_FIELD_TEXT
+	STRATA_FIELD_TEXT,
+	STRATA_FIELD_LIST /* of texts */
 } StrataFieldType;
 
 typedef enum StrataCounterKind
@@ -45,7 +46,6 @@ typedef enum StrataField
 #define FIELD(code, NAME, name, type) STRATA_F_##NAME = code,
 #include "abi/fields.def"
 #undef FIELD
-	STRATA_F_COUNT
 } StrataField;
 
 typedef enum StrataCounter
@@ -53,7 +53,16 @@ typedef enum StrataCounter
 #define COUNTER(code, NAME, name, kind, unit, text) STRATA_C_##NAME = code,
 #include "abi/counters.def"
 #undef COUNTER
-	STRATA_C_COUNT
 } StrataCounter;
+
+/* One more than the highest code: codes have gaps, and rows need not stand in their order. */
+typedef union StrataCounterCodes
+{
+#define COUNTER(code, NAME, name, kind, unit, text) char NAME[(code) + 1];
+#include "abi/counters.def"
+#undef COUNTER
+} StrataCounterCodes;
+
+#define STRATA_C_COUNT ((int)sizeof(StrataCounterCodes))
 
 #endif

@@ -131,6 +131,24 @@ put_string(Out *out, const char *text, size_t length)
 }
 
 static void
+put_list(Out *out, const StrataFieldValue *list)
+{
+	const char *text;
+	int length;
+	int at = 0;
+	const char *before = "";
+
+	put(out, "[", 1);
+	while (strata_list_next(list, &at, &text, &length))
+	{
+		put_text(out, before);
+		put_string(out, text, (size_t)length);
+		before = ",";
+	}
+	put(out, "]", 1);
+}
+
+static void
 put_int(Out *out, long long value)
 {
 	char digits[24];
@@ -195,6 +213,9 @@ put_field(Out *out, const StrataRingReader *ring, const StrataFieldValue *field)
 			break;
 		case STRATA_FIELD_TEXT:
 			put_string(out, field->text, (size_t)field->text_len);
+			break;
+		case STRATA_FIELD_LIST:
+			put_list(out, field);
 			break;
 	}
 }

@@ -123,6 +123,25 @@ push_int(JsonbParseState **state, const char *name, int64 number)
 }
 
 static void
+push_list(JsonbParseState **state, const StrataFieldValue *list)
+{
+	const char *text;
+	int length;
+	int at = 0;
+
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	while (strata_list_next(list, &at, &text, &length))
+	{
+		JsonbValue value;
+
+		value.type = jbvString;
+		value.val.string.val = ring_text(text, length, &value.val.string.len);
+		pushJsonbValue(state, WJB_ELEM, &value);
+	}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static void
 push_field(JsonbParseState **state, const StrataRingReader *ring, const StrataFieldValue *field)
 {
 	const StrataRingFieldInfo *info = strata_ring_field_info(ring, field->code);
@@ -134,10 +153,16 @@ push_field(JsonbParseState **state, const StrataRingReader *ring, const StrataFi
 		return;
 	}
 	push_key(state, info ? info->name : psprintf("field_%u", field->code));
+	if (field->type == STRATA_FIELD_LIST)
+	{
+		push_list(state, field);
+		return;
+	}
 	value.type = jbvNull;
 	switch (field->type)
 	{
 		case STRATA_FIELD_INT:
+		case STRATA_FIELD_LIST:
 			break;
 		case STRATA_FIELD_DOUBLE:
 			if (!isfinite(field->value.d))

@@ -124,6 +124,32 @@ strata_event_text(StrataEvent *ev, StrataField field, const char *value)
 }
 
 void
+strata_event_list(StrataEvent *ev, StrataField field, const char *const *texts, int n)
+{
+	char list[STRATA_EVENT_BODY_MAX];
+	int room = strata_body_room(ev->used);
+	int used = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		int length = (int)strnlen(texts[i], STRATA_EVENT_BODY_MAX);
+
+		if (length == 0)
+			continue;
+		if (used + (used > 0) + length > room)
+		{
+			ev->overflow = true;
+			break;
+		}
+		if (used > 0)
+			list[used++] = '\0';
+		memcpy(list + used, texts[i], length);
+		used += length;
+	}
+	event_append(ev, field, STRATA_FIELD_LIST, list, used);
+}
+
+void
 strata_event_learn_database(void)
 {
 	char *name;

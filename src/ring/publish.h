@@ -34,6 +34,8 @@ extern void strata_event_int(StrataEvent *ev, StrataField field, int64 value);
 extern void strata_event_double(StrataEvent *ev, StrataField field, double value);
 extern void strata_event_bool(StrataEvent *ev, StrataField field, bool value);
 extern void strata_event_text(StrataEvent *ev, StrataField field, const char *value);
+/* Empty texts are left out, and so are those, from the end, that do not fit. */
+extern void strata_event_list(StrataEvent *ev, StrataField field, const char *const *texts, int n);
 /* Stamps time, pid and database and writes it to the ring. */
 extern void strata_event_publish(const StrataEvent *ev);
 
