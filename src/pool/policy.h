@@ -18,7 +18,8 @@
  *
  * Between miss() and admit() of one page, other pages may be hit, missed, admitted or removed (processes load
  * pages side by side); miss(page) may also be followed by no admit() when loading failed: remove() or another
- * miss() ends that.
+ * miss() ends that.  Hits come late, from buffers of the processes: hit() of a page that is not resident any
+ * more is ignored and not counted.
  */
 #ifndef STRATA_POOL_POLICY_H
 #define STRATA_POOL_POLICY_H
@@ -42,17 +43,21 @@ typedef enum StrataPolicyKind
 	STRATA_POLICY_COUNT
 } StrataPolicyKind;
 
+typedef struct StrataPolicyLink
+{
+	uint32_t prev, next;
+} StrataPolicyLink;
+
 /* A policy's record of one page: links of up to two lists or a heap, and what the papers keep a page. */
 typedef struct StrataPolicyNode
 {
-	uint32_t prev, next;	 /* main list (or heap: sibling links) */
-	uint32_t prev2, next2;	 /* second list (LIRS: queue Q beside stack S; heap: child) */
-	uint32_t weight;		 /* frames; >= 1 while the policy knows the page */
-	uint8_t list;			 /* private to the policy: which list, resident or ghost; 0: unknown page */
-	uint8_t flags;			 /* private to the policy (reference bit, LIR/HIR, ...) */
-	uint16_t refs;			 /* private (LRU-K: valid entries of hist) */
+	StrataPolicyLink link[2]; /* main list; second list (LIRS: stack S and queue Q; LRU-K: heap) */
+	uint32_t weight;		  /* frames; >= 1 while the policy knows the page */
+	uint8_t list;			  /* private to the policy: which list, resident or ghost; 0: unknown page */
+	uint8_t flags;			  /* private to the policy (reference bit, LIR/HIR, ...) */
+	uint16_t refs;			  /* private (LRU-K: valid entries of hist) */
 	uint64_t hist[STRATA_LRU_K_MAX]; /* private (LRU-K: times of reference; others: what they like) */
-	uint64_t last;			 /* private */
+	uint64_t last;					 /* private */
 } StrataPolicyNode;
 
 _Static_assert(sizeof(StrataPolicyNode) == 64, "one cache line a page");
@@ -60,13 +65,13 @@ _Static_assert(sizeof(StrataPolicyNode) == 64, "one cache line a page");
 /* Settings of all policies; each reads its own.  Ratios are shares of the capacity. */
 typedef struct StrataPolicyParams
 {
-	double twoq_in_ratio;		 /* 2Q: Kin, 0.25 */
-	double twoq_out_ratio;		 /* 2Q: Kout, 0.5 */
-	int lru_k;					 /* LRU-K: K, 1 .. STRATA_LRU_K_MAX, 2 */
-	uint64_t lru_k_correlated;	 /* LRU-K: correlated reference period, in references, 0 */
-	double lru_k_history_ratio;	 /* LRU-K: history kept of pages not resident, as a share of the capacity, 1.0 */
-	double lirs_hir_ratio;		 /* LIRS: share for resident HIR pages, 0.01 (at least one frame) */
-	double lirs_history_ratio;	 /* LIRS: non-resident HIR pages kept in S, as a share of the capacity, 2.0 */
+	double twoq_in_ratio;		/* 2Q: Kin, 0.25 */
+	double twoq_out_ratio;		/* 2Q: Kout, 0.5 */
+	int lru_k;					/* LRU-K: K, 1 .. STRATA_LRU_K_MAX, 2 */
+	uint64_t lru_k_correlated;	/* LRU-K: correlated reference period, in references, 0 */
+	double lru_k_history_ratio; /* LRU-K: history of pages not resident, 1.0 */
+	double lirs_hir_ratio;		/* LIRS: share for resident HIR pages, 0.01 (at least one frame) */
+	double lirs_history_ratio;	/* LIRS: non-resident HIR pages kept in S, 2.0 */
 } StrataPolicyParams;
 
 extern const StrataPolicyParams strata_policy_defaults;
@@ -85,13 +90,13 @@ typedef struct StrataPolicy
 {
 	StrataPolicyKind kind;
 	StrataPolicyParams params;
-	uint64_t capacity;		/* frames */
-	uint64_t resident;		/* frames of resident pages */
+	uint64_t capacity; /* frames */
+	uint64_t resident; /* frames of resident pages */
 	uint64_t hits, misses, evictions, ghost_hits;
-	uint64_t examined;		/* pages looked at by victim(): examined / evictions is the search length */
-	uint64_t clock;			/* references so far */
-	uint64_t word[40];		/* the policy's own: list heads, sizes, targets, hands (each .c file lays a
-							 * struct over it and asserts that it fits) */
+	uint64_t examined; /* pages looked at by victim(): examined / evictions is the search length */
+	uint64_t clock;	   /* references so far */
+	uint64_t word[40]; /* the policy's own: list heads, sizes, targets, hands (each .c file lays a
+						* struct over it and asserts that it fits) */
 } StrataPolicy;
 
 /* How the calls below reach nodes: passed at each call, since it differs between processes. */
@@ -114,12 +119,12 @@ typedef struct StrataPolicyOps
 	/* p->capacity has changed (strata.memory moved).  Evicts nothing; ghosts beyond the new size may go. */
 	void (*resize)(StrataPolicy *p, const StrataPolicyNodes *nodes);
 	void (*hit)(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page);
-	/* A page that is not resident is wanted, and weighs so much.  Adapts; makes it neither resident nor known. */
+	/* A page that is not resident is wanted.  Adapts; makes it neither resident nor known. */
 	void (*miss)(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint32_t weight);
 	/* Takes one resident page out, making it a ghost where the policy keeps ghosts.  incoming: the page that
 	 * room is made for, or NONE (shrinking, pressure).  NONE when no page may leave. */
-	uint32_t (*victim)(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t incoming, StrataPolicyMay may,
-					   void *may_arg);
+	uint32_t (*victim)(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t incoming,
+					   StrataPolicyMay may, void *may_arg);
 	/* The page is resident from now on. */
 	void (*admit)(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint32_t weight);
 	/* The page does not exist any more. */
@@ -128,7 +133,7 @@ typedef struct StrataPolicyOps
 	uint64_t (*drop_ghosts)(StrataPolicy *p, const StrataPolicyNodes *nodes, uint64_t n);
 	/* The policy's own statistics.  Returns how many were written. */
 	int (*stats)(const StrataPolicy *p, StrataPolicyStat out[STRATA_POLICY_STATS]);
-	/* What the policy calls the page's place now ("T1", "B2 ghost", "LIR", ...); static text, NULL: unknown. */
+	/* What the policy calls the page's place now (such as "T1", "B2 ghost", "LIR"); NULL: unknown. */
 	const char *(*state)(const StrataPolicy *p, const StrataPolicyNode *node);
 	/* For tests: NULL, or a static text that says which invariant is broken. */
 	const char *(*check)(const StrataPolicy *p, const StrataPolicyNodes *nodes);
