@@ -17,18 +17,11 @@
 
 #include "postgres.h"
 
+#include "base/module.h"
 #include "pool/pool.h"
+#include "pool/prefetch_detect.h"
 
-#define STRATA_PREFETCH_CYCLE 64
-#define STRATA_PREFETCH_MAX	  256 /* bound of strata.prefetch_pages */
-
-typedef enum StrataPattern
-{
-	STRATA_PATTERN_NONE,
-	STRATA_PATTERN_SEQUENTIAL,
-	STRATA_PATTERN_STRIDED,
-	STRATA_PATTERN_CYCLE
-} StrataPattern;
+extern const StrataModule strata_prefetch_module;
 
 typedef struct StrataPrefetch StrataPrefetch;
 
@@ -37,6 +30,10 @@ extern StrataPrefetch *strata_prefetch_begin(MemoryContext context);
 /* The scan is at `position` now.  Writes the positions to fetch now (not yet asked for, nearest first) and
  * returns how many, at most max. */
 extern int strata_prefetch_next(StrataPrefetch *pf, int64 position, int64 *ahead, int max);
+/* How many pages the scan reads at a position (1 unless told): strata.prefetch_pages bounds their number. */
+extern void strata_prefetch_pages_each(StrataPrefetch *pf, int pages);
+/* A position that next() gave has nothing to fetch (no such unit, pruned): passing over it is no waste. */
+extern void strata_prefetch_nothing_at(StrataPrefetch *pf, int64 position);
 extern StrataPattern strata_prefetch_pattern(const StrataPrefetch *pf);
 /* Positions of look-ahead now. */
 extern int strata_prefetch_window(const StrataPrefetch *pf);
