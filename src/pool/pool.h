@@ -102,6 +102,17 @@ extern bool strata_pool_where(StrataPageId id, StrataTier *tier, Size *memory);
 /* Pages with numbers from *cursor on (begin with 0), up to max; returns how many, and moves *cursor. */
 extern int strata_pool_list(uint32 *cursor, StrataPageInfo *out, int max);
 
+/* ---- reading ahead (prefetch.c; others use prefetch.h) ---- */
+
+/*
+ * Makes a warm or cold page hot and keeps no pin; waits for nobody: false when the page is hot, gone or in
+ * another's work, or cannot be loaded.  Counted as prefetched, not as hit or miss.  The page is marked: its first
+ * pin counts as prefetch hit, its eviction before that as wasted.
+ */
+extern bool strata_pool_load_ahead(StrataPageId id);
+/* prefetch_wasted of the statistics, by one atomic read: scans compare it to tell "late" from "evicted again". */
+extern uint64 strata_pool_prefetch_wasted(void);
+
 /* ---- moving pages down (flusher, pressure, gc) ---- */
 
 /* Writes up to n dirty pages to the cold file, those nearest to eviction first; they stay where they are.
