@@ -7,8 +7,9 @@
 #include <strings.h>
 
 static const StrataPolicyOps *const policy_table[STRATA_POLICY_COUNT] = {
-	[STRATA_POLICY_CLOCK] = &strata_policy_clock,
-	[STRATA_POLICY_LRU] = &strata_policy_lru,
+	[STRATA_POLICY_CLOCK] = &strata_policy_clock, [STRATA_POLICY_LRU] = &strata_policy_lru,
+	[STRATA_POLICY_2Q] = &strata_policy_2q,		  [STRATA_POLICY_LRU_K] = &strata_policy_lru_k,
+	[STRATA_POLICY_LIRS] = &strata_policy_lirs,	  [STRATA_POLICY_ARC] = &strata_policy_arc,
 };
 
 const StrataPolicyParams strata_policy_defaults = {
@@ -31,7 +32,7 @@ const StrataPolicyOps *
 strata_policy_find(const char *name)
 {
 	for (int kind = 0; kind < STRATA_POLICY_COUNT; kind++)
-		if (policy_table[kind] != NULL && strcasecmp(name, policy_table[kind]->name) == 0)
+		if (strcasecmp(name, policy_table[kind]->name) == 0)
 			return policy_table[kind];
 	return NULL;
 }

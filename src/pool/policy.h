@@ -20,6 +20,11 @@
  * pages side by side); miss(page) may also be followed by no admit() when loading failed: remove() or another
  * miss() ends that.  Hits come late, from buffers of the processes: hit() of a page that is not resident any
  * more is ignored and not counted.
+ *
+ * All nodes are zero when a policy starts.  To change the policy, K or a ratio: zero them, start anew, and
+ * admit the resident pages again, those to be kept longest last.  A page that is loaded ahead of its use
+ * (prefetch) is a miss like any other; then its first use must not be reported as a hit, or every policy
+ * takes a scan for pages that are used twice.
  */
 #ifndef STRATA_POOL_POLICY_H
 #define STRATA_POOL_POLICY_H
