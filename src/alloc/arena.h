@@ -2,11 +2,10 @@
  * arena.h - named allocation contexts in the shared region, in a tree.
  *
  * Included by: alloc/, pool/, column/, exec/, api/.
- * Memory: nodes are slab objects; small allocations are carved from blocks, big ones are slab or large objects
- * of their own.  Everything goes with the arena.
- * Locking: the tree has one lock (inside).  One arena is allocated from by one process at a time; the caller
- * sees to that.  Reading figures needs nothing.
- * Not here: the objects' meaning; freeing single objects (an arena is freed as a whole).
+ * Memory: nodes are slab objects; small allocations are carved from blocks, big ones are slab or large
+ * objects of their own.  Everything goes with the arena. Locking: the tree has one lock (inside).  One arena
+ * is allocated from by one process at a time; the caller sees to that.  Reading figures needs nothing. Not
+ * here: the objects' meaning; freeing single objects (an arena is freed as a whole).
  *
  * Like PostgreSQL's memory contexts, but shared between processes, with limits and with owners.
  */
@@ -15,7 +14,10 @@
 
 #include "postgres.h"
 
+#include "base/module.h"
 #include "datatype/timestamp.h"
+
+extern const StrataModule strata_arena_module;
 
 typedef struct StrataArena StrataArena;
 
@@ -32,7 +34,8 @@ typedef enum StrataArenaLife
 extern StrataArena *strata_arena_root(void);
 /* limit: bytes for the arena and all below it, 0: none of its own.  name is cut to STRATA_ARENA_NAME - 1.
  * NULL when memory is exhausted.  Never ERRORs. */
-extern StrataArena *strata_arena_create(StrataArena *parent, const char *name, Size limit, StrataArenaLife life);
+extern StrataArena *strata_arena_create(StrataArena *parent, const char *name, Size limit,
+										StrataArenaLife life);
 /* A PROCESS arena that is destroyed with the memory context, errors included. */
 extern StrataArena *strata_arena_create_in(MemoryContext context, StrataArena *parent, const char *name,
 										   Size limit);
@@ -40,12 +43,15 @@ extern StrataArena *strata_arena_create_in(MemoryContext context, StrataArena *p
 extern void *strata_arena_alloc(StrataArena *arena, Size bytes);
 /* Frees everything in it but the arena, its children included.  Keeps the first block. */
 extern void strata_arena_reset(StrataArena *arena);
-/* With all below it.  Never ERRORs. */
+/* With all below it, but for PROCESS arenas of other live processes, which are hung under the root: nobody's
+ * memory goes under his hands.  The same holds for the children in a reset.  Never ERRORs. */
 extern void strata_arena_destroy(StrataArena *arena);
-/* Hangs the arena under another parent and changes its life; limits above it are checked: false, unchanged. */
+/* Hangs the arena under another parent and changes its life; limits above it are checked: false, unchanged.
+ */
 extern bool strata_arena_move(StrataArena *arena, StrataArena *parent, StrataArenaLife life);
 /* Bytes held (whole blocks), without and with those below. */
 extern Size strata_arena_bytes(const StrataArena *arena);
+extern Size strata_arena_total(const StrataArena *arena);
 
 /* Bytes given back: blocks kept by resets; arenas of processes that are gone.  *contexts: arenas cleaned. */
 extern Size strata_arena_reclaim(int *contexts);

@@ -9,6 +9,8 @@
 #include "storage/shmem.h"
 #include "utils/guc.h"
 
+#include "alloc/arena.h"
+#include "alloc/owner.h"
 #include "alloc/region.h"
 #include "api/simd.h"
 #include "api/workers.h"
@@ -24,6 +26,8 @@ PG_MODULE_MAGIC;
 static const StrataModule *const modules[] = {
 	&strata_simd_module,
 	&strata_region_module,
+	&strata_owner_module,
+	&strata_arena_module,
 	&strata_ring_module,
 	&strata_column_module,
 	&strata_exec_module,

@@ -1,0 +1,385 @@
+/*
+ * server.h - stand-ins for what server code calls, so that a unit test can include a .c file of src/ that
+ * needs PostgreSQL's headers but no server.
+ *
+ * Included by: unit tests, first of all, before the .c files they test.
+ * Memory: shared memory is an anonymous shared mapping, so that a test may fork.  Nothing is freed at exit.
+ * Locking: an LWLock is a spinning word in that memory; exclusive and shared are the same.  Being taken twice
+ * by one process, or never released, is noticed (server_locks_held). Not here: transactions, catalogs, memory
+ * contexts (palloc is malloc; a context's reset callbacks run by server_reset_context()), errors
+ * (ereport(ERROR) ends the test; a WARNING is kept in server_warning).
+ */
+#ifndef STRATA_TEST_SERVER_H
+#define STRATA_TEST_SERVER_H
+
+#include "postgres.h"
+
+/* The server's own printf family lives in its library. */
+#undef printf
+#undef vprintf
+#undef fprintf
+#undef vfprintf
+#undef snprintf
+#undef vsnprintf
+#undef sprintf
+#undef strerror
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define SERVER_SHMEM ((Size)64 * 1024 * 1024)
+
+static char *server_shmem;
+static Size server_shmem_used;
+static int server_locks_held;
+static char server_warning[1024]; /* the last one */
+static int server_warnings;
+static TimestampTz server_now = 1000000; /* GetCurrentTimestamp(); tests move it */
+
+/* ---- processes ---- */
+
+volatile uint32 InterruptHoldoffCount;
+volatile uint32 CritSectionCount;
+bool IsUnderPostmaster = true;
+int MyProcPid;
+int MaxBackends = 60;
+PGPROC *MyProc;
+PROC_HDR *ProcGlobal;
+
+static void (*server_exit_function[20])(int, Datum);
+static Datum server_exit_arg[20];
+static int server_exits;
+
+void
+on_shmem_exit(pg_on_exit_callback function, Datum arg)
+{
+	server_exit_function[server_exits] = function;
+	server_exit_arg[server_exits++] = arg;
+}
+
+void
+before_shmem_exit(pg_on_exit_callback function, Datum arg)
+{
+	on_shmem_exit(function, arg);
+}
+
+/* What a backend does when it ends, however it ends but by a crash. */
+static inline void
+server_leave(void)
+{
+	while (server_exits > 0)
+	{
+		server_exits--;
+		server_exit_function[server_exits](0, server_exit_arg[server_exits]);
+	}
+}
+
+/* ---- shared memory and locks ---- */
+
+Size
+add_size(Size a, Size b)
+{
+	return a + b;
+}
+
+Size
+mul_size(Size a, Size b)
+{
+	return a * b;
+}
+
+void *
+ShmemInitStruct(const char *name, Size size, bool *found)
+{
+	void *p = server_shmem + server_shmem_used;
+
+	*found = false;
+	server_shmem_used += TYPEALIGN(PG_CACHE_LINE_SIZE, size);
+	Assert(server_shmem_used <= SERVER_SHMEM);
+	return p;
+}
+
+/* Zeroed, and seen by forked processes. */
+static inline void *
+server_shared(Size size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+	{
+		perror("mmap");
+		exit(1);
+	}
+	return p;
+}
+
+LWLockPadded *MainLWLockArray;
+
+void
+RequestNamedLWLockTranche(const char *name, int n)
+{
+}
+
+LWLockPadded *
+GetNamedLWLockTranche(const char *name)
+{
+	bool found;
+
+	return ShmemInitStruct(name, 64 * sizeof(LWLockPadded), &found);
+}
+
+bool
+LWLockAcquire(LWLock *lock, LWLockMode mode)
+{
+	uint32 free = 0;
+
+	if (pg_atomic_read_u32(&lock->state) == (uint32)getpid())
+	{
+		printf("Bail out! a lock is taken twice\n");
+		abort();
+	}
+	while (!pg_atomic_compare_exchange_u32(&lock->state, &free, (uint32)getpid()))
+	{
+		free = 0;
+		sched_yield();
+	}
+	server_locks_held++;
+	InterruptHoldoffCount++;
+	return true;
+}
+
+bool
+LWLockConditionalAcquire(LWLock *lock, LWLockMode mode)
+{
+	uint32 free = 0;
+
+	if (!pg_atomic_compare_exchange_u32(&lock->state, &free, (uint32)getpid()))
+		return false;
+	server_locks_held++;
+	InterruptHoldoffCount++;
+	return true;
+}
+
+void
+LWLockRelease(LWLock *lock)
+{
+	if (pg_atomic_exchange_u32(&lock->state, 0) != (uint32)getpid())
+	{
+		printf("Bail out! a lock is released that was not held\n");
+		abort();
+	}
+	server_locks_held--;
+	InterruptHoldoffCount--;
+}
+
+/* A process of its own kind: pid and PGPROC number `slot`. */
+static inline void
+server_be(int slot)
+{
+	MyProcPid = getpid();
+	MyProc = &ProcGlobal->allProcs[slot];
+}
+
+static inline void
+server_start(void)
+{
+	server_shmem = server_shared(SERVER_SHMEM);
+	MainLWLockArray = server_shared((Size)256 * sizeof(LWLockPadded));
+	ProcGlobal = server_shared(sizeof(PROC_HDR));
+	ProcGlobal->allProcs = server_shared((Size)(MaxBackends + NUM_AUXILIARY_PROCS) * sizeof(PGPROC));
+	MyProcPid = getpid();
+}
+
+/* ---- private memory ---- */
+
+MemoryContext CurrentMemoryContext;
+MemoryContext TopMemoryContext;
+
+static MemoryContextCallback *server_callbacks;
+
+/* Every allocation is on a list, so that the context's end frees what was not freed. */
+typedef struct ServerChunk
+{
+	struct ServerChunk *next, *prev;
+} ServerChunk;
+
+static ServerChunk server_chunks = {&server_chunks, &server_chunks};
+
+void *
+palloc0(Size size)
+{
+	ServerChunk *c = calloc(1, sizeof(ServerChunk) + size);
+
+	c->next = server_chunks.next;
+	c->prev = &server_chunks;
+	c->next->prev = c;
+	server_chunks.next = c;
+	return c + 1;
+}
+
+void *
+palloc(Size size)
+{
+	return palloc0(size);
+}
+
+void *
+MemoryContextAlloc(MemoryContext context, Size size)
+{
+	return palloc0(size);
+}
+
+void *
+MemoryContextAllocZero(MemoryContext context, Size size)
+{
+	return palloc0(size);
+}
+
+void *
+MemoryContextAllocHuge(MemoryContext context, Size size)
+{
+	return palloc0(size);
+}
+
+void
+pfree(void *p)
+{
+	ServerChunk *c = (ServerChunk *)p - 1;
+
+	c->next->prev = c->prev;
+	c->prev->next = c->next;
+	free(c);
+}
+
+void
+MemoryContextRegisterResetCallback(MemoryContext context, MemoryContextCallback *callback)
+{
+	callback->next = server_callbacks;
+	server_callbacks = callback;
+}
+
+/* As the end of a transaction, an error or a cursor does; there is one context. */
+static inline void
+server_reset_context(void)
+{
+	while (server_callbacks != NULL)
+	{
+		MemoryContextCallback *callback = server_callbacks;
+
+		server_callbacks = callback->next;
+		callback->func(callback->arg);
+	}
+	while (server_chunks.next != &server_chunks)
+		pfree(server_chunks.next + 1);
+}
+
+/* ---- messages ---- */
+
+static int server_elevel;
+
+bool
+errstart(int elevel, const char *domain)
+{
+	server_elevel = elevel;
+	return true;
+}
+
+bool
+errstart_cold(int elevel, const char *domain)
+{
+	return errstart(elevel, domain);
+}
+
+void
+errfinish(const char *filename, int lineno, const char *funcname)
+{
+	if (server_elevel >= ERROR)
+	{
+		printf("Bail out! ERROR in %s:%d: %s\n", filename, lineno, server_warning);
+		abort();
+	}
+}
+
+int
+errcode(int code)
+{
+	return 0;
+}
+
+static inline int
+server_message(const char *format, va_list ap)
+{
+	if (server_elevel < WARNING)
+		return 0;
+	vsnprintf(server_warning, sizeof(server_warning), format, ap);
+	server_warnings++;
+	return 0;
+}
+
+int
+errmsg(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	server_message(format, ap);
+	va_end(ap);
+	return 0;
+}
+
+int
+errmsg_internal(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	server_message(format, ap);
+	va_end(ap);
+	return 0;
+}
+
+int
+errdetail(const char *format, ...)
+{
+	return 0;
+}
+
+int
+errhint(const char *format, ...)
+{
+	return 0;
+}
+
+void
+ExceptionalCondition(const char *condition, const char *type, const char *file, int line)
+{
+	printf("Bail out! assertion failed: %s, %s:%d\n", condition, file, line);
+	abort();
+}
+
+TimestampTz
+GetCurrentTimestamp(void)
+{
+	return server_now;
+}
+
+int
+pg_mbcliplen(const char *text, int len, int limit)
+{
+	return Min(len, limit);
+}
+
+#endif
