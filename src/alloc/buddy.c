@@ -144,10 +144,25 @@ strata_buddy_init(StrataBuddy *b, uint32_t npages, uint64_t *zeroed_words)
 	}
 }
 
+/* Takes the first n pages of a free block of that order. */
+static uint32_t
+buddy_take(StrataBuddy *b, uint32_t order, uint32_t block, uint32_t n)
+{
+	uint32_t page = block << order;
+	uint32_t size = UINT32_C(1) << order;
+
+	buddy_clear(b, order, block);
+	b->free_pages -= size;
+	/* Splitting and trimming are one thing: what lies behind the request goes back. */
+	if (size > n)
+		buddy_free_run(b, page + n, size - n);
+	return page;
+}
+
 uint32_t
 strata_buddy_alloc(StrataBuddy *b, uint32_t n)
 {
-	uint32_t order, size, page;
+	uint32_t order;
 
 	if (n == 0 || n > b->free_pages)
 		return STRATA_BUDDY_NONE;
@@ -155,15 +170,42 @@ strata_buddy_alloc(StrataBuddy *b, uint32_t n)
 		;
 	if (order >= b->norders)
 		return STRATA_BUDDY_NONE;
+	return buddy_take(b, order, buddy_first(b, order), n);
+}
 
-	page = buddy_first(b, order) << order;
-	buddy_clear(b, order, page >> order);
-	size = UINT32_C(1) << order;
-	b->free_pages -= size;
-	/* Splitting and trimming are one thing: what lies behind the request goes back. */
-	if (size > n)
-		buddy_free_run(b, page + n, size - n);
-	return page;
+uint32_t
+strata_buddy_alloc_cheapest(StrataBuddy *b, uint32_t n, uint32_t tries,
+							uint32_t (*cost)(void *arg, uint32_t page, uint32_t n), void *arg)
+{
+	uint32_t best_order = 0, best_block = 0, best_cost = UINT32_MAX;
+
+	if (n == 0 || n > b->free_pages)
+		return STRATA_BUDDY_NONE;
+	for (uint32_t order = buddy_ceil_log2(n); order < b->norders && tries > 0 && best_cost > 0; order++)
+	{
+		const uint64_t *words = b->words + b->first_word[order];
+		uint32_t left = b->nfree[order] < tries ? b->nfree[order] : tries;
+
+		tries -= left;
+		if (left == 0)
+			continue;
+		for (size_t w = buddy_first(b, order) / 64; left > 0; w++)
+			for (uint64_t bits = words[w]; bits != 0 && left > 0; bits &= bits - 1, left--)
+			{
+				uint32_t block = (uint32_t)(w * 64 + (size_t)__builtin_ctzll(bits));
+				uint32_t c = cost(arg, block << order, n);
+
+				if (c < best_cost)
+				{
+					best_cost = c;
+					best_order = order;
+					best_block = block;
+				}
+				if (c == 0)
+					left = 1;
+			}
+	}
+	return best_cost == UINT32_MAX ? STRATA_BUDDY_NONE : buddy_take(b, best_order, best_block, n);
 }
 
 bool

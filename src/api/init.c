@@ -10,8 +10,10 @@
 #include "utils/guc.h"
 
 #include "alloc/arena.h"
+#include "alloc/memory.h"
 #include "alloc/owner.h"
 #include "alloc/region.h"
+#include "alloc/slab.h"
 #include "api/simd.h"
 #include "api/workers.h"
 #include "base/compat.h"
@@ -26,6 +28,8 @@ PG_MODULE_MAGIC;
 static const StrataModule *const modules[] = {
 	&strata_simd_module,
 	&strata_region_module,
+	&strata_memory_module,
+	&strata_slab_module,
 	&strata_owner_module,
 	&strata_arena_module,
 	&strata_ring_module,

@@ -4,7 +4,7 @@ use warnings;
 use Test::More;
 use StrataTest;
 
-my $node = new_node('main', "strata.memory_max = '64MB'", "strata.memory = '3MB'", 'strata.auto_populate = off');
+my $node = new_node('main', "strata.memory_max = '64MB'", "strata.memory = '8MB'", 'strata.auto_populate = off');
 $node->safe_psql('postgres', "CREATE TABLE items (id bigint, grp int, val int, amount numeric(10,2), day date, note text);
 	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, g % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text)
 	FROM generate_series(1, 400000) g");
