@@ -437,8 +437,10 @@ strata_cgroup_named(const char *directory, StrataCgroup *out)
 static int
 cgroup_read_one(int version, const char *path, size_t length, uint64_t *limit, uint64_t *used)
 {
+	static const char *const cache[2][2] = {{"total_inactive_file", "total_active_file"},
+											{"inactive_file", "active_file"}};
 	char text[STAT_MAX];
-	uint64_t high, inactive;
+	uint64_t high, bytes;
 
 	if (!read_in(path, length, version == 2 ? "memory.current" : "memory.usage_in_bytes", text,
 				 sizeof(text)) ||
@@ -452,9 +454,10 @@ cgroup_read_one(int version, const char *path, size_t length, uint64_t *limit, u
 		*limit = high;
 	if (*limit == UINT64_MAX)
 		return 0;
-	if (read_in(path, length, "memory.stat", text, sizeof(text)) &&
-		strata_sense_stat(text, version == 2 ? "inactive_file" : "total_inactive_file", &inactive))
-		*used -= inactive < *used ? inactive : *used;
+	if (read_in(path, length, "memory.stat", text, sizeof(text)))
+		for (int i = 0; i < 2; i++)
+			if (strata_sense_stat(text, cache[version - 1][i], &bytes))
+				*used -= bytes < *used ? bytes : *used;
 	return 1;
 }
 

@@ -78,8 +78,10 @@ extern bool strata_cgroup_named(const char *directory, StrataCgroup *out);
 /*
  * Reads limit and usage of the cgroup and of each one above it, which limit it as well, and gives those of
  * the fullest.  v2: memory.current of the smaller of memory.max and memory.high (above which the kernel slows
- * the cgroup down); v1: memory.usage_in_bytes of memory.limit_in_bytes.  Inactive page cache does not count
- * as used, for the kernel drops it before anything else.  Not known when none has a limit.
+ * the cgroup down); v1: memory.usage_in_bytes of memory.limit_in_bytes.  The page cache of files does not
+ * count as used, just as in MemAvailable: a PostgreSQL server fills its cgroup with it sooner or later, and
+ * the kernel drops it when memory is asked for.  (Shared memory is not among it.)  Not known when none has
+ * a limit.
  */
 extern void strata_cgroup_read(const StrataCgroup *cgroup, StrataPressureReading *out);
 

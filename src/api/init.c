@@ -12,8 +12,10 @@
 #include "alloc/arena.h"
 #include "alloc/memory.h"
 #include "alloc/owner.h"
+#include "alloc/pressure.h"
 #include "alloc/region.h"
 #include "alloc/slab.h"
+#include "api/memory_worker.h"
 #include "api/simd.h"
 #include "api/workers.h"
 #include "base/compat.h"
@@ -32,10 +34,12 @@ static const StrataModule *const modules[] = {
 	&strata_slab_module,
 	&strata_owner_module,
 	&strata_arena_module,
+	&strata_pressure_module,
 	&strata_ring_module,
 	&strata_column_module,
 	&strata_exec_module,
 	&strata_workers_module,
+	&strata_memory_worker_module,
 	NULL,
 };
 

@@ -319,7 +319,7 @@ test_read(void)
 	make("v2/memory.current", "900\n");
 	make("v2/memory.max", "1000\n");
 	make("v2/memory.high", "max\n");
-	make("v2/memory.stat", "anon 1\ninactive_file 100\n");
+	make("v2/memory.stat", "anon 1\ninactive_file 60\nactive_file 40\n");
 	make("v2/a", NULL);
 	make("v2/a/memory.current", "400\n");
 	make("v2/a/memory.max", "800\n");
@@ -333,7 +333,7 @@ test_read(void)
 
 	r = read_named("/v2/a/b", 0);
 	ok(r.known && r.total == 1000 && r.used == 800 && r.available == 200 && r.percent == 80,
-	   "v2: the fullest of all above counts, without its inactive page cache");
+	   "v2: the fullest of all above counts, without its page cache");
 	ok(r.psi_some_avg10 == -1, "v2: PSI is that of the cgroup itself, which has no such file");
 	make("v2/a/memory.high", "420\n");
 	r = read_named("/v2/a", 0);
@@ -359,14 +359,14 @@ test_read(void)
 	make("v1/memory.limit_in_bytes", "9223372036854771712\n");
 	make("v1/memory.stat", stat_v1);
 	make("v1/x", NULL);
-	make("v1/x/memory.usage_in_bytes", "700000000\n");
-	make("v1/x/memory.limit_in_bytes", "1000000000\n");
+	make("v1/x/memory.usage_in_bytes", "2700000000\n");
+	make("v1/x/memory.limit_in_bytes", "3000000000\n");
 	make("v1/x/memory.stat", stat_v1);
 	r = read_named("/v1", 0);
 	ok(!r.known, "v1: no limit");
 	r = read_named("/v1/x", 0);
-	ok(r.known && r.total == 1000000000 && r.used == 700000000 - 696979456,
-	   "v1: without its inactive page cache");
+	ok(r.known && r.total == 3000000000 && r.used == 2700000000 - 696979456 - 1136824320,
+	   "v1: without its page cache");
 
 	/* Located, not named: a directory without files is passed on the way up, the mount point is the end. */
 	memset(&cgroup, 0, sizeof(cgroup));
