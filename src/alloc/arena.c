@@ -36,8 +36,10 @@
 #include "utils/timestamp.h"
 
 #include "alloc/arena.h"
+#include "alloc/debug.h"
 #include "alloc/owner.h"
 #include "alloc/region.h"
+#include "alloc/slab.h"
 #include "base/hold.h"
 
 #define ARENA_TRANCHE	  "StrataArena"
@@ -182,6 +184,8 @@ arena_give_blocks(ArenaBlock *b)
 	{
 		ArenaBlock *next = b->next;
 
+		if (b->bytes > STRATA_SLAB_MAX)
+			strata_debug_forget(b + 1);
 		arena_give(b, b->bytes);
 		b = next;
 	}
@@ -348,6 +352,7 @@ static void
 arena_free_one(StrataArena *a)
 {
 	arena_forget_hold(a);
+	strata_debug_forget(a);
 	arena_give_blocks(arena_take_kept(a));
 	arena_give_blocks(a->blocks);
 	arena_give(a, arena_round(sizeof(StrataArena)));
@@ -417,7 +422,8 @@ strata_arena_root(void)
 }
 
 StrataArena *
-strata_arena_create(StrataArena *parent, const char *name, Size limit, StrataArenaLife life)
+strata_arena_create_at(StrataArena *parent, const char *name, Size limit, StrataArenaLife life,
+					   const char *file, int line)
 {
 	StrataArena *a;
 
@@ -433,6 +439,7 @@ strata_arena_create(StrataArena *parent, const char *name, Size limit, StrataAre
 		arena_init(a, name, limit, life);
 		arena_hang(a, parent);
 		LWLockRelease(arena_lock);
+		strata_debug_note(a, 0, STRATA_DEBUG_ARENA, a->id, file, line);
 	}
 	RESUME_INTERRUPTS();
 	return a;
@@ -448,10 +455,11 @@ arena_hold_release(StrataHold *hold)
 }
 
 StrataArena *
-strata_arena_create_in(MemoryContext context, StrataArena *parent, const char *name, Size limit)
+strata_arena_create_in_at(MemoryContext context, StrataArena *parent, const char *name, Size limit,
+						  const char *file, int line)
 {
 	ArenaHold *h = MemoryContextAllocZero(context, sizeof(ArenaHold));
-	StrataArena *a = strata_arena_create(parent, name, limit, STRATA_ARENA_PROCESS);
+	StrataArena *a = strata_arena_create_at(parent, name, limit, STRATA_ARENA_PROCESS, file, line);
 
 	if (a == NULL)
 	{
@@ -668,7 +676,7 @@ arena_alloc_slow(StrataArena *a, Size bytes)
 }
 
 void *
-strata_arena_alloc(StrataArena *a, Size bytes)
+strata_arena_alloc_at(StrataArena *a, Size bytes, const char *file, int line)
 {
 	void *p;
 
@@ -687,6 +695,8 @@ strata_arena_alloc(StrataArena *a, Size bytes)
 		RESUME_INTERRUPTS();
 		if (p == NULL)
 			return NULL;
+		if (bytes > STRATA_SLAB_MAX)
+			strata_debug_note(p, bytes, STRATA_DEBUG_ARENA_LARGE, a->id, file, line);
 	}
 	pg_atomic_write_u64(&a->used, pg_atomic_read_u64(&a->used) + bytes);
 	pg_atomic_write_u64(&a->allocs, pg_atomic_read_u64(&a->allocs) + 1);
@@ -760,6 +770,7 @@ arena_tell(StrataArena *a, int level, StrataArenaInfo *out)
 		.level = level,
 		.life = a->life,
 		.pid = a->owner.pid,
+		.owner_gone = a->life == STRATA_ARENA_PROCESS && !strata_owner_alive(&a->owner),
 		.bytes = pg_atomic_read_u64(&a->held),
 		.used_bytes = pg_atomic_read_u64(&a->used),
 		.total_bytes = pg_atomic_read_u64(&a->total),

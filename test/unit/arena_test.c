@@ -133,6 +133,7 @@ strata_region_free(void *p, Size bytes)
 /* clang-format off */
 #include "../../src/base/hold.c"
 #include "../../src/alloc/owner.c"
+#include "../../src/alloc/debug.c"
 #include "../../src/alloc/arena.c"
 /* clang-format on */
 
@@ -821,7 +822,7 @@ test_together(void)
 		pfree(list);
 		reclaims += strata_arena_reclaim(NULL) > 0;
 		/* Long enough for the processes to meet, or for ever if kept blocks are never found. */
-		if ((++looks >= 1000 && reclaims >= 100) || looks >= 1000000)
+		if ((++looks >= 400 && reclaims >= 40) || looks >= 1000000)
 			pg_atomic_write_u32(stage, 1);
 		while (running > 0 && waitpid(-1, &status, WNOHANG) > 0)
 		{
@@ -851,6 +852,7 @@ main(void)
 	stage = server_shared(sizeof(*stage));
 	handed = server_shared(sizeof(*handed));
 	owner_shmem_startup();
+	debug_shmem_startup();
 	arena_shmem_startup();
 
 	test_limits();
