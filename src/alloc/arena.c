@@ -37,6 +37,7 @@
 
 #include "alloc/arena.h"
 #include "alloc/debug.h"
+#include "alloc/memory.h"
 #include "alloc/owner.h"
 #include "alloc/region.h"
 #include "alloc/slab.h"
@@ -103,6 +104,7 @@ typedef struct ArenaShared
 static ArenaShared *arenas;
 static LWLock *arena_lock;
 static bool arena_exit_registered = false;
+static Size arena_released_bytes; /* by this process: blocks that went back to the region */
 
 /* ---- start ---- */
 
@@ -159,13 +161,13 @@ arena_shmem_startup(void)
 static inline Size
 arena_round(Size bytes)
 {
-	return strata_region_round(bytes);
+	return bytes <= STRATA_SLAB_MAX ? strata_slab_round(bytes) : strata_region_round(bytes);
 }
 
 static inline void *
 arena_take(Size bytes)
 {
-	return strata_region_alloc(bytes);
+	return bytes <= STRATA_SLAB_MAX ? strata_slab_alloc(bytes) : strata_memory_pages(STRATA_MEM_ARENA, bytes);
 }
 
 static inline void
@@ -174,7 +176,13 @@ arena_give(void *p, Size bytes)
 #ifdef USE_ASSERT_CHECKING
 	memset(p, 0x7F, bytes);
 #endif
-	strata_region_free(p, bytes);
+	if (bytes <= STRATA_SLAB_MAX)
+		strata_slab_free(p, bytes);
+	else
+	{
+		strata_memory_pages_free(STRATA_MEM_ARENA, p, bytes);
+		arena_released_bytes += bytes;
+	}
 }
 
 static void
@@ -749,6 +757,17 @@ strata_arena_reclaim(int *contexts)
 	return bytes;
 }
 
+/* For the memory manager: what came back to the region.  Small blocks come back when their slabs are empty.
+ */
+static Size
+arena_reclaimer(Size wanted)
+{
+	Size before = arena_released_bytes;
+	Size slabs = strata_arena_reclaim(NULL) > 0 ? strata_slab_reclaim(true) : 0;
+
+	return arena_released_bytes - before + slabs;
+}
+
 Size
 strata_arena_bytes(const StrataArena *a)
 {
@@ -817,9 +836,17 @@ strata_arena_list(int *n)
 	}
 }
 
+static void
+arena_start(bool preloaded)
+{
+	if (preloaded)
+		strata_memory_on_reclaim(STRATA_RECLAIM_ARENAS, arena_reclaimer);
+}
+
 const StrataModule strata_arena_module = {
 	.name = "arena",
 	.shmem_size = arena_shmem_size,
 	.shmem_request = arena_shmem_request,
 	.shmem_startup = arena_shmem_startup,
+	.start = arena_start,
 };

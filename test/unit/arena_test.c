@@ -6,6 +6,9 @@
  */
 #include "server.h"
 
+#include "alloc/memory.h"
+#include "alloc/region.h"
+#include "alloc/slab.h"
 #include "tap.h"
 
 /* ---- the allocator below ---- */
@@ -118,16 +121,45 @@ strata_region_round(Size bytes)
 	return below_round(bytes);
 }
 
+Size
+strata_slab_round(Size bytes)
+{
+	return below_round(bytes);
+}
+
 void *
-strata_region_alloc(Size bytes)
+strata_slab_alloc(Size bytes)
 {
 	return below_alloc(bytes);
 }
 
 void
-strata_region_free(void *p, Size bytes)
+strata_slab_free(void *p, Size bytes)
 {
 	below_free(p, bytes);
+}
+
+Size
+strata_slab_reclaim(bool all)
+{
+	return 0;
+}
+
+void *
+strata_memory_pages(StrataConsumer consumer, Size bytes)
+{
+	return below_alloc(bytes);
+}
+
+void
+strata_memory_pages_free(StrataConsumer consumer, void *p, Size bytes)
+{
+	below_free(p, bytes);
+}
+
+void
+strata_memory_on_reclaim(StrataReclaimStep step, StrataReclaimer reclaimer)
+{
 }
 
 /* clang-format off */
