@@ -10,7 +10,6 @@
 #include "utils/guc.h"
 
 #include "alloc/arena.h"
-#include "alloc/debug.h"
 #include "alloc/memory.h"
 #include "alloc/owner.h"
 #include "alloc/pressure.h"
@@ -23,6 +22,7 @@
 #include "base/module.h"
 #include "column/column.h"
 #include "exec/exec_module.h"
+#include "pool/pool.h"
 #include "ring/publish.h"
 
 PG_MODULE_MAGIC;
@@ -31,13 +31,13 @@ PG_MODULE_MAGIC;
 static const StrataModule *const modules[] = {
 	&strata_simd_module,
 	&strata_region_module,
-	&strata_owner_module,
-	&strata_debug_module,
 	&strata_memory_module,
 	&strata_slab_module,
+	&strata_owner_module,
 	&strata_arena_module,
 	&strata_pressure_module,
 	&strata_ring_module,
+	&strata_pool_module,
 	&strata_column_module,
 	&strata_exec_module,
 	&strata_workers_module,

@@ -115,9 +115,13 @@ extern uint64 strata_pool_prefetch_wasted(void);
 
 /* ---- moving pages down (flusher, pressure, gc) ---- */
 
-/* Writes up to n dirty pages to the cold file, those nearest to eviction first; they stay where they are.
+/* Writes up to n dirty pages to the cold file, warm ones first, then the oldest; they stay.
  * Returns how many were written; *failed (may be NULL) says that the file could not be written. */
 extern int strata_pool_flush(int n, bool *failed);
+/* Pages that the flusher is to write now: strata.flush_batch while more than strata.dirty_ratio of the pool is
+ * dirty, else 0.  It looks every strata.flush_interval milliseconds. */
+extern int strata_pool_flush_due(void);
+extern int strata_flush_interval;
 /* Demotes pages until the pool holds at most `bytes` (hot and warm together) or nothing more can go.
  * to: WARM tries LZ4 first, COLD writes and lets go.  Returns the bytes that came back to the region. */
 extern Size strata_pool_shrink(Size bytes, StrataTier to);
@@ -170,6 +174,9 @@ extern void strata_pool_stats(StrataPoolStats *out);
 extern int strata_pool_policy_stats(StrataPolicyKind *kind, StrataPolicyStat out[STRATA_POLICY_STATS]);
 /* Parameters as the settings say now. */
 extern void strata_pool_policy_params(StrataPolicyParams *out);
+
+/* Called by the memory worker from time to time: sets the gauges, raises stats_update. */
+extern void strata_pool_publish_stats(void);
 
 /* Called by the memory worker after a reload: brings the policy and its size to what the settings say. */
 extern void strata_pool_apply_settings(void);

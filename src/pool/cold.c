@@ -1,0 +1,527 @@
+/*
+ * cold.c - the cold file: images of pages, checksummed, for as long as the server runs.
+ *
+ * One file, sparse, written and read in whole pages at addresses that a buddy allocator hands out in frames.
+ * Each gigabyte (extent) has an allocator of its own, whose bitmaps are made in the region when the file
+ * grows. Nothing in the file says what is where; that is known by the descriptors, which live in memory only.
+ * So the content of an earlier life is garbage, and the file begins anew with the shared memory: the
+ * postmaster removes what an earlier life left, and the first process that needs it makes the file, and fails
+ * if there is one. By default it lies where the server keeps temporary files, under a name that the server
+ * removes at start and base backups leave out.  It is never synced: a crash of the machine ends what it is
+ * good for.
+ *
+ * A process opens the file when it first needs it and keeps a virtual file descriptor.
+ *
+ * Locking: pool_cold_lock guards the allocators and what is remembered of each piece of the file.  Reads and
+ * writes need no lock: space belongs to the page from pool_cold_write() to pool_cold_forget(), and a page has
+ * one writer.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/hashfn.h"
+#include "common/file_perm.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "postmaster/postmaster.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "alloc/buddy.h"
+#include "pool/pool_internal.h"
+#include "ring/publish.h"
+
+#define COLD_DIRECTORY	"base/" PG_TEMP_FILES_DIR
+#define COLD_NAME		PG_TEMP_FILE_PREFIX "_strata"
+#define COLD_PIECE		((Size)2 * 1024 * 1024) /* step in which space is given back to the file system */
+#define COLD_PIECES		(POOL_COLD_EXTENT / COLD_PIECE)
+#define COLD_GROW_EARLY 4 /* a new extent is made when less than one part in so many of one is free */
+#define COLD_WARN_US	(60 * USECS_PER_SEC)
+#define CRC_BYTES		((uint32)32 * 1024)
+
+struct PoolColdExtent
+{
+	StrataBuddy buddy;
+	uint64 touched[COLD_PIECES / 64]; /* pieces that may take space of the file system */
+	uint64 words[FLEXIBLE_ARRAY_MEMBER];
+};
+
+static char cold_path[MAXPGPATH]; /* chosen by the postmaster, inherited */
+static File cold_file = -1;
+
+/* ---- the file ---- */
+
+static void
+cold_exit(int code, Datum arg)
+{
+	if (MyProcPid == PostmasterPid)
+		unlink(cold_path);
+}
+
+/*
+ * In a directory of the DBA's, several servers may keep their files: the name says whose it is, by port and
+ * by the identity of the data directory.
+ */
+void
+pool_cold_start(void)
+{
+	struct stat st;
+	uint64 identity[2] = {0, 0};
+
+	if (strata_cold_path[0] == '\0')
+		strlcpy(cold_path, COLD_DIRECTORY "/" COLD_NAME ".cold", sizeof(cold_path));
+	else
+	{
+		if (stat(DataDir, &st) == 0)
+		{
+			identity[0] = st.st_dev;
+			identity[1] = st.st_ino;
+		}
+		snprintf(cold_path, sizeof(cold_path), "%s/" COLD_NAME ".%d.%08x.cold", strata_cold_path,
+				 PostPortNumber, DatumGetUInt32(hash_any((const unsigned char *)identity, sizeof(identity))));
+	}
+	if (unlink(cold_path) != 0 && errno != ENOENT)
+		ereport(WARNING, (errcode_for_file_access(),
+						  errmsg("could not remove the cold file \"%s\" of an earlier run: %m", cold_path)));
+	on_shmem_exit(cold_exit, (Datum)0);
+}
+
+/* PathNameOpenFilePerm() raises an error when malloc() fails; whoever needs the file cannot have one. */
+static File
+cold_open_file(int flags)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile File file = -1;
+	volatile int error = 0;
+
+	PG_TRY();
+	{
+		file = PathNameOpenFilePerm(cold_path, flags, S_IRUSR | S_IWUSR);
+		error = errno;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		error = ENOMEM;
+	}
+	PG_END_TRY();
+	errno = error;
+	return file;
+}
+
+/* Opens the file, and makes it when this is its first use.  False, with errno. */
+static bool
+cold_open(void)
+{
+	int error;
+
+	if (cold_file >= 0)
+		return true;
+	LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
+	if (pool->cold_made)
+		cold_file = cold_open_file(O_RDWR | PG_BINARY);
+	else
+	{
+		/* The directory for temporary files is made by the first who needs it. */
+		if (strata_cold_path[0] == '\0')
+			(void)MakePGDirectory(COLD_DIRECTORY);
+		cold_file = cold_open_file(O_RDWR | O_CREAT | O_EXCL | PG_BINARY);
+		pool->cold_made = cold_file >= 0;
+	}
+	error = errno;
+	LWLockRelease(pool_cold_lock);
+	errno = error;
+	return cold_file >= 0;
+}
+
+static inline uint32
+cold_extent_frames(void)
+{
+	return POOL_COLD_EXTENT / pool->frame;
+}
+
+static inline off_t
+cold_offset(uint32 at)
+{
+	return (off_t)at * pool->frame;
+}
+
+/* ---- space ---- */
+
+/* Adds an extent.  False: no memory for its bitmaps, or the file is as large as it gets. */
+static bool
+cold_grow(uint32 nextents)
+{
+	Size words = strata_buddy_words(cold_extent_frames());
+	Size bytes = offsetof(PoolColdExtent, words) + words * sizeof(uint64);
+	PoolColdExtent *extent;
+
+	if (nextents >= POOL_COLD_EXTENTS)
+		return false;
+	extent = pool_table_memory(bytes);
+	if (extent == NULL)
+		return false;
+	memset(extent, 0, bytes);
+	strata_buddy_init(&extent->buddy, cold_extent_frames(), extent->words);
+	strata_buddy_free(&extent->buddy, 0, cold_extent_frames());
+
+	LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
+	if (pool->cold_extents == nextents)
+	{
+		pool->cold_extent[pool->cold_extents++] = extent;
+		extent = NULL;
+	}
+	LWLockRelease(pool_cold_lock);
+	if (extent != NULL)
+		pool_table_memory_free(extent, bytes);
+	return true;
+}
+
+/* The lowest place for n frames; cold lock.  *free: frames free in all extents. */
+static uint32
+cold_find(uint32 n, uint64 *free_frames)
+{
+	uint32 at = POOL_COLD_NOWHERE;
+
+	*free_frames = 0;
+	for (uint32 i = 0; i < pool->cold_extents; i++)
+	{
+		PoolColdExtent *extent = pool->cold_extent[i];
+
+		if (at == POOL_COLD_NOWHERE && extent->buddy.free_pages >= n)
+		{
+			uint32 page = strata_buddy_alloc(&extent->buddy, n);
+
+			if (page != STRATA_BUDDY_NONE)
+			{
+				Size first = page * pool->frame / COLD_PIECE;
+				Size last = ((Size)(page + n) * pool->frame - 1) / COLD_PIECE;
+
+				for (Size piece = first; piece <= last; piece++)
+					extent->touched[piece / 64] |= UINT64CONST(1) << (piece % 64);
+				at = i * cold_extent_frames() + page;
+				pool->cold_used_frames += n;
+			}
+		}
+		*free_frames += extent->buddy.free_pages;
+	}
+	return at;
+}
+
+/*
+ * Space for n frames.  The file grows before it is full, since the memory for an extent's bitmaps may be
+ * missing at first: then there is time to try again.
+ */
+static uint32
+cold_take(uint32 n)
+{
+	uint64 free_frames;
+	uint32 at, nextents;
+
+	for (;;)
+	{
+		LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
+		at = cold_find(n, &free_frames);
+		nextents = pool->cold_extents;
+		LWLockRelease(pool_cold_lock);
+		if (at != POOL_COLD_NOWHERE)
+		{
+			if (free_frames < cold_extent_frames() / COLD_GROW_EARLY)
+				(void)cold_grow(nextents);
+			return at;
+		}
+		if (!cold_grow(nextents))
+			return POOL_COLD_NOWHERE;
+	}
+}
+
+static void
+cold_give(uint32 at, uint32 n)
+{
+	bool freed;
+
+	LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
+	freed =
+		strata_buddy_free(&pool->cold_extent[at / cold_extent_frames()]->buddy, at % cold_extent_frames(), n);
+	if (freed)
+		pool->cold_used_frames -= n;
+	LWLockRelease(pool_cold_lock);
+	/* Cannot happen. */
+	Assert(freed);
+	if (!freed)
+		elog(LOG, "%u frames of the cold file of pg_strata were freed twice", n);
+}
+
+void
+pool_cold_forget(PoolPage *page)
+{
+	if (page->cold_at == POOL_COLD_NOWHERE)
+		return;
+	cold_give(page->cold_at, pool_frames_of(page->cold_bytes));
+	page->cold_at = POOL_COLD_NOWHERE;
+}
+
+/* ---- reading and writing ---- */
+
+static pg_crc32c
+cold_crc(const char *data, uint32 bytes)
+{
+	pg_crc32c crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, data, bytes);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+/* Writes all of it.  False, with errno. */
+static bool
+cold_write_all(const char *data, uint32 bytes, off_t offset)
+{
+	while (bytes > 0)
+	{
+		/* Repeats by itself when interrupted; sets ENOSPC when nothing was written and no reason given. */
+		int n =
+			FileWrite(cold_file, unconstify(char *, data), Min(bytes, INT_MAX), offset, PG_WAIT_EXTENSION);
+
+		if (n < 0)
+			return false;
+		if (n == 0)
+		{
+			errno = ENOSPC;
+			return false;
+		}
+		data += n;
+		offset += n;
+		bytes -= n;
+	}
+	return true;
+}
+
+PoolColdResult
+pool_cold_write(PoolPage *page, const char *data, uint32 bytes, bool lz4)
+{
+	uint32 at;
+	uint64 end, seen;
+
+	Assert(page->cold_at == POOL_COLD_NOWHERE);
+	if (!cold_open())
+		goto failed;
+	at = cold_take(pool_frames_of(bytes));
+	if (at == POOL_COLD_NOWHERE)
+	{
+		errno = ENOMEM;
+		goto failed;
+	}
+	if (!cold_write_all(data, bytes, cold_offset(at)))
+	{
+		int error = errno;
+
+		cold_give(at, pool_frames_of(bytes));
+		errno = error;
+		goto failed;
+	}
+	page->cold_at = at;
+	page->cold_bytes = bytes;
+	page->cold_lz4 = lz4;
+	page->cold_crc = cold_crc(data, bytes);
+
+	end = cold_offset(at) + bytes;
+	seen = pg_atomic_read_u64(&pool->cold_end);
+	while (seen < end && !pg_atomic_compare_exchange_u64(&pool->cold_end, &seen, end))
+		;
+	pg_atomic_write_u32(&pool->cold_failing, 0);
+	pg_atomic_fetch_add_u64(&pool->page_writes, 1);
+	pg_atomic_fetch_add_u64(&pool->write_bytes, bytes);
+	strata_counter_add(STRATA_C_POOL_WRITES, 1);
+	strata_counter_add(STRATA_C_POOL_WRITE_BYTES, bytes);
+	return POOL_COLD_OK;
+
+failed:
+	pg_atomic_write_u32(&pool->cold_failing, 1);
+	return POOL_COLD_ERRNO;
+}
+
+/*
+ * Reads the stored form.  The checksum is taken piece by piece, while the piece is still in the cache.
+ */
+static PoolColdResult
+cold_read_all(char *data, uint32 bytes, off_t offset, pg_crc32c expected)
+{
+	pg_crc32c crc;
+
+	INIT_CRC32C(crc);
+	while (bytes > 0)
+	{
+		int n = FileRead(cold_file, data, Min(bytes, INT_MAX), offset, PG_WAIT_EXTENSION);
+
+		if (n < 0)
+			return POOL_COLD_ERRNO;
+		/* The file is shorter than what was written. */
+		if (n == 0)
+			return POOL_COLD_CORRUPT;
+		COMP_CRC32C(crc, data, n);
+		data += n;
+		offset += n;
+		bytes -= n;
+	}
+	FIN_CRC32C(crc);
+	return EQ_CRC32C(crc, expected) ? POOL_COLD_OK : POOL_COLD_CORRUPT;
+}
+
+PoolColdResult
+pool_cold_read(const PoolPage *page, char *image)
+{
+	char *data = image;
+	PoolColdResult result;
+
+	if (!cold_open())
+		return POOL_COLD_ERRNO;
+	if (page->cold_lz4 && (data = pool_lz4_buffer(page->cold_bytes)) == NULL)
+	{
+		errno = ENOMEM;
+		return POOL_COLD_ERRNO;
+	}
+	result = cold_read_all(data, page->cold_bytes, cold_offset(page->cold_at), page->cold_crc);
+	if (result != POOL_COLD_OK)
+		return result;
+	pg_atomic_fetch_add_u64(&pool->page_reads, 1);
+	pg_atomic_fetch_add_u64(&pool->read_bytes, page->cold_bytes);
+	strata_counter_add(STRATA_C_POOL_READS, 1);
+	strata_counter_add(STRATA_C_POOL_READ_BYTES, page->cold_bytes);
+	if (page->cold_lz4 && !pool_lz4_unpack(data, page->cold_bytes, image, page->bytes))
+		return POOL_COLD_CORRUPT;
+	return POOL_COLD_OK;
+}
+
+/* ---- warnings ---- */
+
+/* ereport() below ERROR checks for interrupts; the callers promised to throw nothing. */
+void
+pool_cold_warn_write(int error)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint64 last = pg_atomic_read_u64(&pool->cold_warned);
+
+	if (last != 0 && now - (TimestampTz)last < COLD_WARN_US)
+		return;
+	if (!pg_atomic_compare_exchange_u64(&pool->cold_warned, &last, now))
+		return;
+	HOLD_INTERRUPTS();
+	errno = error;
+	/* A file that may not grow is a full disk to us. */
+	ereport(WARNING, (error == EFBIG ? errcode(ERRCODE_DISK_FULL) : errcode_for_file_access(),
+					  errmsg("could not write to the cold file \"%s\" of pg_strata: %m", cold_path),
+					  errdetail("Pages that only it could take stay in memory."),
+					  errhint("Free disk space there, or set strata.cold_path to a place with more.")));
+	RESUME_INTERRUPTS();
+}
+
+void
+pool_cold_warn_read(StrataPageId id, PoolColdResult result, int error)
+{
+	HOLD_INTERRUPTS();
+	errno = error;
+	if (result == POOL_COLD_ERRNO)
+		ereport(WARNING,
+				(errcode_for_file_access(),
+				 errmsg("could not read page " UINT64_FORMAT " from the cold file \"%s\" of pg_strata: %m",
+						id, cold_path),
+				 errdetail("Its rows are read from the table instead.")));
+	else
+		ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED),
+						  errmsg("page " UINT64_FORMAT " of pg_strata is damaged in the cold file \"%s\"", id,
+								 cold_path),
+						  errdetail("Its rows are read from the table instead.")));
+	RESUME_INTERRUPTS();
+}
+
+/* ---- giving space back ---- */
+
+/*
+ * One piece under the lock, so that who writes meanwhile waits for one system call at most.  True: a hole was
+ * cut.
+ */
+static bool
+cold_trim_piece(uint32 e, uint32 piece)
+{
+	bool cut = false;
+
+#ifdef FALLOC_FL_PUNCH_HOLE
+	uint32 frames = COLD_PIECE / pool->frame;
+	PoolColdExtent *extent;
+	uint64 bit = UINT64CONST(1) << (piece % 64);
+
+	LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
+	extent = pool->cold_extent[e];
+	if ((extent->touched[piece / 64] & bit) &&
+		strata_buddy_covers(&extent->buddy, piece * frames, pg_leftmost_one_pos32(frames)) &&
+		fallocate(FileGetRawDesc(cold_file), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  cold_offset(e * cold_extent_frames() + piece * frames), COLD_PIECE) == 0)
+	{
+		extent->touched[piece / 64] &= ~bit;
+		cut = true;
+	}
+	LWLockRelease(pool_cold_lock);
+#endif
+	return cut;
+}
+
+/* Cuts off the end of the file behind the last piece that holds anything. */
+static void
+cold_truncate(void)
+{
+	uint32 frames = COLD_PIECE / pool->frame;
+	off_t end = 0;
+
+	LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
+	for (uint32 e = pool->cold_extents; e-- > 0 && end == 0;)
+		for (uint32 piece = COLD_PIECES; piece-- > 0 && end == 0;)
+			if (!strata_buddy_covers(&pool->cold_extent[e]->buddy, piece * frames,
+									 pg_leftmost_one_pos32(frames)))
+				end = cold_offset(e * cold_extent_frames() + (piece + 1) * frames);
+	if (end < (off_t)pg_atomic_read_u64(&pool->cold_end) &&
+		FileTruncate(cold_file, end, PG_WAIT_EXTENSION) == 0)
+		pg_atomic_write_u64(&pool->cold_end, end);
+	LWLockRelease(pool_cold_lock);
+}
+
+static Size
+cold_disk_bytes(void)
+{
+	struct stat st;
+
+	return fstat(FileGetRawDesc(cold_file), &st) == 0 ? (Size)st.st_blocks * 512 : 0;
+}
+
+Size
+strata_pool_trim_cold(void)
+{
+	Size before, after;
+
+	if (pool == NULL || !pool->cold_made)
+		return 0;
+	HOLD_INTERRUPTS();
+	if (!cold_open())
+	{
+		RESUME_INTERRUPTS();
+		return 0;
+	}
+	/* Reads nothing; makes sure that the descriptor behind the virtual one is open. */
+	(void)FileSize(cold_file);
+	before = cold_disk_bytes();
+	for (uint32 e = 0; e < pool->cold_extents; e++)
+		for (uint32 piece = 0; piece < COLD_PIECES; piece++)
+			(void)cold_trim_piece(e, piece);
+	cold_truncate();
+	after = cold_disk_bytes();
+	RESUME_INTERRUPTS();
+	return before - Min(before, after);
+}
