@@ -538,9 +538,16 @@ processes(size_t system_thp)
 			_exit(0);
 		}
 	}
-	while (pg_atomic_read_u32(&shared->done) < 4 && failed == 0)
+	/*
+	 * mincore() goes from page to page; with the lock held nothing moves from what it has not seen to what it
+	 * has.
+	 */
+	for (bool more = true; more;)
 	{
+		more = pg_atomic_read_u32(&shared->done) < 4 && failed == 0;
+		LWLockAcquire(region_lock, LW_SHARED);
 		most = Max(most, resident());
+		LWLockRelease(region_lock);
 		for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
 			failed += status != 0;
 	}
