@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "alloc/pressure.h"
 #include "api/enabled.h"
 #include "api/worker.h"
 #include "api/workers.h"
@@ -35,6 +36,8 @@
 /* In the middle of a table, a lock is tried for this often and this far apart before we give up. */
 #define UNIT_LOCK_TRIES	   20
 #define UNIT_LOCK_SLEEP_MS 10
+/* While population is stopped: how often is looked whether it may go on. */
+#define MEMORY_SLEEP_MS 100
 /* Vacuumed first: a table with more than this share of its blocks not all-visible ... */
 #define VACUUM_PERCENT 2
 /* ... or with any, when it is so small that vacuuming costs nothing (or when `force` was given). */
@@ -348,6 +351,32 @@ copy_unit_patiently(StrataCopy *c, uint32 unitno)
 	return result;
 }
 
+/*
+ * Memory pressure is critical: waits, holding nothing, until it is not.  False: the worker must leave the
+ * database.
+ */
+static bool
+wait_for_memory(const StrataCopy *c)
+{
+	if (!strata_pressure_population_stopped())
+		return true;
+	strata_counter_add(STRATA_C_POPULATION_WAITS, 1);
+	report(c, STRATA_PHASE_MEMORY);
+	do
+	{
+		if (strata_job_cancelled(c->job.id))
+			copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
+		if (strata_worker_must_stop())
+			return false;
+		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MEMORY_SLEEP_MS,
+				  PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	} while (strata_pressure_population_stopped());
+	report(c, STRATA_PHASE_COPY);
+	return true;
+}
+
 static StrataCopyResult
 copy_table(StrataCopy *c)
 {
@@ -362,7 +391,7 @@ copy_table(StrataCopy *c)
 		CHECK_FOR_INTERRUPTS();
 		if (strata_job_cancelled(c->job.id))
 			copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
-		if (strata_worker_must_stop())
+		if (strata_worker_must_stop() || !wait_for_memory(c))
 			return STRATA_COPY_STOP;
 		result = copy_unit_patiently(c, u);
 		if (result != STRATA_COPY_DONE)

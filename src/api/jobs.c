@@ -27,7 +27,8 @@ STRATA_FUNCTION(strata_cancel_job);
 
 static const char *const kind_names[] = {"populate", "compact"};
 static const char *const state_names[] = {"queued", "running", "done", "failed", "cancelled"};
-static const char *const phase_names[] = {"queued", "waiting for lock", "vacuum", "copy", "end"};
+static const char *const phase_names[] = {"queued", "waiting for lock",	  "vacuum",
+										  "copy",	"waiting for memory", "end"};
 
 /* Lock held. */
 static StrataJob *

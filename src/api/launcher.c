@@ -32,6 +32,7 @@
 #include "utils/timestamp.h"
 
 #include "alloc/region.h"
+#include "api/memory_worker.h"
 #include "api/workers.h"
 #include "base/compat.h"
 #include "column/store.h"
@@ -50,6 +51,8 @@
 /* How often databases that were dropped are looked for. */
 #define SWEEP_INTERVAL_MS 10000
 #define HOLD_WAIT_MS	  10000
+/* The memory worker is registered beside the launcher; if it is not there by then, it has no slot. */
+#define MEMORY_WORKER_WAIT_MS 10000
 
 StrataWorkers *strata_workers = NULL;
 
@@ -508,9 +511,30 @@ start_workers(void)
 	}
 }
 
+/*
+ * Says once that the memory worker is missing.  The server itself says at its start only that there were too many
+ * background workers, not which.
+ */
+static void
+check_memory_worker(TimestampTz started, TimestampTz now)
+{
+	static bool checked = false;
+
+	if (checked || !TimestampDifferenceExceeds(started, now, MEMORY_WORKER_WAIT_MS))
+		return;
+	checked = true;
+	if (!strata_memory_worker_running())
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  errmsg("no background worker slot is free for the memory worker of pg_strata"),
+						  errdetail("Nothing is done about memory pressure, and settings of the page pool "
+									"that are changed wait for a restart."),
+						  errhint("Raise max_worker_processes.")));
+}
+
 void
 strata_launcher_main(Datum arg)
 {
+	TimestampTz started = GetCurrentTimestamp();
 	TimestampTz next_sweep = 0;
 	TimestampTz next_rescan = 0;
 	bool rescan;
@@ -549,6 +573,7 @@ strata_launcher_main(Datum arg)
 		reap_slots();
 		start_workers();
 		refresh_gauges();
+		check_memory_worker(started, now);
 		if (now >= next_sweep)
 		{
 			sweep_databases();

@@ -54,6 +54,7 @@ typedef enum StrataJobPhase
 	STRATA_PHASE_LOCK, /* the table is locked by somebody else; tried again soon */
 	STRATA_PHASE_VACUUM,
 	STRATA_PHASE_COPY,
+	STRATA_PHASE_MEMORY, /* memory pressure is critical; goes on when it is not */
 	STRATA_PHASE_END
 } StrataJobPhase;
 
