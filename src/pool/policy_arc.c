@@ -175,7 +175,8 @@ arc_leaver(StrataPolicy *p, const StrataPolicyNodes *nodes, uint8_t list, Strata
 	return policy_list_leaver(p, nodes, &arc_state(p)->list[list], 0, may, may_arg);
 }
 
-/* REPLACE of the paper, and its case IV (A) for an L1 that is all resident: that page leaves no ghost. */
+/* REPLACE of the paper.  Its case IV (A) for an L1 that is all resident needs nothing of its own: T2 is empty
+ * then, and the ghost that the page leaves is trimmed when the new page enters T1. */
 static uint32_t
 arc_victim(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t incoming, StrataPolicyMay may,
 		   void *may_arg)
@@ -183,29 +184,21 @@ arc_victim(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t incoming, S
 	ArcState *s = arc_state(p);
 	uint8_t asked_for = incoming == STRATA_POLICY_NONE ? 0 : policy_node(nodes, incoming)->flags;
 	double t1 = (double)s->list[ARC_T1].weight;
-	bool new_page = incoming != STRATA_POLICY_NONE && asked_for == 0;
-	bool all_t1 = new_page && s->list[ARC_B1].count == 0 && s->list[ARC_T1].weight >= p->capacity;
-	bool from_t1 = all_t1 || t1 > s->target || (asked_for == ARC_WAS_B2 && t1 == s->target);
+	bool from_t1 = t1 > s->target || (asked_for == ARC_WAS_B2 && t1 == s->target);
 	uint32_t page = arc_leaver(p, nodes, from_t1 ? ARC_T1 : ARC_T2, may, may_arg);
 	StrataPolicyNode *node;
-	uint8_t ghosts;
 
 	if (page == STRATA_POLICY_NONE)
 		page = arc_leaver(p, nodes, from_t1 ? ARC_T2 : ARC_T1, may, may_arg);
 	if (page == STRATA_POLICY_NONE)
 		return STRATA_POLICY_NONE;
 	node = policy_node(nodes, page);
-	ghosts = node->list == ARC_T1 ? ARC_B1 : ARC_B2;
+	from_t1 = node->list == ARC_T1;
 	p->evictions++;
 	p->resident -= node->weight;
 	arc_take(s, nodes, node);
-	if (all_t1 && ghosts == ARC_B1)
-		policy_forget(node);
-	else
-	{
-		arc_push(s, nodes, page, node, ghosts);
-		arc_trim(p, nodes);
-	}
+	arc_push(s, nodes, page, node, from_t1 ? ARC_B1 : ARC_B2);
+	arc_trim(p, nodes);
 	return page;
 }
 
