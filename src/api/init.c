@@ -23,6 +23,7 @@
 #include "column/column.h"
 #include "exec/exec_module.h"
 #include "pool/pool.h"
+#include "pool/prefetch.h"
 #include "ring/publish.h"
 
 PG_MODULE_MAGIC;
@@ -38,6 +39,7 @@ static const StrataModule *const modules[] = {
 	&strata_pressure_module,
 	&strata_ring_module,
 	&strata_pool_module,
+	&strata_prefetch_module,
 	&strata_column_module,
 	&strata_exec_module,
 	&strata_workers_module,
