@@ -107,12 +107,22 @@ strata_memory_reclaim(Size wanted, StrataReclaimStep first, StrataReclaimStep la
 
 /* ---- allocating ---- */
 
+/* Could the request be served if everything else were given back? */
+static bool
+memory_could_hold(Size bytes)
+{
+	StrataRegionStatus region;
+
+	strata_region_status(&region);
+	return bytes <= region.limit && strata_region_round(bytes) + region.overhead <= region.limit;
+}
+
 void *
 strata_memory_pages(StrataConsumer consumer, Size bytes)
 {
 	void *p = strata_region_alloc_for(consumer, bytes);
 
-	if (p == NULL && memory != NULL && consumer != STRATA_MEM_POOL)
+	if (p == NULL && memory != NULL && consumer != STRATA_MEM_POOL && memory_could_hold(bytes))
 	{
 		Size wanted = strata_region_round(bytes);
 

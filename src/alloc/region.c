@@ -578,6 +578,18 @@ strata_region_free_for(int account, void *p, Size bytes)
 		elog(WARNING, "block of %zu bytes of the pg_strata region was freed twice", bytes);
 }
 
+void *
+strata_region_alloc(Size bytes)
+{
+	return strata_region_alloc_for(2, bytes);
+}
+
+void
+strata_region_free(void *p, Size bytes)
+{
+	strata_region_free_for(2, p, bytes);
+}
+
 Size
 strata_region_trim(Size wanted)
 {

@@ -43,17 +43,8 @@ extern bool strata_region_contains(const void *p, Size bytes);
 extern void strata_region_extent(void **base, Size *bytes);
 
 /* For callers that do not use memory.h: on the account of large objects. */
-static inline void *
-strata_region_alloc(Size bytes)
-{
-	return strata_region_alloc_for(2, bytes);
-}
-
-static inline void
-strata_region_free(void *p, Size bytes)
-{
-	strata_region_free_for(2, p, bytes);
-}
+extern void *strata_region_alloc(Size bytes);
+extern void strata_region_free(void *p, Size bytes);
 
 typedef struct StrataRegionStatus
 {

@@ -31,11 +31,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
+#include "storage/pg_shmem.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
+#include "storage/spin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -54,6 +58,7 @@ static TimestampTz server_now = 1000000; /* GetCurrentTimestamp(); tests move it
 volatile uint32 InterruptHoldoffCount;
 volatile uint32 CritSectionCount;
 bool IsUnderPostmaster = true;
+bool IsPostmasterEnvironment = true;
 int MyProcPid;
 int MaxBackends = 60;
 PGPROC *MyProc;
@@ -185,6 +190,15 @@ LWLockRelease(LWLock *lock)
 	InterruptHoldoffCount--;
 }
 
+/* A spinlock is PostgreSQL's own; only waiting for it is ours. */
+int
+s_lock(volatile slock_t *lock, const char *file, int line, const char *func)
+{
+	while (TAS_SPIN(lock))
+		sched_yield();
+	return 0;
+}
+
 /* A process of its own kind: pid and PGPROC number `slot`. */
 static inline void
 server_be(int slot)
@@ -202,6 +216,24 @@ server_start(void)
 	ProcGlobal->allProcs = server_shared((Size)(MaxBackends + NUM_AUXILIARY_PROCS) * sizeof(PGPROC));
 	MyProcPid = getpid();
 }
+
+/* ---- bits ---- */
+
+static int
+server_popcount64(uint64 word)
+{
+	return __builtin_popcountll(word);
+}
+
+#ifdef TRY_POPCNT_FAST
+int (*pg_popcount64)(uint64 word) = server_popcount64;
+#else
+int
+pg_popcount64(uint64 word)
+{
+	return server_popcount64(word);
+}
+#endif
 
 /* ---- private memory ---- */
 
@@ -286,7 +318,77 @@ server_reset_context(void)
 		pfree(server_chunks.next + 1);
 }
 
+/* ---- transactions ---- */
+
+static XactCallback server_xact_function[8];
+static void *server_xact_arg[8];
+static int server_xacts;
+
+void
+RegisterXactCallback(XactCallback callback, void *arg)
+{
+	server_xact_function[server_xacts] = callback;
+	server_xact_arg[server_xacts++] = arg;
+}
+
+static inline void
+server_end_transaction(XactEvent event)
+{
+	for (int i = 0; i < server_xacts; i++)
+		server_xact_function[i](event, server_xact_arg[i]);
+}
+
+/* ---- settings: the variables are what counts ---- */
+
+char *GUC_check_errdetail_string;
+int huge_page_size;
+
+/* No explicit huge pages. */
+void
+GetHugePageSize(Size *size, int *flags)
+{
+	*size = 0;
+	*flags = 0;
+}
+
+void
+pre_format_elog_string(int errnumber, const char *domain)
+{
+}
+
+char *
+format_elog_string(const char *format, ...)
+{
+	return (char *)format;
+}
+
+void
+DefineCustomIntVariable(const char *name, const char *short_desc, const char *long_desc, int *value, int boot,
+						int min, int max, GucContext context, int flags, GucIntCheckHook check,
+						GucIntAssignHook assign, GucShowHook show)
+{
+}
+
+void
+DefineCustomEnumVariable(const char *name, const char *short_desc, const char *long_desc, int *value, int boot,
+						 const struct config_enum_entry *options, GucContext context, int flags,
+						 GucEnumCheckHook check, GucEnumAssignHook assign, GucShowHook show)
+{
+}
+
 /* ---- messages ---- */
+
+sigjmp_buf *PG_exception_stack;
+ErrorContextCallback *error_context_stack;
+
+void
+pg_re_throw(void)
+{
+	if (PG_exception_stack != NULL)
+		siglongjmp(*PG_exception_stack, 1);
+	printf("Bail out! an error that nobody catches\n");
+	abort();
+}
 
 static int server_elevel;
 
