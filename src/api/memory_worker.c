@@ -298,8 +298,11 @@ register_worker(const char *name, const char *function)
 static void
 memory_worker_start(bool preloaded)
 {
-	if (preloaded)
-		register_worker("pg_strata memory", "strata_memory_main");
+	if (!preloaded)
+		return;
+	/* In this order, should slots be short. */
+	register_worker("pg_strata memory", "strata_memory_main");
+	register_worker("pg_strata prefetcher", "strata_prefetcher_main");
 }
 
 const StrataModule strata_memory_worker_module = {

@@ -23,6 +23,10 @@ extern PGDLLEXPORT void strata_memory_main(Datum arg);
 /* Is the memory worker there?  Not when max_worker_processes left it no slot. */
 extern bool strata_memory_worker_running(void);
 
+/* ---- prefetcher.c ---- */
+
+extern PGDLLEXPORT void strata_prefetcher_main(Datum arg);
+
 /* ---- gc.c ---- */
 
 typedef enum StrataGcKind
