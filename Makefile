@@ -84,6 +84,9 @@ test: ## everything, on throwaway clusters; the last line is "N passed, N failed
 demo: ## three million flights, with and without the column store; then stratad (DEMO=once: and stop)
 	@demo/demo.sh
 
+soak: ## eight sessions on a store larger than memory, killed and resized at random (SOAK_SECONDS=600)
+	test/soak/run.sh
+
 bench: ## column store against sequential scan and DuckDB, and what it costs writers; minutes long
 	test/bench/columns.sh
 	test/bench/ring.sh
@@ -103,4 +106,4 @@ asan: ## unit tests, ring reader and stratad with its tests, under ASan and UBSa
 valgrind: ## unit tests under valgrind
 	$(MAKE) -C test/unit check VALGRIND=1
 
-.PHONY: fuzz sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo bench docs asan valgrind
+.PHONY: fuzz soak sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo bench docs asan valgrind
