@@ -84,8 +84,7 @@ pressure_settings(void)
 		"strata.pressure_low", "strata.pressure_medium", "strata.pressure_high", "strata.pressure_critical"};
 	static const char *const texts[STRATA_PRESSURE_THRESHOLDS] = {
 		"Percentage of memory from which pressure is low: ghosts of the eviction policy go.",
-		"Percentage of memory from which pressure is medium: unused memory of allocators goes, pages are "
-		"compressed.",
+		"Percentage of memory from which pressure is medium: unused memory goes, pages are compressed.",
 		"Percentage of memory from which pressure is high: pages go to the cold file.",
 		"Percentage of memory from which pressure is critical: population stops."};
 

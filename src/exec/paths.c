@@ -28,6 +28,7 @@
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
@@ -75,6 +76,39 @@ strata_planner(Query *parse, const char *query_string, int cursor_options, Param
 	}
 	PG_END_TRY();
 	return result;
+}
+
+/* ---- functions that look at how a value is stored ---- */
+
+static bool
+storage_function(Oid function, void *context)
+{
+	return function == F_PG_COLUMN_SIZE || function == F_PG_COLUMN_COMPRESSION;
+}
+
+static bool
+shows_storage_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, storage_function, NULL))
+		return true;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, shows_storage_walker, context, 0);
+	return expression_tree_walker(node, shows_storage_walker, context);
+}
+
+/*
+ * Does the query ask how the heap stores values?  Values of the column store are never compressed or toasted, so
+ * it could not tell.  A value may be asked about anywhere above the scan that reads it, hence all of the query is
+ * searched.
+ */
+static bool
+query_shows_storage(PlannerInfo *root)
+{
+	while (root->parent_root)
+		root = root->parent_root;
+	return query_tree_walker(root->parse, shows_storage_walker, NULL, 0);
 }
 
 /* ---- base relations ---- */
@@ -158,7 +192,7 @@ make_scan_path(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, PathTarge
 		return NULL;
 	attrs = needed_attributes(rel, target);
 	heap = table_open(rte->relid, NoLock);
-	if (strata_column_info(heap, &info) && attributes_storable(heap, attrs))
+	if (strata_column_info(heap, &info) && attributes_storable(heap, attrs) && !query_shows_storage(root))
 	{
 		path = makeNode(CustomPath);
 		path->path.pathtype = T_CustomScan;

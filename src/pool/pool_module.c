@@ -73,10 +73,10 @@ policy_settings(void)
 							 "Can be changed while the server works; the pages stay.",
 							 &strata_eviction_policy, STRATA_POLICY_ARC, policy_options, PGC_SIGHUP, 0, NULL,
 							 NULL, NULL);
-	ratio_setting("strata.twoq_in_ratio", "2Q: share of the pool for pages referenced once (Kin).", NULL,
+	ratio_setting("strata.twoq_in_ratio", "Policy 2Q: share of the pool for pages referenced once (Kin).", NULL,
 				  &twoq_in_ratio, 0.01, 0.99);
 	ratio_setting("strata.twoq_out_ratio",
-				  "2Q: pages remembered after they left (Kout), as a share of the pool.", NULL,
+				  "Policy 2Q: pages remembered after they left (Kout), as a share of the pool.", NULL,
 				  &twoq_out_ratio, 0, 10);
 	DefineCustomIntVariable("strata.lru_k",
 							"LRU-K: the reference, counted from the last, that pages are compared by.", NULL,

@@ -202,6 +202,19 @@ SELECT differs('SELECT min(t), max(t) FROM cased WHERE id < 1000');
 DROP TABLE cased;
 DROP COLLATION any_case;
 
+-- how a value is stored is the heap's to tell, wherever it is asked
+CREATE TABLE packed (id int, t text COMPRESSION pglz);
+INSERT INTO packed SELECT g, repeat('x', 3000 + g % 7) FROM generate_series(1, 2000) g;
+VACUUM ANALYZE packed;
+SELECT strata.enable('packed');
+SELECT strata.populate('packed') > 0 AS populated;
+SELECT differs('SELECT sum(length(t)) FROM packed');
+SELECT differs('SELECT sum(pg_column_size(t)), max(pg_column_compression(t)) FROM packed');
+SELECT differs('SELECT max(pg_column_compression(s.t)) FROM (SELECT t FROM packed OFFSET 0) s');
+SELECT differs('WITH s AS MATERIALIZED (SELECT id, t FROM packed) SELECT sum(n) FROM (SELECT pg_column_size(t) AS n FROM s) x');
+SELECT max(pg_column_compression(t)) FROM packed;
+DROP TABLE packed;
+
 DROP TABLE vals;
 DROP FUNCTION differs(text);
 DROP FUNCTION answer(text);
