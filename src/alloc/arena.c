@@ -36,8 +36,11 @@
 #include "utils/timestamp.h"
 
 #include "alloc/arena.h"
+#include "alloc/debug.h"
+#include "alloc/memory.h"
 #include "alloc/owner.h"
 #include "alloc/region.h"
+#include "alloc/slab.h"
 #include "base/hold.h"
 
 #define ARENA_TRANCHE	  "StrataArena"
@@ -101,6 +104,7 @@ typedef struct ArenaShared
 static ArenaShared *arenas;
 static LWLock *arena_lock;
 static bool arena_exit_registered = false;
+static Size arena_released_bytes; /* by this process: blocks that went back to the region */
 
 /* ---- start ---- */
 
@@ -157,13 +161,13 @@ arena_shmem_startup(void)
 static inline Size
 arena_round(Size bytes)
 {
-	return strata_region_round(bytes);
+	return bytes <= STRATA_SLAB_MAX ? strata_slab_round(bytes) : strata_region_round(bytes);
 }
 
 static inline void *
 arena_take(Size bytes)
 {
-	return strata_region_alloc(bytes);
+	return bytes <= STRATA_SLAB_MAX ? strata_slab_alloc(bytes) : strata_memory_pages(STRATA_MEM_ARENA, bytes);
 }
 
 static inline void
@@ -172,7 +176,13 @@ arena_give(void *p, Size bytes)
 #ifdef USE_ASSERT_CHECKING
 	memset(p, 0x7F, bytes);
 #endif
-	strata_region_free(p, bytes);
+	if (bytes <= STRATA_SLAB_MAX)
+		strata_slab_free(p, bytes);
+	else
+	{
+		strata_memory_pages_free(STRATA_MEM_ARENA, p, bytes);
+		arena_released_bytes += bytes;
+	}
 }
 
 static void
@@ -182,6 +192,8 @@ arena_give_blocks(ArenaBlock *b)
 	{
 		ArenaBlock *next = b->next;
 
+		if (b->bytes > STRATA_SLAB_MAX)
+			strata_debug_forget(b + 1);
 		arena_give(b, b->bytes);
 		b = next;
 	}
@@ -348,6 +360,7 @@ static void
 arena_free_one(StrataArena *a)
 {
 	arena_forget_hold(a);
+	strata_debug_forget(a);
 	arena_give_blocks(arena_take_kept(a));
 	arena_give_blocks(a->blocks);
 	arena_give(a, arena_round(sizeof(StrataArena)));
@@ -417,7 +430,8 @@ strata_arena_root(void)
 }
 
 StrataArena *
-strata_arena_create(StrataArena *parent, const char *name, Size limit, StrataArenaLife life)
+strata_arena_create_at(StrataArena *parent, const char *name, Size limit, StrataArenaLife life,
+					   const char *file, int line)
 {
 	StrataArena *a;
 
@@ -433,6 +447,7 @@ strata_arena_create(StrataArena *parent, const char *name, Size limit, StrataAre
 		arena_init(a, name, limit, life);
 		arena_hang(a, parent);
 		LWLockRelease(arena_lock);
+		strata_debug_note(a, 0, STRATA_DEBUG_ARENA, a->id, file, line);
 	}
 	RESUME_INTERRUPTS();
 	return a;
@@ -448,10 +463,11 @@ arena_hold_release(StrataHold *hold)
 }
 
 StrataArena *
-strata_arena_create_in(MemoryContext context, StrataArena *parent, const char *name, Size limit)
+strata_arena_create_in_at(MemoryContext context, StrataArena *parent, const char *name, Size limit,
+						  const char *file, int line)
 {
 	ArenaHold *h = MemoryContextAllocZero(context, sizeof(ArenaHold));
-	StrataArena *a = strata_arena_create(parent, name, limit, STRATA_ARENA_PROCESS);
+	StrataArena *a = strata_arena_create_at(parent, name, limit, STRATA_ARENA_PROCESS, file, line);
 
 	if (a == NULL)
 	{
@@ -668,7 +684,7 @@ arena_alloc_slow(StrataArena *a, Size bytes)
 }
 
 void *
-strata_arena_alloc(StrataArena *a, Size bytes)
+strata_arena_alloc_at(StrataArena *a, Size bytes, const char *file, int line)
 {
 	void *p;
 
@@ -687,6 +703,8 @@ strata_arena_alloc(StrataArena *a, Size bytes)
 		RESUME_INTERRUPTS();
 		if (p == NULL)
 			return NULL;
+		if (bytes > STRATA_SLAB_MAX)
+			strata_debug_note(p, bytes, STRATA_DEBUG_ARENA_LARGE, a->id, file, line);
 	}
 	pg_atomic_write_u64(&a->used, pg_atomic_read_u64(&a->used) + bytes);
 	pg_atomic_write_u64(&a->allocs, pg_atomic_read_u64(&a->allocs) + 1);
@@ -739,6 +757,17 @@ strata_arena_reclaim(int *contexts)
 	return bytes;
 }
 
+/* For the memory manager: what came back to the region.  Small blocks come back when their slabs are empty.
+ */
+static Size
+arena_reclaimer(Size wanted)
+{
+	Size before = arena_released_bytes;
+	Size slabs = strata_arena_reclaim(NULL) > 0 ? strata_slab_reclaim(true) : 0;
+
+	return arena_released_bytes - before + slabs;
+}
+
 Size
 strata_arena_bytes(const StrataArena *a)
 {
@@ -760,6 +789,7 @@ arena_tell(StrataArena *a, int level, StrataArenaInfo *out)
 		.level = level,
 		.life = a->life,
 		.pid = a->owner.pid,
+		.owner_gone = a->life == STRATA_ARENA_PROCESS && !strata_owner_alive(&a->owner),
 		.bytes = pg_atomic_read_u64(&a->held),
 		.used_bytes = pg_atomic_read_u64(&a->used),
 		.total_bytes = pg_atomic_read_u64(&a->total),
@@ -806,9 +836,17 @@ strata_arena_list(int *n)
 	}
 }
 
+static void
+arena_start(bool preloaded)
+{
+	if (preloaded)
+		strata_memory_on_reclaim(STRATA_RECLAIM_ARENAS, arena_reclaimer);
+}
+
 const StrataModule strata_arena_module = {
 	.name = "arena",
 	.shmem_size = arena_shmem_size,
 	.shmem_request = arena_shmem_request,
 	.shmem_startup = arena_shmem_startup,
+	.start = arena_start,
 };

@@ -7,7 +7,8 @@
  * is allocated from by one process at a time; the caller sees to that.  Reading figures needs nothing. Not
  * here: the objects' meaning; freeing single objects (an arena is freed as a whole).
  *
- * Like PostgreSQL's memory contexts, but shared between processes, with limits and with owners.
+ * Like PostgreSQL's memory contexts, but shared between processes, with limits and with owners.  The memory
+ * debugger records the place that made an arena, and that of each request beyond STRATA_SLAB_MAX in it.
  */
 #ifndef STRATA_ALLOC_ARENA_H
 #define STRATA_ALLOC_ARENA_H
@@ -34,13 +35,18 @@ typedef enum StrataArenaLife
 extern StrataArena *strata_arena_root(void);
 /* limit: bytes for the arena and all below it, 0: none of its own.  name is cut to STRATA_ARENA_NAME - 1.
  * NULL when memory is exhausted.  Never ERRORs. */
-extern StrataArena *strata_arena_create(StrataArena *parent, const char *name, Size limit,
-										StrataArenaLife life);
+#define strata_arena_create(parent, name, limit, life)                                                       \
+	strata_arena_create_at(parent, name, limit, life, __FILE__, __LINE__)
+extern StrataArena *strata_arena_create_at(StrataArena *parent, const char *name, Size limit,
+										   StrataArenaLife life, const char *file, int line);
 /* A PROCESS arena that is destroyed with the memory context, errors included. */
-extern StrataArena *strata_arena_create_in(MemoryContext context, StrataArena *parent, const char *name,
-										   Size limit);
+#define strata_arena_create_in(context, parent, name, limit)                                                 \
+	strata_arena_create_in_at(context, parent, name, limit, __FILE__, __LINE__)
+extern StrataArena *strata_arena_create_in_at(MemoryContext context, StrataArena *parent, const char *name,
+											  Size limit, const char *file, int line);
 /* 16-aligned, not zeroed; NULL at a limit or when memory is exhausted.  Never ERRORs. */
-extern void *strata_arena_alloc(StrataArena *arena, Size bytes);
+#define strata_arena_alloc(arena, bytes) strata_arena_alloc_at(arena, bytes, __FILE__, __LINE__)
+extern void *strata_arena_alloc_at(StrataArena *arena, Size bytes, const char *file, int line);
 /* Frees everything in it but the arena, its children included.  Keeps the first block. */
 extern void strata_arena_reset(StrataArena *arena);
 /* With all below it, but for PROCESS arenas of other live processes, which are hung under the root: nobody's
@@ -62,7 +68,8 @@ typedef struct StrataArenaInfo
 	int level;
 	char name[STRATA_ARENA_NAME];
 	StrataArenaLife life;
-	int pid; /* of the process that made it, or owns it */
+	int pid;		 /* of the process that made it, or owns it */
+	bool owner_gone; /* a PROCESS arena whose process has ended, and which waits for strata_arena_reclaim() */
 	Size bytes, used_bytes, total_bytes, peak_bytes, limit;
 	uint64 allocs, resets;
 	TimestampTz created_at;

@@ -18,7 +18,9 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/memutils.h"
 
+#include "alloc/debug.h"
 #include "alloc/memory.h"
 #include "alloc/region.h"
 #include "alloc/slab.h"
@@ -148,16 +150,30 @@ strata_memory_pages_free(StrataConsumer consumer, void *p, Size bytes)
 void *
 strata_memory_alloc_at(Size bytes, const char *file, int line)
 {
-	return bytes <= STRATA_SLAB_MAX ? strata_slab_alloc(bytes) : strata_memory_pages(STRATA_MEM_LARGE, bytes);
+	Size padded = strata_debug_padded(bytes);
+	bool small = padded <= STRATA_SLAB_MAX;
+	void *raw;
+
+	if (bytes > MaxAllocHugeSize)
+		return NULL;
+	raw = small ? strata_slab_alloc(padded) : strata_memory_pages(STRATA_MEM_LARGE, padded);
+	if (raw == NULL)
+		return NULL;
+	return strata_debug_allocated(raw, bytes, small ? STRATA_DEBUG_OBJECT : STRATA_DEBUG_LARGE, file, line);
 }
 
 void
 strata_memory_free(void *p, Size bytes)
 {
-	if (bytes <= STRATA_SLAB_MAX)
-		strata_slab_free(p, bytes);
+	void *raw = strata_debug_freeing(p, &bytes);
+	Size padded = strata_debug_padded(bytes);
+
+	if (raw == NULL)
+		return;
+	if (padded <= STRATA_SLAB_MAX)
+		strata_slab_free(raw, padded);
 	else
-		strata_memory_pages_free(STRATA_MEM_LARGE, p, bytes);
+		strata_memory_pages_free(STRATA_MEM_LARGE, raw, padded);
 }
 
 /* ---- accounting ---- */

@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 
 #include "alloc/arena.h"
+#include "alloc/debug.h"
 #include "alloc/memory.h"
 #include "alloc/owner.h"
 #include "alloc/pressure.h"
@@ -32,9 +33,10 @@ PG_MODULE_MAGIC;
 static const StrataModule *const modules[] = {
 	&strata_simd_module,
 	&strata_region_module,
+	&strata_owner_module,
+	&strata_debug_module,
 	&strata_memory_module,
 	&strata_slab_module,
-	&strata_owner_module,
 	&strata_arena_module,
 	&strata_pressure_module,
 	&strata_ring_module,

@@ -6,6 +6,9 @@
  */
 #include "server.h"
 
+#include "alloc/memory.h"
+#include "alloc/region.h"
+#include "alloc/slab.h"
 #include "tap.h"
 
 /* ---- the allocator below ---- */
@@ -118,21 +121,51 @@ strata_region_round(Size bytes)
 	return below_round(bytes);
 }
 
+Size
+strata_slab_round(Size bytes)
+{
+	return below_round(bytes);
+}
+
 void *
-strata_region_alloc(Size bytes)
+strata_slab_alloc(Size bytes)
 {
 	return below_alloc(bytes);
 }
 
 void
-strata_region_free(void *p, Size bytes)
+strata_slab_free(void *p, Size bytes)
 {
 	below_free(p, bytes);
+}
+
+Size
+strata_slab_reclaim(bool all)
+{
+	return 0;
+}
+
+void *
+strata_memory_pages(StrataConsumer consumer, Size bytes)
+{
+	return below_alloc(bytes);
+}
+
+void
+strata_memory_pages_free(StrataConsumer consumer, void *p, Size bytes)
+{
+	below_free(p, bytes);
+}
+
+void
+strata_memory_on_reclaim(StrataReclaimStep step, StrataReclaimer reclaimer)
+{
 }
 
 /* clang-format off */
 #include "../../src/base/hold.c"
 #include "../../src/alloc/owner.c"
+#include "../../src/alloc/debug.c"
 #include "../../src/alloc/arena.c"
 /* clang-format on */
 
@@ -821,7 +854,7 @@ test_together(void)
 		pfree(list);
 		reclaims += strata_arena_reclaim(NULL) > 0;
 		/* Long enough for the processes to meet, or for ever if kept blocks are never found. */
-		if ((++looks >= 1000 && reclaims >= 100) || looks >= 1000000)
+		if ((++looks >= 400 && reclaims >= 40) || looks >= 1000000)
 			pg_atomic_write_u32(stage, 1);
 		while (running > 0 && waitpid(-1, &status, WNOHANG) > 0)
 		{
@@ -851,6 +884,7 @@ main(void)
 	stage = server_shared(sizeof(*stage));
 	handed = server_shared(sizeof(*handed));
 	owner_shmem_startup();
+	debug_shmem_startup();
 	arena_shmem_startup();
 
 	test_limits();

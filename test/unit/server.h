@@ -472,6 +472,17 @@ ExceptionalCondition(const char *condition, const char *type, const char *file, 
 	abort();
 }
 
+/* Settings keep their defaults; a test sets the variable. */
+void
+DefineCustomBoolVariable(const char *name, const char *text, const char *more, bool *value, bool boot,
+						 GucContext context, int flags, GucBoolCheckHook check, GucBoolAssignHook assign,
+						 GucShowHook show)
+{
+	*value = boot;
+}
+
+bool strata_preloaded = true;
+
 TimestampTz
 GetCurrentTimestamp(void)
 {
