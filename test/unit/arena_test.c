@@ -162,11 +162,13 @@ strata_memory_on_reclaim(StrataReclaimStep step, StrataReclaimer reclaimer)
 {
 }
 
+bool strata_preloaded = true;
+
 /* clang-format off */
-#include "../../src/base/hold.c"
-#include "../../src/alloc/owner.c"
-#include "../../src/alloc/debug.c"
-#include "../../src/alloc/arena.c"
+#include "base/hold.c"
+#include "alloc/owner.c"
+#include "alloc/debug.c"
+#include "alloc/arena.c"
 /* clang-format on */
 
 static uint64_t seed = 20260101;

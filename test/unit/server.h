@@ -481,8 +481,6 @@ DefineCustomBoolVariable(const char *name, const char *text, const char *more, b
 	*value = boot;
 }
 
-bool strata_preloaded = true;
-
 TimestampTz
 GetCurrentTimestamp(void)
 {

@@ -11,6 +11,8 @@
 
 #include "tap.h"
 
+#include "alloc/owner.c"
+#include "alloc/debug.c"
 #include "alloc/memory.c"
 #include "alloc/region.c"
 #include "alloc/slab.c"
