@@ -369,7 +369,7 @@ debug_record_free(const void *p, Size *bytes)
 
 /* ---- red zones ---- */
 
-#ifdef USE_ASSERT_CHECKING
+#ifdef STRATA_RED_ZONES
 
 #define ZONE_LIVE	UINT64CONST(0x5354524154414C56)
 #define ZONE_FREED	UINT64CONST(0x5354524154414652)
@@ -457,7 +457,7 @@ strata_debug_allocated_slow(void *raw, Size bytes, StrataDebugKind kind, const c
 {
 	void *p = raw;
 
-#ifdef USE_ASSERT_CHECKING
+#ifdef STRATA_RED_ZONES
 	p = zone_make(raw, bytes, file, line);
 #endif
 	strata_debug_note(p, bytes, kind, 0, file, line);
@@ -469,7 +469,7 @@ strata_debug_freeing_slow(void *p, Size *bytes)
 {
 	void *raw = p;
 
-#ifdef USE_ASSERT_CHECKING
+#ifdef STRATA_RED_ZONES
 	raw = zone_check(p, bytes);
 	if (raw == NULL)
 		return NULL;

@@ -54,7 +54,12 @@ typedef enum StrataDebugFault
 
 /* ---- for memory.c: around each allocation ---- */
 
-#ifdef USE_ASSERT_CHECKING
+/* Tests of what is below do without. */
+#if defined(USE_ASSERT_CHECKING) && !defined(STRATA_NO_RED_ZONES)
+#define STRATA_RED_ZONES
+#endif
+
+#ifdef STRATA_RED_ZONES
 #define STRATA_DEBUG_FRONT 64 /* keeps the alignment of what is behind it */
 #define STRATA_DEBUG_BACK  16
 #else
@@ -79,7 +84,7 @@ extern void *strata_debug_freeing_slow(void *p, Size *bytes);
 static inline Size
 strata_debug_padded(Size bytes)
 {
-#ifdef USE_ASSERT_CHECKING
+#ifdef STRATA_RED_ZONES
 	return STRATA_DEBUG_FRONT + TYPEALIGN(STRATA_DEBUG_BACK, bytes) + STRATA_DEBUG_BACK;
 #else
 	return bytes;
