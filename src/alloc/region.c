@@ -533,6 +533,7 @@ strata_region_alloc_for(int account, Size bytes)
 		region->allocs++;
 		a = &region->account[account];
 		a->allocs++;
+		a->requested += bytes;
 		a->allocated += npages * region_page;
 		a->current += npages * region_page;
 		a->peak = Max(a->peak, a->current);
@@ -566,6 +567,7 @@ strata_region_free_for(int account, void *p, Size bytes)
 		a = &region->account[account];
 		Assert(a->current >= npages * region_page);
 		a->frees++;
+		a->requested -= bytes;
 		a->freed += npages * region_page;
 		a->current -= npages * region_page;
 		region_idle_run(page, (uint32)npages);

@@ -23,6 +23,7 @@ typedef struct StrataRegionAccount
 {
 	Size allocated, freed; /* bytes since start, in whole pages */
 	Size current, peak;
+	Size requested; /* of current: the bytes asked for */
 	uint64 allocs, frees;
 } StrataRegionAccount;
 

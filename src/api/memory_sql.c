@@ -1,43 +1,521 @@
 /*
- * memory_sql.c - strata.memory_status().
+ * memory_sql.c - figures of the shared region, its allocators and arenas; what the memory debugger knows.
+ *
+ * Every function takes its copy of the figures first and builds its rows from it; nothing here holds a lock.
+ * What each number means is told in docs/internals/memory.md.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
+#include "alloc/arena.h"
+#include "alloc/debug.h"
+#include "alloc/memory.h"
 #include "alloc/region.h"
+#include "alloc/slab.h"
 #include "base/compat.h"
 #include "base/module.h"
 
 STRATA_FUNCTION(strata_memory_status);
+STRATA_FUNCTION(strata_allocator_stats);
+STRATA_FUNCTION(strata_memory_contexts_rows);
+STRATA_FUNCTION(strata_allocations_rows);
+STRATA_FUNCTION(strata_leaks);
+STRATA_FUNCTION(strata_memory_debug_status);
 
-/* strata.memory_status() → one row; reserved = used + overhead + free + what strata.memory withholds. */
+/* ---- rows ---- */
+
+#define ROW_COLUMNS 20
+
+/* A row that is being filled, column by column. */
+typedef struct MemoryRow
+{
+	Datum values[ROW_COLUMNS];
+	bool nulls[ROW_COLUMNS];
+	int n;
+} MemoryRow;
+
+static void
+row_datum(MemoryRow *row, Datum value)
+{
+	Assert(row->n < ROW_COLUMNS);
+	row->nulls[row->n] = false;
+	row->values[row->n++] = value;
+}
+
+static void
+row_null(MemoryRow *row)
+{
+	Assert(row->n < ROW_COLUMNS);
+	row->values[row->n] = (Datum)0;
+	row->nulls[row->n++] = true;
+}
+
+static void
+row_int(MemoryRow *row, uint64 value)
+{
+	row_datum(row, Int64GetDatum((int64)value));
+}
+
+static void
+row_text(MemoryRow *row, const char *text)
+{
+	row_datum(row, CStringGetTextDatum(text));
+}
+
+static Datum
+row_result(FunctionCallInfo fcinfo, MemoryRow *row)
+{
+	TupleDesc desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	Assert(desc->natts == row->n);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row->values, row->nulls));
+}
+
+static void
+row_put(FunctionCallInfo fcinfo, MemoryRow *row)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
+
+	Assert(rsinfo->setDesc->natts == row->n);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row->values, row->nulls);
+	row->n = 0;
+}
+
+/* Names of arenas may come from another database, in another encoding. */
+static void
+row_name(MemoryRow *row, const char *name)
+{
+	char *text = pstrdup(name);
+
+	if (!pg_verifymbstr(text, strlen(text), true))
+	{
+		for (char *c = text; *c; c++)
+		{
+			if (IS_HIGHBIT_SET(*c))
+				*c = '?';
+		}
+	}
+	row_text(row, text);
+}
+
+/* ---- figures ---- */
+
+/* strata.memory_status() → one row, one cut: used = slab + arena + large + pool + overhead, and
+ * limit = used + free as long as no more is used than that. */
 Datum
 strata_memory_status(PG_FUNCTION_ARGS)
 {
 	StrataRegionStatus s;
-	TupleDesc desc;
-	Datum values[13];
-	bool nulls[13] = {false};
+	StrataMemoryStatus m;
+	MemoryRow row = {.n = 0};
+	uint64 failures = 0;
 
 	strata_require_preload();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	strata_memory_status_get(&m);
 	strata_region_status(&s);
-	values[0] = Int64GetDatum((int64)s.reserved);
-	values[1] = Int64GetDatum((int64)s.limit);
-	values[2] = Int64GetDatum((int64)s.page_size);
-	values[3] = Int64GetDatum((int64)s.used);
-	values[4] = Int64GetDatum((int64)s.requested);
-	values[5] = Int64GetDatum((int64)s.overhead);
-	values[6] = Int64GetDatum((int64)s.free);
-	values[7] = Int64GetDatum((int64)s.largest_free);
-	values[8] = Int64GetDatum((int64)s.allocs);
-	values[9] = Int64GetDatum((int64)s.frees);
-	values[10] = Int64GetDatum((int64)s.failures);
-	values[11] = Int64GetDatum((int64)s.huge_page_size);
-	values[12] = CStringGetTextDatum(s.huge_pages);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	for (int i = 0; i < STRATA_MEM_CONSUMERS; i++)
+		failures += m.consumer[i].failures;
+
+	row_int(&row, s.reserved);
+	row_int(&row, s.limit);
+	row_int(&row, s.page_size);
+	row_int(&row, s.used + s.overhead);
+	row_int(&row, s.requested);
+	row_int(&row, s.overhead);
+	row_int(&row, s.free);
+	row_int(&row, s.largest_free);
+	row_int(&row, s.allocs);
+	row_int(&row, s.frees);
+	row_int(&row, failures);
+	row_int(&row, s.huge_page_size);
+	row_text(&row, s.huge_pages);
+	row_int(&row, s.committed);
+	row_int(&row, s.idle);
+	for (int i = 0; i < STRATA_MEM_CONSUMERS; i++)
+		row_int(&row, s.account[i].current);
+	PG_RETURN_DATUM(row_result(fcinfo, &row));
+}
+
+/* The part of what is held that nobody uses. */
+static void
+row_fragmentation(MemoryRow *row, Size held, Size used)
+{
+	row_datum(row, Float8GetDatum(used < held ? (double)(held - used) / (double)held : 0.0));
+}
+
+/* An allocator by its account.  in_use of in_held is what its fragmentation is reckoned from. */
+static void
+allocator_row(FunctionCallInfo fcinfo, const char *name, const StrataRegionAccount *a, Size in_held,
+			  Size in_use, uint64 allocs, uint64 frees, uint64 failures)
+{
+	MemoryRow row = {.n = 0};
+
+	row_text(&row, name);
+	row_int(&row, a->allocated);
+	row_int(&row, a->freed);
+	row_int(&row, a->current);
+	row_int(&row, a->peak);
+	row_int(&row, in_use);
+	row_fragmentation(&row, in_held, in_use);
+	row_int(&row, allocs);
+	row_int(&row, frees);
+	row_int(&row, failures);
+	row_put(fcinfo, &row);
+}
+
+static void
+slab_class_row(FunctionCallInfo fcinfo, const StrataSlabClassStats *c)
+{
+	Size held = c->slabs * strata_region_round(STRATA_SLAB_BYTES);
+	Size used = c->objects_used * c->object_bytes;
+	MemoryRow row = {.n = 0};
+
+	row_text(&row, c->magazines ? "slab magazines" : psprintf("slab %zu", c->object_bytes));
+	row_int(&row, c->allocs * c->object_bytes);
+	row_int(&row, c->frees * c->object_bytes);
+	row_int(&row, held);
+	row_null(&row);
+	row_int(&row, used);
+	row_fragmentation(&row, held, used);
+	row_int(&row, c->allocs);
+	row_int(&row, c->frees);
+	row_null(&row);
+	row_put(fcinfo, &row);
+}
+
+/* strata.allocator_stats() → slab, arena, large_object, pool; then the slab's classes. */
+Datum
+strata_allocator_stats(PG_FUNCTION_ARGS)
+{
+	StrataRegionStatus s;
+	StrataMemoryStatus m;
+	StrataArenaInfo *arenas;
+	StrataSlabClassStats *classes;
+	int narenas, nclasses;
+	Size slab_used = 0, arena_used = 0;
+	uint64 slab_allocs = 0, slab_frees = 0;
+
+	strata_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	nclasses = strata_slab_stats(NULL, 0);
+	classes = palloc(nclasses * sizeof(*classes));
+	strata_slab_stats(classes, nclasses);
+	arenas = strata_arena_list(&narenas);
+	strata_memory_status_get(&m);
+	strata_region_status(&s);
+
+	for (int i = 0; i < nclasses; i++)
+	{
+		if (classes[i].magazines)
+			continue;
+		slab_used += classes[i].objects_used * classes[i].object_bytes;
+		slab_allocs += classes[i].allocs;
+		slab_frees += classes[i].frees;
+	}
+	for (int i = 0; i < narenas; i++)
+		arena_used += arenas[i].used_bytes;
+
+	for (int i = 0; i < STRATA_MEM_CONSUMERS; i++)
+	{
+		const StrataRegionAccount *a = &s.account[i];
+		const char *name = strata_consumer_name(i);
+		uint64 failures = m.consumer[i].failures;
+
+		if (i == STRATA_MEM_SLAB)
+			allocator_row(fcinfo, name, a, a->current, slab_used, slab_allocs, slab_frees, failures);
+		else if (i == STRATA_MEM_ARENA)
+			allocator_row(fcinfo, name, a, narenas > 0 ? arenas[0].total_bytes : 0, arena_used, a->allocs,
+						  a->frees, failures);
+		else
+			allocator_row(fcinfo, name, a, a->current, a->requested, a->allocs, a->frees, failures);
+	}
+	for (int i = 0; i < nclasses; i++)
+		slab_class_row(fcinfo, &classes[i]);
+	return (Datum)0;
+}
+
+/* strata.memory_contexts → the tree of arenas. */
+Datum
+strata_memory_contexts_rows(PG_FUNCTION_ARGS)
+{
+	StrataArenaInfo *arenas;
+	MemoryRow row = {.n = 0};
+	int n;
+
+	strata_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	arenas = strata_arena_list(&n);
+	for (int i = 0; i < n; i++)
+	{
+		const StrataArenaInfo *a = &arenas[i];
+
+		row_int(&row, a->id);
+		if (a->parent != 0)
+			row_int(&row, a->parent);
+		else
+			row_null(&row);
+		row_datum(&row, Int32GetDatum(a->level));
+		row_name(&row, a->name);
+		row_text(&row, a->life == STRATA_ARENA_PROCESS ? "process" : "shared");
+		row_datum(&row, Int32GetDatum(a->pid));
+		row_datum(&row, BoolGetDatum(a->owner_gone));
+		row_int(&row, a->bytes);
+		row_int(&row, a->used_bytes);
+		row_int(&row, a->total_bytes);
+		row_int(&row, a->peak_bytes);
+		if (a->limit != 0)
+			row_int(&row, a->limit);
+		else
+			row_null(&row);
+		row_int(&row, a->allocs);
+		row_int(&row, a->resets);
+		row_datum(&row, TimestampTzGetDatum(a->created_at));
+		row_put(fcinfo, &row);
+	}
+	return (Datum)0;
+}
+
+/* ---- what the debugger knows ---- */
+
+/* A cut of records and arenas.  Arenas first: an arena that a record names and the list lacks is then either
+ * younger than the list or gone. */
+typedef struct Allocations
+{
+	TimestampTz now;
+	StrataArenaInfo *arenas; /* by id */
+	int narenas;
+	StrataDebugRecord *records; /* oldest first */
+	int nrecords;
+} Allocations;
+
+static int
+arena_by_id(const void *a, const void *b)
+{
+	uint64 x = ((const StrataArenaInfo *)a)->id;
+	uint64 y = ((const StrataArenaInfo *)b)->id;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+record_by_age(const void *a, const void *b)
+{
+	const StrataDebugRecord *x = a;
+	const StrataDebugRecord *y = b;
+
+	if (x->allocated_at != y->allocated_at)
+		return x->allocated_at < y->allocated_at ? -1 : 1;
+	return x->p < y->p ? -1 : x->p > y->p;
+}
+
+static void
+allocations_get(Allocations *all)
+{
+	all->now = GetCurrentTimestamp();
+	all->arenas = strata_arena_list(&all->narenas);
+	qsort(all->arenas, all->narenas, sizeof(StrataArenaInfo), arena_by_id);
+	all->records = strata_debug_list(&all->nrecords);
+	qsort(all->records, all->nrecords, sizeof(StrataDebugRecord), record_by_age);
+}
+
+static const StrataArenaInfo *
+allocations_arena(const Allocations *all, uint64 id)
+{
+	StrataArenaInfo key = {.id = id};
+
+	if (id == 0)
+		return NULL;
+	return bsearch(&key, all->arenas, all->narenas, sizeof(StrataArenaInfo), arena_by_id);
+}
+
+static void
+row_age(MemoryRow *row, TimestampTz now, TimestampTz then)
+{
+	row_datum(row, TimestampTzGetDatum(then));
+	row_datum(row, DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(now),
+									   TimestampTzGetDatum(Min(now, then))));
+}
+
+static void
+row_arena(MemoryRow *row, uint64 id, const StrataArenaInfo *arena)
+{
+	if (id != 0)
+		row_int(row, id);
+	else
+		row_null(row);
+	if (arena != NULL)
+		row_name(row, arena->name);
+	else
+		row_null(row);
+}
+
+/* Who owns it now: an arena and what lies in it belong to whom the arena belongs to. */
+static int
+record_pid(const StrataDebugRecord *r, const StrataArenaInfo *arena)
+{
+	return arena != NULL ? arena->pid : r->owner.pid;
+}
+
+/* strata.allocations → every record of what is not freed. */
+Datum
+strata_allocations_rows(PG_FUNCTION_ARGS)
+{
+	Allocations all;
+	MemoryRow row = {.n = 0};
+
+	strata_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	allocations_get(&all);
+	for (int i = 0; i < all.nrecords; i++)
+	{
+		const StrataDebugRecord *r = &all.records[i];
+		const StrataArenaInfo *arena = allocations_arena(&all, r->arena);
+		bool shared = arena != NULL ? arena->life == STRATA_ARENA_SHARED : r->shared;
+
+		row_text(&row, psprintf("%p", r->p));
+		row_text(&row, strata_debug_kind_name(r->kind));
+		row_text(&row, psprintf("%s:%d", r->file, r->line));
+		/* An arena grows after it was recorded. */
+		row_int(&row, r->kind == STRATA_DEBUG_ARENA && arena != NULL ? arena->bytes : r->bytes);
+		row_age(&row, all.now, r->allocated_at);
+		row_datum(&row, Int32GetDatum(record_pid(r, arena)));
+		row_datum(&row, BoolGetDatum(arena != NULL ? arena->owner_gone : !strata_owner_alive(&r->owner)));
+		row_datum(&row, BoolGetDatum(shared));
+		row_arena(&row, r->arena, arena);
+		row_put(fcinfo, &row);
+	}
+	return (Datum)0;
+}
+
+/* Why the record is a leak; NULL: it is none. */
+static const char *
+leak_reason(const Allocations *all, const StrataDebugRecord *r, const StrataArenaInfo *arena)
+{
+	if (r->arena != 0)
+	{
+		if (arena != NULL)
+			return arena->owner_gone && r->kind == STRATA_DEBUG_ARENA ? "process ended" : NULL;
+		return r->allocated_at < all->now ? "arena destroyed" : NULL;
+	}
+	return !r->shared && !strata_owner_alive(&r->owner) ? "process ended" : NULL;
+}
+
+static bool
+arena_is_recorded(const Allocations *all, uint64 id)
+{
+	for (int i = 0; i < all->nrecords; i++)
+	{
+		if (all->records[i].kind == STRATA_DEBUG_ARENA && all->records[i].arena == id)
+			return true;
+	}
+	return false;
+}
+
+/* What is younger than min_age is no leak yet; the time before which it must have been allocated. */
+static TimestampTz
+leak_before(FunctionCallInfo fcinfo, TimestampTz now)
+{
+	TimestampTz before;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("min_age must not be null")));
+	before = DatumGetTimestampTz(
+		DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(now), PG_GETARG_DATUM(0)));
+	if (before > now)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("min_age must not be negative")));
+	return before;
+}
+
+/* The answer is only as complete as the records. */
+static void
+leaks_tell_limits(void)
+{
+	StrataDebugStatus status;
+
+	strata_debug_status(&status);
+	if (!status.recording)
+		ereport(NOTICE, (errmsg("strata.memory_debug is off: only arenas are known"),
+						 errhint("Set strata.memory_debug to on and reload the configuration.")));
+	if (status.unrecorded > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu allocation was not recorded, for the memory debugger's table was full",
+							   "%llu allocations were not recorded, for the memory debugger's table was full",
+							   (unsigned long)status.unrecorded, (unsigned long long)status.unrecorded)));
+}
+
+/* strata.leaks(min_age) → what is that old and has lost its owner. */
+Datum
+strata_leaks(PG_FUNCTION_ARGS)
+{
+	Allocations all;
+	TimestampTz before;
+	MemoryRow row = {.n = 0};
+
+	strata_require_preload();
+	before = leak_before(fcinfo, GetCurrentTimestamp());
+	InitMaterializedSRF(fcinfo, 0);
+	allocations_get(&all);
+	leaks_tell_limits();
+	for (int i = 0; i < all.nrecords; i++)
+	{
+		const StrataDebugRecord *r = &all.records[i];
+		const StrataArenaInfo *arena = allocations_arena(&all, r->arena);
+		const char *reason = leak_reason(&all, r, arena);
+
+		if (reason == NULL || r->allocated_at > before)
+			continue;
+		row_text(&row, strata_debug_kind_name(r->kind));
+		row_text(&row, psprintf("%s:%d", r->file, r->line));
+		/* An arena with all that goes when it goes. */
+		row_int(&row, arena != NULL ? arena->total_bytes : r->bytes);
+		row_age(&row, all.now, r->allocated_at);
+		row_datum(&row, Int32GetDatum(record_pid(r, arena)));
+		row_arena(&row, r->arena, arena);
+		row_text(&row, reason);
+		row_put(fcinfo, &row);
+	}
+	/* Arenas made while nothing was recorded are known all the same, but for the place. */
+	for (int i = 0; i < all.narenas; i++)
+	{
+		const StrataArenaInfo *a = &all.arenas[i];
+
+		if (!a->owner_gone || a->created_at > before || arena_is_recorded(&all, a->id))
+			continue;
+		row_text(&row, strata_debug_kind_name(STRATA_DEBUG_ARENA));
+		row_null(&row);
+		row_int(&row, a->total_bytes);
+		row_age(&row, all.now, a->created_at);
+		row_datum(&row, Int32GetDatum(a->pid));
+		row_arena(&row, a->id, a);
+		row_text(&row, "process ended");
+		row_put(fcinfo, &row);
+	}
+	return (Datum)0;
+}
+
+/* strata.memory_debug_status() → one row. */
+Datum
+strata_memory_debug_status(PG_FUNCTION_ARGS)
+{
+	StrataDebugStatus s;
+	MemoryRow row = {.n = 0};
+
+	strata_require_preload();
+	strata_debug_status(&s);
+	row_datum(&row, BoolGetDatum(s.recording));
+	row_int(&row, s.live);
+	row_int(&row, s.capacity);
+	row_int(&row, s.unrecorded);
+	row_datum(&row, BoolGetDatum(STRATA_DEBUG_FRONT > 0));
+	for (int i = 0; i < STRATA_DEBUG_FAULTS; i++)
+		row_int(&row, s.faults[i]);
+	PG_RETURN_DATUM(row_result(fcinfo, &row));
 }

@@ -106,7 +106,7 @@ SELECT table_name, status, rows_in_columns FROM strata.column_tables;
 DROP MATERIALIZED VIEW cb_mat;
 
 -- Memory adds up: what is handed out and what is not is the limit.
-SELECT used_bytes + overhead_bytes + free_bytes = limit_bytes AS adds_up, limit_bytes <= reserved_bytes AS within,
+SELECT used_bytes + free_bytes = limit_bytes AS adds_up, limit_bytes <= reserved_bytes AS within,
        requested_bytes <= used_bytes AS requested, largest_free_bytes <= reserved_bytes AS largest, allocs >= frees AS counted
 FROM strata.memory_status();
 SELECT limit_bytes > 0 AS limited, rows_populated > 20000 AS rows, units_populated > 3 AS units, units_evicted > 2 AS evicted

@@ -12,13 +12,13 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_strata');
 fill($node, 'items', 5000);
 
-for my $call ("enable('items')", "disable('items')", "populate('items')", "evict('items')", "compact('items')", 'column_stats()', 'memory_status()',
+for my $call ("enable('items')", "disable('items')", "populate('items')", "evict('items')", "compact('items')", 'column_stats()', 'memory_status()', 'allocator_stats()', 'leaks()', 'memory_debug_status()',
 	'events()', 'cancel_job(1)')
 {
 	my ($status, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT * FROM strata.$call");
 	like($err, qr/55000: pg_strata must be in shared_preload_libraries.*HINT:  Add pg_strata to shared_preload_libraries/s, "strata.$call");
 }
-for my $view ('column_tables', 'column_units', 'column_segments', 'jobs')
+for my $view ('column_tables', 'column_units', 'column_segments', 'jobs', 'memory_contexts', 'allocations')
 {
 	my ($status, $out, $err) = $node->psql('postgres', "SELECT count(*) FROM strata.$view");
 	like($err . $out, qr/must be in shared_preload_libraries|^0$/, "strata.$view fails with the hint, or is empty");
