@@ -15,9 +15,12 @@
  * lirs_history_ratio of the capacity; the one that was evicted first is dropped first.
  *
  * A miss takes its page out of S and leaves a flag for admit(), so that nothing that happens meanwhile
- * matters. While there is room among the LIR pages (at the start, as in the paper, and after pages were
- * removed or the cache grew) a page becomes LIR at once.  When every page of Q is pinned, the LIR page lowest
- * in S goes instead, and is forgotten.
+ * matters.
+ *
+ * While all resident pages fit among the LIR pages (at the start, as in the paper, and after pages were
+ * removed or the cache grew), a page becomes LIR at once.  When every page of Q is pinned, the LIR page
+ * lowest in S goes instead, and is forgotten; its place among the LIR pages is then filled by pages that are
+ * used again, not by whatever is loaded next.
  */
 #include "pool/policy_list.h"
 
@@ -296,7 +299,7 @@ lirs_admit(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint3
 		lirs_take_ghost(s, nodes, node);
 	node->weight = weight;
 	p->resident += weight;
-	if (returns || s->lir_weight + weight <= lirs_limit(p))
+	if (returns || p->resident <= lirs_limit(p))
 		lirs_push_lir(p, nodes, page, node);
 	else
 		lirs_push_hir(p, nodes, page, node);

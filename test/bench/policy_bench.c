@@ -14,7 +14,8 @@
 
 #define PAGES 10000
 #define BATCH 64
-#define HITS  (UINT64_C(1) << 22)
+#define HITS  (UINT64_C(1) << 20)
+#define RUNS  5 /* of which the best counts: other processes only ever make it longer */
 
 static StrataPolicyNode bench_nodes[PAGES + 1];
 
@@ -42,7 +43,7 @@ now_ns(void)
 /* Nanoseconds a hit in batches under a lock.  With victims: one page leaves and comes back after every batch,
  * so that what a hit left undone is done and counted. */
 static double
-hit_ns(StrataPolicyKind kind, const uint32_t *order, bool victims)
+hit_ns_once(StrataPolicyKind kind, const uint32_t *order, bool victims)
 {
 	const StrataPolicyOps *ops = strata_policy_ops(kind);
 	StrataPolicyNodes nodes = {bench_node, NULL};
@@ -75,6 +76,21 @@ hit_ns(StrataPolicyKind kind, const uint32_t *order, bool victims)
 		pthread_mutex_unlock(&lock);
 	}
 	return (now_ns() - begun) / (double)HITS;
+}
+
+static double
+hit_ns(StrataPolicyKind kind, const uint32_t *order, bool victims)
+{
+	double best = 1e9;
+
+	for (int run = 0; run < RUNS; run++)
+	{
+		double ns = hit_ns_once(kind, order, victims);
+
+		if (ns < best)
+			best = ns;
+	}
+	return best;
 }
 
 static void
@@ -167,10 +183,77 @@ ratios(void)
 	free(memory);
 }
 
+/* What the parameters do, at 1,000 frames. */
+static void
+parameters(void)
+{
+	enum
+	{
+		TRACES = 5
+	};
+	const StrataPolicyParams d = strata_policy_defaults;
+	const struct
+	{
+		StrataPolicyKind kind;
+		const char *name;
+		StrataPolicyParams params;
+	} rows[] = {
+		{STRATA_POLICY_2Q, "2Q, Kin 0.1, Kout 0.5", {.twoq_in_ratio = 0.1, .twoq_out_ratio = 0.5}},
+		{STRATA_POLICY_2Q, "2Q, Kin 0.25, Kout 0.5", d},
+		{STRATA_POLICY_2Q, "2Q, Kin 0.25, Kout 2", {.twoq_in_ratio = 0.25, .twoq_out_ratio = 2}},
+		{STRATA_POLICY_2Q, "2Q, Kin 0.5, Kout 0.5", {.twoq_in_ratio = 0.5, .twoq_out_ratio = 0.5}},
+		{STRATA_POLICY_LRU_K, "LRU-1", {.lru_k = 1, .lru_k_history_ratio = 1}},
+		{STRATA_POLICY_LRU_K, "LRU-2", d},
+		{STRATA_POLICY_LRU_K, "LRU-2, history 3", {.lru_k = 2, .lru_k_history_ratio = 3}},
+		{STRATA_POLICY_LRU_K,
+		 "LRU-2, correlated period 30",
+		 {.lru_k = 2, .lru_k_correlated = 30, .lru_k_history_ratio = 1}},
+		{STRATA_POLICY_LRU_K, "LRU-3", {.lru_k = 3, .lru_k_history_ratio = 1}},
+		{STRATA_POLICY_LRU_K, "LRU-4", {.lru_k = 4, .lru_k_history_ratio = 1}},
+		{STRATA_POLICY_LIRS, "LIRS, HIR 0.01, history 2", d},
+		{STRATA_POLICY_LIRS, "LIRS, HIR 0.05, history 2", {.lirs_hir_ratio = 0.05, .lirs_history_ratio = 2}},
+		{STRATA_POLICY_LIRS, "LIRS, HIR 0.1, history 2", {.lirs_hir_ratio = 0.1, .lirs_history_ratio = 2}},
+		{STRATA_POLICY_LIRS, "LIRS, HIR 0.3, history 2", {.lirs_hir_ratio = 0.3, .lirs_history_ratio = 2}},
+		{STRATA_POLICY_LIRS,
+		 "LIRS, HIR 0.05, history 0.5",
+		 {.lirs_hir_ratio = 0.05, .lirs_history_ratio = 0.5}},
+		{STRATA_POLICY_LIRS, "LIRS, HIR 0.05, history 1", {.lirs_hir_ratio = 0.05, .lirs_history_ratio = 1}},
+	};
+	int64_t *trace[TRACES];
+	void *memory = malloc(strata_policy_simulation_bytes(ACCESSES));
+
+	for (int t = 0; t < TRACES; t++)
+		trace[t] = malloc(ACCESSES * sizeof(int64_t));
+	trace_zipf(trace[0], ACCESSES, 10000, 0.8, 0, 1);
+	trace_loop(trace[1], ACCESSES, 1500, 0);
+	trace_hot_loop(trace[2], ACCESSES, 600, 1500, 3);
+	trace_correlated(trace[3], ACCESSES, 10000, 0.8, 5);
+	trace_phases(trace[4], ACCESSES, 5000, 1500, 6);
+	printf("\n| parameters, 1,000 frames | Zipf 0.8 | loop | loop beside hot set | correlated | phases |\n");
+	printf("|---|---:|---:|---:|---:|---:|\n");
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++)
+	{
+		printf("| %s |", rows[r].name);
+		for (int t = 0; t < TRACES; t++)
+		{
+			StrataSimulation sum;
+
+			strata_policy_simulate(rows[r].kind, &rows[r].params, 1000, trace[t], ACCESSES, memory, NULL,
+								   NULL, &sum);
+			printf(" %.3f |", (double)sum.hits / (double)sum.accesses);
+		}
+		printf("\n");
+	}
+	for (int t = 0; t < TRACES; t++)
+		free(trace[t]);
+	free(memory);
+}
+
 int
 main(void)
 {
 	hits();
 	ratios();
+	parameters();
 	return 0;
 }

@@ -305,6 +305,27 @@ test_all_pinned(StrataPolicyKind kind)
 		   b.ops->name);
 }
 
+/* Among pinned pages, all just used, the only one that is not is found. */
+static void
+test_one_unpinned(StrataPolicyKind kind)
+{
+	const char *wrong = NULL;
+
+	fill_at_random(kind, &wrong);
+	memset(b.pinned, true, sizeof(b.pinned));
+	for (uint32_t page = 1; page <= PAGES; page++)
+		if (b.resident[page] != 0)
+			bench_use(page, 1, &wrong);
+	for (uint32_t page = 1; page <= PAGES; page++)
+		if (b.resident[page] != 0)
+		{
+			b.pinned[page] = false;
+			is_int(bench_evict(STRATA_POLICY_NONE, &wrong), page, "%s: finds the only page that may leave",
+				   b.ops->name);
+			return;
+		}
+}
+
 /* ---- lateness and loss ---- */
 
 static void
@@ -568,6 +589,7 @@ main(void)
 		test_remove_all((StrataPolicyKind)kind);
 		test_pinned_order((StrataPolicyKind)kind);
 		test_all_pinned((StrataPolicyKind)kind);
+		test_one_unpinned((StrataPolicyKind)kind);
 		test_late_hits((StrataPolicyKind)kind);
 		test_drop_ghosts((StrataPolicyKind)kind);
 		test_stats((StrataPolicyKind)kind);
