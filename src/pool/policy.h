@@ -21,11 +21,14 @@
  * miss() ends that.  Hits come late, from buffers of the processes: hit() of a page that is not resident any
  * more is ignored and not counted.
  *
+ * admit() without miss() is no reference: a page that victim() took stays after all, or it comes from another
+ * policy.  As far as the policy still knows, the page keeps its standing.
+ *
  * All nodes are zero when a policy starts.  To change the policy, K or the correlated period: zero
- * them, start anew, and admit the resident pages again, those to be kept longest last.  To change a ratio: write
- * p->params and call resize().  A page that is loaded ahead of its use
- * (prefetch) is a miss like any other; then its first use must not be reported as a hit, or every policy
- * takes a scan for pages that are used twice.
+ * them, start anew, and admit the resident pages again, those to be kept longest last.  To change a ratio:
+ * write p->params and call resize().  A page that is loaded ahead of its use (prefetch) is a miss like any
+ * other; then its first use must not be reported as a hit, or every policy takes a scan for pages that are
+ * used twice.
  */
 #ifndef STRATA_POOL_POLICY_H
 #define STRATA_POOL_POLICY_H

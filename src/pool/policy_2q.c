@@ -177,7 +177,7 @@ twoq_admit(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint3
 {
 	TwoqState *s = twoq_state(p);
 	StrataPolicyNode *node = policy_node(nodes, page);
-	bool returns = node->list == TWOQ_A1OUT || (node->flags & TWOQ_RETURNS);
+	bool returns = (node->flags & TWOQ_RETURNS) != 0;
 
 	if (twoq_resident(node))
 		return;

@@ -207,7 +207,8 @@ arc_admit(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint32
 {
 	ArcState *s = arc_state(p);
 	StrataPolicyNode *node = policy_node(nodes, page);
-	bool seen = node->flags != 0 || node->list != ARC_UNKNOWN;
+	/* A ghost that was not missed has not left after all. */
+	bool seen = node->flags != 0 || node->list == ARC_B2;
 
 	if (arc_resident(node))
 		return;

@@ -21,6 +21,8 @@
  * removed or the cache grew), a page becomes LIR at once.  When every page of Q is pinned, the LIR page
  * lowest in S goes instead, and is forgotten; its place among the LIR pages is then filled by pages that are
  * used again, not by whatever is loaded next.
+ *
+ * Pages from another policy come in its order: each becomes LIR, and those that came first make room in Q.
  */
 #include "pool/policy_list.h"
 
@@ -36,6 +38,8 @@ enum
 /* StrataPolicyNode.flags. */
 #define LIRS_IN_STACK 1 /* of a resident HIR page */
 #define LIRS_RETURNS  2 /* between miss() and admit(): the page was in S */
+#define LIRS_WANTED	  4 /* between miss() and admit() */
+#define LIRS_LEFT	  8 /* of a page not known: victim() has taken it */
 
 /* Which links of the node. */
 #define LIRS_S 0
@@ -228,11 +232,13 @@ lirs_miss(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint32
 
 	p->clock++;
 	p->misses++;
-	if (node->list != LIRS_GHOST)
-		return;
-	p->ghost_hits++;
-	lirs_take_ghost(lirs_state(p), nodes, node);
-	node->flags = LIRS_RETURNS;
+	if (node->list == LIRS_GHOST)
+	{
+		p->ghost_hits++;
+		lirs_take_ghost(lirs_state(p), nodes, node);
+		node->flags = LIRS_RETURNS;
+	}
+	node->flags = LIRS_WANTED | (node->flags & LIRS_RETURNS);
 }
 
 /* The LIR page lowest in S that may leave. */
@@ -283,6 +289,8 @@ lirs_victim(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t incoming, 
 		policy_forget(node);
 		lirs_prune(s, nodes);
 	}
+	if (node->list == LIRS_UNKNOWN)
+		node->flags = LIRS_LEFT;
 	return page;
 }
 
@@ -291,7 +299,9 @@ lirs_admit(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint3
 {
 	LirsState *s = lirs_state(p);
 	StrataPolicyNode *node = policy_node(nodes, page);
-	bool returns = node->list == LIRS_GHOST || (node->flags & LIRS_RETURNS);
+	bool stays = node->list == LIRS_GHOST || (node->flags & LIRS_LEFT); /* has not left after all */
+	bool moves = !stays && !(node->flags & LIRS_WANTED);				/* comes from another policy */
+	bool returns = (node->flags & LIRS_RETURNS) != 0;
 
 	if (node->list == LIRS_LIR || node->list == LIRS_HIR)
 		return;
@@ -299,7 +309,7 @@ lirs_admit(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint3
 		lirs_take_ghost(s, nodes, node);
 	node->weight = weight;
 	p->resident += weight;
-	if (returns || p->resident <= lirs_limit(p))
+	if (returns || moves || p->resident <= lirs_limit(p))
 		lirs_push_lir(p, nodes, page, node);
 	else
 		lirs_push_hir(p, nodes, page, node);

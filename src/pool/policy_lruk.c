@@ -33,8 +33,9 @@ enum
 	LRUK_GHOST,
 };
 
-/* StrataPolicyNode.flags: the key has grown since the page was last linked. */
-#define LRUK_STALE 1
+/* StrataPolicyNode.flags. */
+#define LRUK_STALE	1 /* the key has grown since the page was last linked */
+#define LRUK_WANTED 2 /* between miss() and admit() */
 
 /* Time and history in the node: HIST(i) is hist[i - 1], valid for i <= refs; LAST is last. */
 
@@ -291,12 +292,14 @@ lruk_miss(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint32
 
 	p->clock++;
 	p->misses++;
-	if (node->list != LRUK_GHOST)
-		return;
-	/* The history stays in the node, for admit(). */
-	p->ghost_hits++;
-	heap_take(p, nodes, &lruk_state(p)->ghosts, page, node);
-	node->list = LRUK_UNKNOWN;
+	if (node->list == LRUK_GHOST)
+	{
+		/* The history stays in the node, for admit(). */
+		p->ghost_hits++;
+		heap_take(p, nodes, &lruk_state(p)->ghosts, page, node);
+		node->list = LRUK_UNKNOWN;
+	}
+	node->flags |= LRUK_WANTED;
 }
 
 static bool
@@ -375,8 +378,15 @@ lruk_admit(StrataPolicy *p, const StrataPolicyNodes *nodes, uint32_t page, uint3
 	if (node->list == LRUK_RESIDENT)
 		return;
 	if (node->list == LRUK_GHOST)
-		heap_take(p, nodes, &s->ghosts, page, node);
-	lruk_shift(p, node, 0, p->clock);
+		heap_take(p, nodes, &s->ghosts, page, node); /* has not left after all: no reference */
+	else
+	{
+		/* A page from another policy comes with a time of its own, to keep its place among the others. */
+		if (!(node->flags & LRUK_WANTED))
+			p->clock++;
+		lruk_shift(p, node, 0, p->clock);
+	}
+	node->flags = 0;
 	node->list = LRUK_RESIDENT;
 	node->weight = weight;
 	p->resident += weight;

@@ -183,8 +183,17 @@ random_step(uint32_t universe, uint32_t max_weight)
 		b.pinned_share = rnd(3) * 50;
 	else if (what < 98)
 		b.pinned[page] = !b.pinned[page];
-	else
+	else if (what < 99)
 		bench_evict(STRATA_POLICY_NONE, &wrong);
+	else
+	{
+		uint32_t weight[PAGES + 1];
+
+		/* Taken, but it stays after all. */
+		memcpy(weight, b.resident, sizeof(weight));
+		if ((page = bench_evict(STRATA_POLICY_NONE, &wrong)) != STRATA_POLICY_NONE)
+			bench_admit(page, weight[page]);
+	}
 	if (wrong == NULL && b.weight != b.p.resident)
 		wrong = "the resident weight is not the sum of the resident pages";
 	return wrong != NULL ? wrong : b.ops->check(&b.p, &nodes);
@@ -324,6 +333,52 @@ test_one_unpinned(StrataPolicyKind kind)
 				   b.ops->name);
 			return;
 		}
+}
+
+/* ---- pages that stay, and pages that come from another policy ---- */
+
+/* A page that victim() took and that stays is no reference, and makes nothing better of the page. */
+static void
+test_stays(StrataPolicyKind kind)
+{
+	const char *wrong = NULL, *place;
+	StrataPolicy before;
+	uint32_t first;
+	StrataPolicyNode node;
+
+	fill_at_random(kind, &wrong);
+	first = bench_evict(STRATA_POLICY_NONE, &wrong);
+	fill_at_random(kind, &wrong);
+	before = b.p;
+	node = b.node[first];
+	place = b.ops->state(&b.p, &node);
+	bench_evict(STRATA_POLICY_NONE, &wrong);
+	bench_admit(first, 1);
+	ok(before.clock == b.p.clock && before.misses == b.p.misses && before.hits == b.p.hits &&
+		   before.ghost_hits == b.p.ghost_hits &&
+		   memcmp(node.hist, b.node[first].hist, sizeof(node.hist)) == 0,
+	   "%s: that a victim stays is no reference", b.ops->name);
+	if (kind != STRATA_POLICY_CLOCK)
+		is_str(b.ops->state(&b.p, &b.node[first]),
+			   kind == STRATA_POLICY_2Q		? "A1in"
+			   : kind == STRATA_POLICY_LIRS ? "HIR in S"
+											: place,
+			   "%s: a victim that stays is what it was, as far as that is known", b.ops->name);
+}
+
+/* A change of policy keeps the order in which pages leave. */
+static void
+test_moves(StrataPolicyKind kind)
+{
+	const char *wrong = NULL;
+	int same = 0;
+
+	bench_start(kind, 40, &strata_policy_defaults, 1);
+	for (uint32_t page = 1; page <= 40; page++)
+		bench_admit(page, 1);
+	for (uint32_t page = 1; page <= 40; page++)
+		same += bench_evict(STRATA_POLICY_NONE, &wrong) == page;
+	is_int(same, 40, "%s: pages from another policy leave in the order in which they came", b.ops->name);
 }
 
 /* ---- lateness and loss ---- */
@@ -590,6 +645,8 @@ main(void)
 		test_pinned_order((StrataPolicyKind)kind);
 		test_all_pinned((StrataPolicyKind)kind);
 		test_one_unpinned((StrataPolicyKind)kind);
+		test_stays((StrataPolicyKind)kind);
+		test_moves((StrataPolicyKind)kind);
 		test_late_hits((StrataPolicyKind)kind);
 		test_drop_ghosts((StrataPolicyKind)kind);
 		test_stats((StrataPolicyKind)kind);
