@@ -90,6 +90,7 @@ pool_cold_start(void)
 		ereport(WARNING, (errcode_for_file_access(),
 						  errmsg("could not remove the cold file \"%s\" of an earlier run: %m", cold_path)));
 	on_shmem_exit(cold_exit, (Datum)0);
+	pool_cold_grow_early();
 }
 
 /* PathNameOpenFilePerm() raises an error when malloc() fails; whoever needs the file cannot have one. */
@@ -184,62 +185,62 @@ cold_grow(uint32 nextents)
 	return true;
 }
 
-/* The lowest place for n frames; cold lock.  *free: frames free in all extents. */
+/* The lowest place for n frames; cold lock. */
 static uint32
-cold_find(uint32 n, uint64 *free_frames)
+cold_find(uint32 n)
 {
-	uint32 at = POOL_COLD_NOWHERE;
-
-	*free_frames = 0;
 	for (uint32 i = 0; i < pool->cold_extents; i++)
 	{
 		PoolColdExtent *extent = pool->cold_extent[i];
+		uint32 page =
+			extent->buddy.free_pages >= n ? strata_buddy_alloc(&extent->buddy, n) : STRATA_BUDDY_NONE;
+		Size first, last;
 
-		if (at == POOL_COLD_NOWHERE && extent->buddy.free_pages >= n)
-		{
-			uint32 page = strata_buddy_alloc(&extent->buddy, n);
-
-			if (page != STRATA_BUDDY_NONE)
-			{
-				Size first = page * pool->frame / COLD_PIECE;
-				Size last = ((Size)(page + n) * pool->frame - 1) / COLD_PIECE;
-
-				for (Size piece = first; piece <= last; piece++)
-					extent->touched[piece / 64] |= UINT64CONST(1) << (piece % 64);
-				at = i * cold_extent_frames() + page;
-				pool->cold_used_frames += n;
-			}
-		}
-		*free_frames += extent->buddy.free_pages;
+		if (page == STRATA_BUDDY_NONE)
+			continue;
+		first = page * pool->frame / COLD_PIECE;
+		last = ((Size)(page + n) * pool->frame - 1) / COLD_PIECE;
+		for (Size piece = first; piece <= last; piece++)
+			extent->touched[piece / 64] |= UINT64CONST(1) << (piece % 64);
+		pool->cold_used_frames += n;
+		return i * cold_extent_frames() + page;
 	}
-	return at;
+	return POOL_COLD_NOWHERE;
 }
 
-/*
- * Space for n frames.  The file grows before it is full, since the memory for an extent's bitmaps may be
- * missing at first: then there is time to try again.
- */
 static uint32
 cold_take(uint32 n)
 {
-	uint64 free_frames;
 	uint32 at, nextents;
 
 	for (;;)
 	{
 		LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
-		at = cold_find(n, &free_frames);
+		at = cold_find(n);
 		nextents = pool->cold_extents;
 		LWLockRelease(pool_cold_lock);
-		if (at != POOL_COLD_NOWHERE)
-		{
-			if (free_frames < cold_extent_frames() / COLD_GROW_EARLY)
-				(void)cold_grow(nextents);
+		if (at != POOL_COLD_NOWHERE || !cold_grow(nextents))
 			return at;
-		}
-		if (!cold_grow(nextents))
-			return POOL_COLD_NOWHERE;
 	}
+}
+
+/*
+ * An eviction needs space here to free memory, and a new extent needs memory.  So the first extent is made at
+ * start, and the next one when less than a part of one is free, by whoever has just freed memory.
+ */
+void
+pool_cold_grow_early(void)
+{
+	uint64 total, used;
+	uint32 nextents;
+
+	LWLockAcquire(pool_cold_lock, LW_SHARED);
+	nextents = pool->cold_extents;
+	total = (uint64)nextents * cold_extent_frames();
+	used = pool->cold_used_frames;
+	LWLockRelease(pool_cold_lock);
+	if (total - used < cold_extent_frames() / COLD_GROW_EARLY)
+		(void)cold_grow(nextents);
 }
 
 static void

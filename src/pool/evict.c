@@ -217,22 +217,27 @@ evict_to_warm(uint32 number, PoolPage *page, bool dirty, Eviction *e)
 
 /* ---- rounds ---- */
 
+/* Only asks: a policy may ask about a page and then take another. */
 static bool
 evict_may(void *arg, uint32_t number)
 {
 	const Eviction *e = arg;
-	PoolPage *page = pool_page(number);
+	uint64 s = pg_atomic_read_u64(&pool_page(number)->state);
+	uint64 new;
+
+	return pool_state_claim(s, &new) && !(e->clean_only && (s & POOL_DIRTY));
+}
+
+/* A page that was pinned since the policy asked stays unmarked, and is found to be saved when its turn comes.
+ */
+static void
+evict_claim(PoolPage *page)
+{
 	uint64 s = pg_atomic_read_u64(&page->state);
 	uint64 new;
 
-	while (pool_state_claim(s, &new))
-	{
-		if (e->clean_only && (s & POOL_DIRTY))
-			return false;
-		if (pg_atomic_compare_exchange_u64(&page->state, &s, new))
-			return true;
-	}
-	return false;
+	while (pool_state_claim(s, &new) && !pg_atomic_compare_exchange_u64(&page->state, &s, new))
+		;
 }
 
 /* Marks victims of together at least so many frames, as far as there are any. */
@@ -254,6 +259,7 @@ evict_choose(Eviction *e, uint64 frames)
 			break;
 		page = pool_page(number);
 		page->resident = false;
+		evict_claim(page);
 		chosen += page->frames;
 		e->victim[e->nvictims].number = number;
 		e->victim[e->nvictims].version = pool_state_version(pg_atomic_read_u64(&page->state));
@@ -381,6 +387,7 @@ evict_round(Eviction *e, uint64 frames)
 		evict_readmit(e);
 	if (!moved && !evict_warm(e))
 		return false;
+	pool_cold_grow_early();
 	pool_tell_capacity();
 	return true;
 }

@@ -54,12 +54,12 @@ typedef struct PoolList
  *reads.
  *
  * state		changed by anyone by compare-and-exchange, by the rules of page_state.h.
- * image		frames of a hot or warm page.  Written by the owner (BUSY), and by create before the id is known;
- *read by whoever has a pin, by the owner and by the writer (WRITING), for all of whom it cannot change.
- * bytes, frames, tag	written by create; constant for the page's life.
- * warm_bytes	of the LZ4 form while warm.  As image.
- * cold_*		the copy in the cold file.  Written by the owner or the writer; read by the same.
- *strata_pool_page() and the views read them without right, and tolerate a value of a moment ago. resident
+ * image		frames of a hot or warm page.  Written by the owner (BUSY), and by create before the id is
+ *known; read by whoever has a pin, by the owner and by the writer (WRITING), for all of whom it cannot
+ *change. bytes, frames, tag	written by create; constant for the page's life. warm_bytes	of the LZ4 form
+ *while warm.  As image. cold_*		the copy in the cold file.  Written by the owner or the writer; read by
+ *the same. strata_pool_page() and the views read them without right, and tolerate a value of a moment ago.
+ *resident
  *the policy has the page among its residents.  Pool lock. reused		pinned again since it was loaded or
  *created.  Pool lock. stubborn		LZ4 did not save enough; not tried again.  Owner. link, listed	pool lock.
  * free_next	next free number, while the number has no page.
@@ -302,6 +302,8 @@ extern void pool_cold_forget(PoolPage *page);
 /* WARNING, not more than one a minute for the whole server. */
 extern void pool_cold_warn_write(int error);
 extern void pool_cold_warn_read(StrataPageId id, PoolColdResult result, int error);
+/* Makes the file's next extent before it is needed; called when memory has just been freed. */
+extern void pool_cold_grow_early(void);
 /* By the postmaster: no file of an earlier life stays. */
 extern void pool_cold_start(void);
 

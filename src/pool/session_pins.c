@@ -12,7 +12,7 @@
 
 #include "pool/pool_internal.h"
 
-static bool exit_registered = false;
+static bool session_exit_registered = false;
 
 /* Takes entries out of the table and unpins their pages; returns how many. */
 static int
@@ -59,10 +59,10 @@ strata_pool_session_pin(StrataPageId id, TimestampTz expires)
 
 	if (strata_pool_pin(id, &result) == NULL)
 		return result;
-	if (!exit_registered)
+	if (!session_exit_registered)
 	{
 		before_shmem_exit(session_exit, (Datum)0);
-		exit_registered = true;
+		session_exit_registered = true;
 	}
 	/* From here to the end nothing can throw. */
 	LWLockAcquire(pool_session_lock, LW_EXCLUSIVE);

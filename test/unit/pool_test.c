@@ -1,0 +1,899 @@
+/*
+ * pool_test.c - the page pool: each promise of pool.h alone, and all of them at once by several processes.
+ *
+ * Compiled in are the pool's own .c files, with assertions; policies and buddy allocator are linked.  Stood
+ * in: PostgreSQL (server.h), region, ring and files (pool_server.h).  page_state_test.c is the exhaustive
+ * check of what these tests meet by chance.
+ */
+#define USE_ASSERT_CHECKING 1
+#include "server.h"
+
+#include "pool_server.h"
+#include "tap.h"
+
+static const StrataPageTag no_tag = {1, 2, 3, 4};
+
+static uint64 seed = 88172645463325252;
+
+static uint32
+rnd(uint32 below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32)((seed >> 11) % below);
+}
+
+/* ---- pages with a content that tells whose it is ---- */
+
+/* Every third page compresses well. */
+static uint64
+word_of(uint64 salt, uint32 i)
+{
+	uint64 x = salt * UINT64CONST(0x9e3779b97f4a7c15) + (salt % 3 == 0 ? i / 512 : i);
+
+	x ^= x >> 31;
+	x *= UINT64CONST(0xbf58476d1ce4e5b9);
+	return x ^ x >> 29;
+}
+
+static void
+fill(char *image, uint64 salt, uint32 bytes)
+{
+	uint64 *words = (uint64 *)image;
+
+	words[0] = salt;
+	words[1] = bytes;
+	for (uint32 i = 2; i < bytes / 8; i++)
+		words[i] = word_of(salt, i);
+}
+
+static bool
+right(const char *image, uint64 salt)
+{
+	const uint64 *words = (const uint64 *)image;
+
+	if (words[0] != salt || words[1] < 16)
+		return false;
+	for (uint32 i = 2; i < words[1] / 8; i++)
+		if (words[i] != word_of(salt, i))
+			return false;
+	return true;
+}
+
+static StrataPageId
+make(uint64 salt, uint32 bytes)
+{
+	void *image;
+	StrataPageId id = strata_pool_create(bytes, &no_tag, &image);
+
+	if (id != STRATA_PAGE_NONE)
+	{
+		fill(image, salt, bytes);
+		strata_pool_unpin(id);
+	}
+	return id;
+}
+
+/* Pins, looks and unpins. */
+static StrataPinResult
+look(StrataPageId id, uint64 salt, bool *content)
+{
+	StrataPinResult result;
+	const char *image = strata_pool_pin(id, &result);
+
+	*content = image != NULL && right(image, salt);
+	if (image != NULL)
+		strata_pool_unpin(id);
+	return result;
+}
+
+static bool
+reads(StrataPageId id, uint64 salt)
+{
+	bool content;
+
+	return look(id, salt, &content) == STRATA_PIN_OK && content;
+}
+
+static StrataTier
+tier_of(StrataPageId id)
+{
+	StrataTier tier = 99;
+	Size memory;
+
+	strata_pool_where(id, &tier, &memory);
+	return tier;
+}
+
+/* ---- what is so whenever nobody works ---- */
+
+static const char *
+check_pool(void)
+{
+	uint64 pages[3] = {0}, held[3] = {0}, image_bytes[3] = {0}, dirty = 0, dirty_frames = 0, cold = 0;
+	uint32 numbers = pool_numbers();
+	const char *said;
+
+	for (uint32 number = 1; number < numbers; number++)
+	{
+		PoolPage *page = pool_page(number);
+		uint64 s = pg_atomic_read_u64(&page->state);
+		int t = (int)(pool_state_tier(s) >> POOL_TIER_SHIFT) - 1;
+
+		if (t < 0)
+		{
+			if (s & ~(~UINT64CONST(0) << POOL_VERSION_SHIFT))
+				return "a free number with marks";
+			if (page->cold_at != POOL_COLD_NOWHERE || page->listed || page->resident)
+				return "a free number that has something";
+			continue;
+		}
+		if (s & (POOL_BUSY | POOL_WRITING | POOL_CLAIM | POOL_DOOMED))
+			return "a mark is left behind";
+		if (page->resident != (t == STRATA_TIER_HOT))
+			return "resident and hot differ";
+		if (((page->listed >> POOL_LIST_WARM) & 1) != (t == STRATA_TIER_WARM))
+			return "the list of warm pages is wrong";
+		if (((page->listed >> POOL_LIST_DIRTY) & 1) != ((s & POOL_DIRTY) != 0))
+			return "the list of dirty pages is wrong";
+		if (!(s & POOL_DIRTY) && page->cold_at == POOL_COLD_NOWHERE)
+			return "a clean page that the cold file does not have";
+		pages[t]++;
+		held[t] += pool_frames_now(s, page);
+		image_bytes[t] += page->bytes;
+		if (s & POOL_DIRTY)
+		{
+			dirty++;
+			dirty_frames += pool_frames_now(s, page);
+		}
+		if (page->cold_at != POOL_COLD_NOWHERE)
+			cold += pool_frames_of(page->cold_bytes);
+	}
+	for (int t = 0; t < 3; t++)
+		if (pages[t] != pg_atomic_read_u64(&pool->tier[t].pages) ||
+			held[t] != pg_atomic_read_u64(&pool->tier[t].frames) ||
+			image_bytes[t] != pg_atomic_read_u64(&pool->tier[t].image_bytes))
+			return "the figures of a tier are wrong";
+	if (dirty != pg_atomic_read_u64(&pool->dirty_pages) || dirty != pool->list[POOL_LIST_DIRTY].count)
+		return "the count of dirty pages is wrong";
+	if (dirty_frames != pg_atomic_read_u64(&pool->dirty_frames))
+		return "the count of dirty frames is wrong";
+	if (cold != pool->cold_used_frames)
+		return "space of the cold file leaks";
+	if (held[0] != pool->policy.resident)
+		return "the policy counts other frames";
+	said = strata_policy_ops(pool->policy.kind)->check(&pool->policy, &pool_nodes);
+	if (said != NULL)
+		return said;
+	if (pg_atomic_read_u64(&pool->held_frames) * FRAME != frames->used - frames->others)
+		return "frames leak";
+	if (frames->faults)
+		return "frames were freed twice";
+	if (frames->used > frames->limit)
+		return "over the limit";
+	if (server_locks_held || InterruptHoldoffCount)
+		return "a lock or the interrupts are held";
+	return NULL;
+}
+
+static void
+check_ok(const char *name)
+{
+	const char *said = check_pool();
+
+	ok(said == NULL, "%s: %s", name, said ? said : "all adds up");
+}
+
+/* ---- one process ---- */
+
+static void
+test_life(void)
+{
+	StrataPinResult result;
+	StrataPageId id, again;
+	StrataPageInfo info;
+	const void *image;
+	void *fresh;
+
+	pool_begin(4 * 1024 * 1024);
+	id = strata_pool_create(20000, &no_tag, &fresh);
+	ok((int64)id > 0, "a page id is positive");
+	ok(strata_pool_pin(id, &result) == NULL && result == STRATA_PIN_GONE,
+	   "nobody may pin it before it is filled");
+	fill(fresh, 7, 20000);
+	is_int(strata_pool_flush(10, NULL), 0, "nor is it written");
+	strata_pool_unpin(id);
+	image = strata_pool_pin(id, &result);
+	ok(image == fresh && right(image, 7), "pinned where it was made");
+	ok(strata_pool_page(id, &info) && info.pins == 1 && info.frames == 3 && info.frames_now == 3 &&
+		   info.dirty && !info.on_disk && info.bytes == 20000 && info.tag.attnum == 4 &&
+		   info.policy_state != NULL,
+	   "and described");
+	strata_pool_drop(id);
+	ok(right(image, 7), "dropped while pinned, it stays");
+	ok(strata_pool_pin(id, &result) == NULL && result == STRATA_PIN_GONE, "but takes no new pin");
+	ok(!strata_pool_page(id, &info), "and is not shown");
+	strata_pool_unpin(id);
+	is_int(pg_atomic_read_u64(&pool->tier[0].pages), 0, "the last unpin frees it");
+	strata_pool_drop(id);
+	again = make(8, 100);
+	is_int(pool_id_number(again), pool_id_number(id), "its number is used again");
+	ok(again != id && strata_pool_pin(id, &result) == NULL && result == STRATA_PIN_GONE,
+	   "with another version");
+	ok(strata_pool_pin(0, &result) == NULL && result == STRATA_PIN_GONE, "no page 0");
+	ok(strata_pool_pin(UINT64CONST(0x7fffffffffffffff), &result) == NULL && result == STRATA_PIN_GONE,
+	   "nor one of any odd number");
+	is_int(strata_pool_create(0, &no_tag, &fresh), 0, "no empty page");
+	is_int(strata_pool_create((Size)2 << 30, &no_tag, &fresh), 0,
+		   "nor one larger than an extent of the cold file");
+	is_int(make(9, 8 * 1024 * 1024), 0, "nor one larger than the pool");
+	check_ok("life");
+	pool_end();
+}
+
+#define N 300
+
+static StrataPageId ids[N];
+
+static bool
+all_read(int n)
+{
+	for (int i = 0; i < n; i++)
+		if (ids[i] != 0 && !reads(ids[i], i + 1))
+			return false;
+	return true;
+}
+
+static void
+make_all(int n, uint32 bytes)
+{
+	for (int i = 0; i < n; i++)
+		ids[i] = make(i + 1, bytes);
+}
+
+static bool
+all_made(int n)
+{
+	for (int i = 0; i < n; i++)
+		if (ids[i] == 0)
+			return false;
+	return true;
+}
+
+/* A store four times the pool, under each policy. */
+static void
+test_tiers(StrataPolicyKind kind, double warm_ratio, const char *name)
+{
+	StrataPoolStats s;
+	bool seen_warm = false;
+
+	pool_begin(4 * 1024 * 1024);
+	strata_eviction_policy = kind;
+	strata_warm_ratio = warm_ratio;
+	strata_pool_apply_settings();
+	make_all(N, 56000);
+	ok(all_made(N), "%s: %d pages of 7 frames in 512 frames", name, N);
+	for (int round = 0; round < 3; round++)
+	{
+		ok(all_read(N), "%s: all are read back, round %d", name, round);
+		for (int i = 0; i < N; i++)
+			seen_warm |= tier_of(ids[i]) == STRATA_TIER_WARM;
+	}
+	for (int i = 0; i < 2000; i++)
+	{
+		int page = rnd(4) == 0 ? rnd(N) : rnd(20);
+
+		if (!reads(ids[page], page + 1))
+			break;
+	}
+	is_int(seen_warm, warm_ratio > 0, "%s: warm pages there %s", name, warm_ratio > 0 ? "are" : "are not");
+	strata_pool_stats(&s);
+	ok(s.used_frames <= s.total_frames && s.evictions > 0 && s.page_reads > 0 && s.page_writes > 0 &&
+		   s.misses > 0,
+	   "%s: figures", name);
+	ok(s.tier[1].frames <= warm_ratio * s.total_frames, "%s: strata.warm_ratio is obeyed", name);
+	check_ok(name);
+	for (int i = 0; i < N; i++)
+		strata_pool_drop(ids[i]);
+	is_int(pool->cold_used_frames, 0, "%s: the cold file is empty when all pages are gone", name);
+	ok(strata_pool_trim_cold() > 0, "%s: and gives its space back", name);
+	check_ok("dropped");
+	strata_warm_ratio = 0.25;
+	strata_eviction_policy = STRATA_POLICY_ARC;
+	pool_end();
+}
+
+static void
+test_hot_ratio(void)
+{
+	bool obeyed = true;
+
+	pool_begin(4 * 1024 * 1024);
+	strata_hot_ratio = 0.3;
+	strata_pool_apply_settings();
+	for (int i = 0; i < N; i++)
+	{
+		ids[i] = make(i + 1, 24000);
+		obeyed &= pg_atomic_read_u64(&pool->tier[0].frames) <= hot_limit();
+	}
+	ok(obeyed && all_made(N), "strata.hot_ratio is obeyed after every create");
+	for (int i = 0; i < N; i++)
+	{
+		obeyed &= reads(ids[i], i + 1);
+		obeyed &= pg_atomic_read_u64(&pool->tier[0].frames) <= hot_limit();
+	}
+	ok(obeyed, "and after every load");
+	strata_hot_ratio = 1;
+	strata_pool_apply_settings();
+	all_read(N);
+	ok(pg_atomic_read_u64(&pool->tier[0].frames) > 400, "raised, the pool fills");
+	strata_hot_ratio = 0.1;
+	strata_warm_ratio = 0.05;
+	strata_pool_apply_settings();
+	ok(pg_atomic_read_u64(&pool->tier[0].frames) <= hot_limit(), "lowered, the pool empties");
+	ok(pg_atomic_read_u64(&pool->tier[1].frames) <= warm_limit(), "of warm pages, too");
+	check_ok("ratios");
+	strata_hot_ratio = 1;
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+static void
+test_pinned(void)
+{
+	StrataPinResult result;
+	int pinned = 0;
+
+	pool_begin(2 * 1024 * 1024);
+	make_all(100, 64 * 1024);
+	for (int i = 0; i < 100; i++)
+		if (strata_pool_pin(ids[i], &result) == NULL)
+		{
+			is_int(result, STRATA_PIN_NO_MEMORY, "with %d pages pinned there is no memory", i);
+			break;
+		}
+		else
+			pinned++;
+	ok(pinned >= 20, "nearly all of the pool can be pinned");
+	is_int(make(1000, 64 * 1024), 0, "nothing can be made then");
+	for (int i = 0; i < pinned; i++)
+		ok(right(pool_page(pool_id_number(ids[i]))->image, i + 1), "a pinned page is not touched");
+	for (int i = 0; i < pinned; i++)
+		strata_pool_unpin(ids[i]);
+	ok(all_read(100), "and all is well when they are unpinned");
+	check_ok("pinned");
+	pool_end();
+}
+
+static void
+test_disk_full(void)
+{
+	int made = 0;
+	int clean;
+	bool failed;
+	StrataPageId id;
+
+	pool_begin(4 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	disk->write_errno = ENOSPC;
+	server_warnings = 0;
+	for (int i = 0; i < N; i++)
+		if ((ids[i] = make(i + 1, 80000)) != 0)
+			made++;
+	ok(made >= 45 && made <= 51, "no space on disk: pages are made while there is memory (%d)", made);
+	is_int(server_warnings, 1, "one warning");
+	ok(strstr(server_warning, "could not write to the cold file") != NULL, "that says so: %s",
+	   server_warning);
+	ok(all_read(N), "nothing is lost");
+	is_int(strata_pool_flush(5, &failed), 0, "nothing is flushed");
+	ok(failed, "and the flusher hears of it");
+	check_ok("disk full");
+
+	disk->write_errno = 0;
+	clean = strata_pool_flush(10, &failed);
+	ok(clean == 10 && !failed, "space again: flushed");
+	disk->write_errno = ENOSPC;
+	for (int i = 0; i < 10; i++)
+		if ((id = make(1000 + i, 80000)) != 0)
+			strata_pool_drop(id);
+	is_int(made - (int)pg_atomic_read_u64(&pool->tier[0].pages), 1,
+		   "full again: a clean page leaves for a new one");
+	for (int i = 0; i < 9; i++)
+		ok(make(2000 + i, 80000) != 0, "clean pages leave, one after the other");
+	ok(make(3000, 80000) == 0 || make(3001, 80000) == 0, "then there is no more");
+	disk->write_errno = 0;
+	server_now += 61 * USECS_PER_SEC;
+	ok(make(4000, 80000) != 0, "space again: all goes on");
+	disk->write_errno = ENOSPC;
+	make(4001, 80000);
+	make(4002, 80000);
+	is_int(server_warnings, 2, "a minute later there is another warning");
+	disk->write_errno = 0;
+	ok(all_read(N), "nothing is lost");
+	check_ok("disk had been full");
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+static void
+test_no_cold_file(void)
+{
+	int made = 0;
+	int wrong = 0;
+	bool content;
+
+	pool_begin(4 * 1024 * 1024);
+	disk->open_errno = EACCES;
+	for (int i = 0; i < N; i++)
+		if ((ids[i] = make(i + 1, 80000)) != 0)
+			made++;
+	/* Every third one compresses to next to nothing, but warm pages have their share, too. */
+	ok(made >= 45 && made < 100, "the cold file cannot be made: memory fills (%d)", made);
+	for (int i = 0; i < N; i++)
+	{
+		StrataPinResult result = ids[i] == 0 ? STRATA_PIN_OK : look(ids[i], i + 1, &content);
+
+		/* A warm page may find no frames to be hot in. */
+		wrong += ids[i] != 0 && !(result == STRATA_PIN_OK && content) &&
+				 !(result == STRATA_PIN_NO_MEMORY && tier_of(ids[i]) == STRATA_TIER_WARM);
+	}
+	is_int(wrong, 0, "nothing is lost");
+	check_ok("no cold file");
+	pool_end();
+}
+
+static void
+test_damage(void)
+{
+	bool content;
+	char byte;
+	StrataPageId lost;
+	PoolPage *page;
+	off_t at;
+
+	pool_begin(4 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	make_all(50, 80000);
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	is_int(pg_atomic_read_u64(&pool->tier[2].pages), 50, "all pages are cold");
+	page = pool_page(pool_id_number(ids[3]));
+	at = cold_offset(page->cold_at) + 40000;
+	ok(pread(disk_fd, &byte, 1, at) == 1, "a byte is read");
+	byte ^= 1;
+	ok(pwrite(disk_fd, &byte, 1, at) == 1, "and damaged");
+	server_warnings = 0;
+	is_int(look(ids[3], 4, &content), STRATA_PIN_LOST, "the page is lost");
+	ok(server_warnings == 1 && strstr(server_warning, "damaged") != NULL, "with a warning: %s",
+	   server_warning);
+	is_int(pg_atomic_read_u64(&pool->lost_pages), 1, "and counted");
+	check_ok("damage");
+	disk->read_errno = EIO;
+	is_int(look(ids[4], 5, &content), STRATA_PIN_LOST, "a read error loses the page as well");
+	ok(strstr(server_warning, "could not read page") != NULL, "with another warning: %s", server_warning);
+	disk->read_errno = 0;
+	ok(reads(ids[4], 5), "when it works again, so does the page");
+	ok(ftruncate(disk_fd, 100000) == 0, "the file is cut");
+	lost = ids[49];
+	is_int(look(lost, 50, &content), STRATA_PIN_LOST, "what was behind the cut is lost");
+	for (int i = 0; i < 50; i++)
+		strata_pool_drop(ids[i]);
+	check_ok("all dropped");
+
+	disk->short_transfer = 5000;
+	make_all(50, 80000);
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	ok(all_read(50), "short reads and writes are repeated");
+	disk->short_transfer = 0;
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+static void
+test_flush(void)
+{
+	pool_begin(4 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	strata_dirty_ratio = 0.25;
+	make_all(10, 80000);
+	is_int(strata_pool_flush_due(), 0, "nothing to flush below strata.dirty_ratio");
+	make_all(20, 80000);
+	is_int(strata_pool_flush_due(), strata_flush_batch, "a batch above it");
+	is_int(strata_pool_flush(5, NULL), 5, "five pages are written");
+	is_int(server_events[STRATA_EV_PAGE_FLUSHED], 1, "one event tells it");
+	is_int(pg_atomic_read_u64(&pool->tier[0].pages), 30, "and stay hot");
+	is_int(strata_pool_flush(1000, NULL), 25, "the rest");
+	is_int(strata_pool_flush(1000, NULL), 0, "nothing is left to write");
+	is_int(pg_atomic_read_u64(&pool->page_writes), 30, "each was written once");
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	is_int(pg_atomic_read_u64(&pool->page_writes), 30, "leaving costs no write then");
+	check_ok("flush");
+	strata_dirty_ratio = 0.5;
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+static void
+test_shrink(void)
+{
+	uint64 before;
+
+	pool_begin(4 * 1024 * 1024);
+	for (int i = 0; i < 30; i++)
+		ids[i] = make((i + 1) * 3, 80000); /* these compress */
+	strata_pool_shrink((Size)200 * FRAME, STRATA_TIER_WARM);
+	ok((pg_atomic_read_u64(&pool->tier[0].frames) + pg_atomic_read_u64(&pool->tier[1].frames)) <= 200,
+	   "shrunk to 200 frames");
+	ok(pg_atomic_read_u64(&pool->tier[1].pages) > 0, "by LZ4");
+	is_int(pg_atomic_read_u64(&pool->kept_frames), 0, "the cores keep nothing");
+	before = frames->used;
+	ok(strata_pool_shrink((Size)100 * FRAME, STRATA_TIER_COLD) >= before - frames->used,
+	   "what it says went back");
+	is_int(pg_atomic_read_u64(&pool->tier[1].pages), 0, "the warm ones left first");
+	strata_pool_shrink(0, STRATA_TIER_WARM);
+	is_int(pg_atomic_read_u64(&pool->tier[0].pages), 0, "to nothing");
+	for (int i = 0; i < 30; i++)
+		ok(reads(ids[i], (i + 1) * 3), "and back");
+	check_ok("shrink");
+	pool_end();
+}
+
+/* Each policy to each other while pages are in every tier: none is lost, and the next victim stays the next.
+ */
+static void
+test_switch(void)
+{
+	bool well = true;
+	uint64 misses;
+
+	pool_begin(4 * 1024 * 1024);
+	make_all(N, 56000);
+	for (int from = 0; from < STRATA_POLICY_COUNT; from++)
+		for (int to = 0; to < STRATA_POLICY_COUNT; to++)
+		{
+			strata_eviction_policy = from;
+			strata_pool_apply_settings();
+			for (int i = 0; i < 200; i++)
+			{
+				int page = rnd(2) ? rnd(N) : rnd(10);
+
+				well &= reads(ids[page], page + 1);
+			}
+			pool_tell_hits();
+			misses = pg_atomic_read_u64(&pool->tier[0].pages);
+			strata_eviction_policy = to;
+			strata_pool_apply_settings();
+			well &= misses == pg_atomic_read_u64(&pool->tier[0].pages) && check_pool() == NULL &&
+					pool->policy.kind == to;
+		}
+	ok(well, "every change of policy keeps every page");
+	strata_warm_ratio = 0;
+	strata_eviction_policy = STRATA_POLICY_LRU;
+	strata_pool_apply_settings();
+	for (int i = 0; i < 20; i++)
+		reads(ids[i], i + 1);
+	for (int i = 0; i < 20; i++)
+		reads(ids[i], i + 1);
+	pool_tell_hits();
+	strata_eviction_policy = STRATA_POLICY_CLOCK;
+	strata_pool_apply_settings();
+	for (int i = 100; i < 130; i++)
+		reads(ids[i], i + 1);
+	for (int i = 0; i < 20; i++)
+		well &= tier_of(ids[i]) == STRATA_TIER_HOT;
+	ok(well, "what the old policy would have kept longest the new one keeps longest");
+	lru_k = 3;
+	strata_pool_apply_settings();
+	is_int(pool->policy.params.lru_k, 3, "a changed parameter reaches the policy");
+	lru_k = 2;
+	strata_eviction_policy = STRATA_POLICY_ARC;
+	strata_warm_ratio = 0.25;
+	check_ok("switch");
+	pool_end();
+}
+
+static void
+test_session_pins(void)
+{
+	StrataPageInfo info;
+	int taken = 0;
+	StrataPageId extra;
+
+	pool_begin(32 * 1024 * 1024);
+	make_all(2, 1000);
+	is_int(strata_pool_session_pin(ids[0], 0), STRATA_PIN_OK, "a session pins a page");
+	is_int(strata_pool_session_pin(ids[0], 100), STRATA_PIN_OK, "and again, for a while");
+	ok(strata_pool_page(ids[0], &info) && info.pins == 2, "two pins");
+	is_int(strata_pool_expire_pins(99), 0, "not over yet");
+	is_int(strata_pool_expire_pins(100), 1, "over");
+	ok(strata_pool_session_unpin(ids[0]), "unpinned");
+	ok(!strata_pool_session_unpin(ids[0]), "once");
+	ok(!strata_pool_session_unpin(ids[1]), "not what was never pinned");
+	ok(strata_pool_page(ids[0], &info) && info.pins == 0, "no pin is left");
+	strata_pool_session_pin(ids[0], 0);
+	strata_pool_drop(ids[0]);
+	MyProcPid++;
+	ok(!strata_pool_session_unpin(ids[0]), "not what another session pinned");
+	MyProcPid--;
+	session_exit(0, 0);
+	is_int(pg_atomic_read_u64(&pool->tier[0].pages), 1, "the session's end frees the page that was dropped");
+	is_int(strata_pool_session_pin(ids[0], 0), STRATA_PIN_GONE, "which is gone");
+	while (strata_pool_session_pin(ids[1], 0) == STRATA_PIN_OK)
+		taken++;
+	is_int(taken, POOL_SESSION_PINS, "pins from SQL are bounded");
+	ok(strata_pool_page(ids[1], &info) && info.pins == POOL_SESSION_PINS, "and the one too many is not kept");
+	session_exit(0, 0);
+	extra = make(5, 100);
+	ok(strata_pool_page(ids[1], &info) && info.pins == 0 && extra != 0, "all of them end");
+	check_ok("session pins");
+	pool_end();
+}
+
+static void
+test_ahead(void)
+{
+	StrataPoolStats s;
+	uint64 before;
+
+	pool_begin(4 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	make_all(100, 80000);
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	ok(strata_pool_load_ahead(ids[0]) && strata_pool_load_ahead(ids[1]), "loaded ahead");
+	ok(!strata_pool_load_ahead(ids[0]), "not twice");
+	pool_tell_hits();
+	before = pg_atomic_read_u64(&pool->hits);
+	ok(reads(ids[0], 1) && reads(ids[0], 1), "used");
+	for (int i = 2; i < 100; i++)
+		reads(ids[i], i + 1);
+	strata_pool_stats(&s);
+	is_int(s.prefetched, 2, "two prefetched");
+	is_int(s.prefetch_hits, 1, "one hit");
+	is_int(s.prefetch_wasted, 1, "one wasted");
+	is_int(s.misses, 98, "no miss of them");
+	is_int(s.hits - before, 2, "the first use is a hit in the figures");
+	strata_pool_drop(ids[5]);
+	ok(!strata_pool_load_ahead(ids[5]), "not what is gone");
+	check_ok("ahead");
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+/* ---- several processes ---- */
+
+#define SLOTS	  160
+#define PROCESSES 4
+#define HELD	  4
+
+typedef struct Shared
+{
+	pg_atomic_uint64 slot[SLOTS]; /* page, or 0 */
+	pg_atomic_uint64 salt[SLOTS]; /* of the page */
+	pg_atomic_uint64 wrong, operations, cancels, lost, no_memory;
+	pg_atomic_uint32 stop;
+} Shared;
+
+static Shared *shared;
+
+/* Pins of this process, as a hold would know them. */
+static StrataPageId held[HELD];
+static uint64 held_salt[HELD];
+
+static void
+fault(const char *text)
+{
+	if (pg_atomic_fetch_add_u64(&shared->wrong, 1) == 0)
+		printf("# %s\n", text);
+}
+
+static void
+drop_slot(uint32 i)
+{
+	uint64 id = pg_atomic_exchange_u64(&shared->slot[i], 0);
+
+	if (id != 0)
+		strata_pool_drop(id);
+}
+
+static void
+make_slot(uint32 i)
+{
+	static uint64 next_salt;
+	uint64 none = 0;
+	uint64 salt = ++next_salt * PROCESSES + MyProcPid % PROCESSES;
+	StrataPageId id;
+
+	if (pg_atomic_read_u64(&shared->slot[i]) != 0)
+		return;
+	/* The salt goes with the id in the image's first word: who pins reads it there. */
+	id = make(salt, 16 + rnd(rnd(4) == 0 ? 120000 : 30000) / 8 * 8);
+	if (id == 0)
+		return;
+	if (!pg_atomic_compare_exchange_u64(&shared->slot[i], &none, id))
+		strata_pool_drop(id);
+}
+
+static void
+pin_slot(uint32 i)
+{
+	uint64 id = pg_atomic_read_u64(&shared->slot[i]);
+	uint32 h = rnd(HELD);
+	StrataPinResult result;
+	const char *image;
+
+	if (held[h] != 0)
+	{
+		image = pool_page(pool_id_number(held[h]))->image;
+		if (!right(image, held_salt[h]))
+			fault("a pinned page changed");
+		strata_pool_unpin(held[h]);
+		held[h] = 0;
+	}
+	if (id == 0)
+		return;
+	image = strata_pool_pin(id, &result);
+	if (image != NULL)
+	{
+		held[h] = id;
+		held_salt[h] = *(const uint64 *)image;
+		if (!right(image, held_salt[h]))
+			fault("a page has not its content");
+	}
+	else if (result == STRATA_PIN_GONE && pg_atomic_read_u64(&shared->slot[i]) == id)
+		fault("a page is gone that was not dropped");
+	else if (result == STRATA_PIN_LOST)
+		pg_atomic_fetch_add_u64(&shared->lost, 1);
+	else if (result == STRATA_PIN_NO_MEMORY)
+		pg_atomic_fetch_add_u64(&shared->no_memory, 1);
+}
+
+static void
+operate(void)
+{
+	StrataPageInfo info[32];
+	uint32 cursor;
+
+	switch (rnd(200))
+	{
+		case 0:
+			strata_pool_flush(10, NULL);
+			break;
+		case 1:
+			strata_pool_shrink((Size)rnd(512) * FRAME, rnd(2) ? STRATA_TIER_WARM : STRATA_TIER_COLD);
+			break;
+		case 2:
+			strata_eviction_policy = rnd(STRATA_POLICY_COUNT);
+			strata_pool_apply_settings();
+			break;
+		case 3:
+			strata_pool_trim_cold();
+			break;
+		case 4:
+			for (cursor = 0; strata_pool_list(&cursor, info, 32) > 0;)
+				;
+			break;
+		case 5:
+			strata_pool_drop_ghosts();
+			break;
+		case 6:
+			frames->limit = (3 + rnd(2)) * 1024 * 1024;
+			strata_pool_shrink(2 * 1024 * 1024, STRATA_TIER_WARM);
+			break;
+		case 7:
+			disk->write_errno = rnd(4) == 0 ? ENOSPC : 0;
+			break;
+		case 8:
+			strata_pool_session_pin(pg_atomic_read_u64(&shared->slot[rnd(SLOTS)]), rnd(2) ? 1 : 0);
+			strata_pool_expire_pins(2);
+			break;
+		case 9:
+			strata_pool_session_unpin(pg_atomic_read_u64(&shared->slot[rnd(SLOTS)]));
+			break;
+		case 10 ... 25:
+			drop_slot(rnd(SLOTS));
+			break;
+		case 26 ... 50:
+			make_slot(rnd(SLOTS));
+			break;
+		case 51 ... 60:
+			strata_pool_load_ahead(pg_atomic_read_u64(&shared->slot[rnd(SLOTS)]));
+			break;
+		default:
+			/* Some pages are wanted more. */
+			pin_slot(rnd(3) ? rnd(SLOTS / 8) : rnd(SLOTS));
+	}
+}
+
+static void
+process(int n, int steps)
+{
+	volatile int done = 0;
+
+	server_be(n);
+	seed ^= (uint64)getpid() * 7919;
+	server_cancel_dice = getpid();
+	nhits = 0;
+	server_exits = 0;
+	exit_registered = session_exit_registered = false;
+	/* A cancel lands here, as in the main loop of a backend: pins of the query go. */
+	if (sigsetjmp(server_cancel_to, 0) != 0)
+		pg_atomic_fetch_add_u64(&shared->cancels, 1);
+	server_cancel_armed = true;
+	while (done < steps)
+	{
+		done++;
+		operate();
+	}
+	server_cancel_armed = false;
+	for (int h = 0; h < HELD; h++)
+		if (held[h] != 0)
+			strata_pool_unpin(held[h]);
+	pg_atomic_fetch_add_u64(&shared->operations, steps);
+	server_leave();
+	if (server_locks_held || InterruptHoldoffCount)
+		fault("a process ends with a lock");
+	_exit(0);
+}
+
+static void
+test_processes(int steps)
+{
+	bool died = false;
+
+	pool_begin(4 * 1024 * 1024);
+	shared = server_shared(sizeof(Shared));
+	disk->slow = 20;
+	/* Each process opens the file; none was opened yet. */
+	for (int n = 0; n < PROCESSES; n++)
+		if (fork() == 0)
+			process(n, steps);
+	for (int n = 0; n < PROCESSES; n++)
+	{
+		int status;
+
+		wait(&status);
+		died |= status != 0;
+	}
+	ok(!died, "%d processes do %d operations each", PROCESSES, steps);
+	is_int(pg_atomic_read_u64(&shared->wrong), 0, "every page read has its content, or was dropped");
+	is_int(pg_atomic_read_u64(&shared->lost), 0, "none is lost");
+	ok(pg_atomic_read_u64(&shared->cancels) > 0, "queries were cancelled while they waited (%d)",
+	   (int)pg_atomic_read_u64(&shared->cancels));
+	ok(pg_atomic_read_u64(&pool->evictions) > 0 && pg_atomic_read_u64(&pool->tier[1].demotions) > 0 &&
+		   pg_atomic_read_u64(&pool->prefetched) > 0,
+	   "pages went up and down: %d evictions, %d reads, %d writes, %d warm pages written, %d refusals",
+	   (int)pg_atomic_read_u64(&pool->evictions), (int)pg_atomic_read_u64(&pool->page_reads),
+	   (int)pg_atomic_read_u64(&pool->page_writes), (int)pg_atomic_read_u64(&pool->tier[1].demotions),
+	   (int)pg_atomic_read_u64(&shared->no_memory));
+	frames->limit = 4 * 1024 * 1024;
+	strata_pool_expire_pins(2);
+	check_ok("after the processes");
+	disk->write_errno = 0;
+	for (int i = 0; i < SLOTS; i++)
+		drop_slot(i);
+	is_int(pg_atomic_read_u64(&pool->tier[0].pages) + pg_atomic_read_u64(&pool->tier[1].pages) +
+			   pg_atomic_read_u64(&pool->tier[2].pages),
+		   0, "no page is left when all are dropped");
+	check_ok("at the end");
+	pool_end();
+}
+
+int
+main(int argc, char **argv)
+{
+	test_life();
+	for (int kind = 0; kind < STRATA_POLICY_COUNT; kind++)
+		test_tiers(kind, kind % 2 ? 0.25 : 0.0, strata_policy_ops(kind)->name);
+	test_hot_ratio();
+	test_pinned();
+	test_disk_full();
+	test_no_cold_file();
+	test_damage();
+	test_flush();
+	test_shrink();
+	test_switch();
+	test_session_pins();
+	test_ahead();
+	test_processes(argc > 1 ? atoi(argv[1]) : 20000);
+	return tap_done();
+}
