@@ -185,6 +185,14 @@ arena_give(void *p, Size bytes)
 	}
 }
 
+/* A large request was recorded by its address, right behind the block's head. */
+static inline void
+arena_forget_large(ArenaBlock *b)
+{
+	if (b->bytes > STRATA_SLAB_MAX)
+		strata_debug_forget(b + 1);
+}
+
 static void
 arena_give_blocks(ArenaBlock *b)
 {
@@ -192,8 +200,7 @@ arena_give_blocks(ArenaBlock *b)
 	{
 		ArenaBlock *next = b->next;
 
-		if (b->bytes > STRATA_SLAB_MAX)
-			strata_debug_forget(b + 1);
+		arena_forget_large(b);
 		arena_give(b, b->bytes);
 		b = next;
 	}
@@ -551,7 +558,10 @@ strata_arena_reset(StrataArena *a)
 	arena_free_cut(&cut, NULL);
 	arena_give_blocks(rest);
 	if (first != NULL)
+	{
+		arena_forget_large(first);
 		pg_atomic_write_u64(&a->kept, (uint64)first);
+	}
 	RESUME_INTERRUPTS();
 }
 

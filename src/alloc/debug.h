@@ -4,7 +4,7 @@
  * Included by: alloc/, api/; users of strata_memory_alloc() for strata_debug_shared().
  * Memory: a table of fixed capacity in PostgreSQL's shared memory, untouched while nothing is recorded.
  * Locking: inside, a lock a partition of the table; leaves.
- * Not here: who is asked for memory (memory.c), what of it is a leak (api/memory_sql.c).
+ * Not here: who is asked for memory (memory.c), what of it is a leak (leaks.c).
  *
  * Two things, which do not depend on each other:
  *

@@ -15,6 +15,7 @@
 
 #include "alloc/arena.h"
 #include "alloc/debug.h"
+#include "alloc/leaks.h"
 #include "alloc/memory.h"
 #include "alloc/region.h"
 #include "alloc/slab.h"
@@ -285,57 +286,6 @@ strata_memory_contexts_rows(PG_FUNCTION_ARGS)
 
 /* ---- what the debugger knows ---- */
 
-/* A cut of records and arenas.  Arenas first: an arena that a record names and the list lacks is then either
- * younger than the list or gone. */
-typedef struct Allocations
-{
-	TimestampTz now;
-	StrataArenaInfo *arenas; /* by id */
-	int narenas;
-	StrataDebugRecord *records; /* oldest first */
-	int nrecords;
-} Allocations;
-
-static int
-arena_by_id(const void *a, const void *b)
-{
-	uint64 x = ((const StrataArenaInfo *)a)->id;
-	uint64 y = ((const StrataArenaInfo *)b)->id;
-
-	return x < y ? -1 : x > y;
-}
-
-static int
-record_by_age(const void *a, const void *b)
-{
-	const StrataDebugRecord *x = a;
-	const StrataDebugRecord *y = b;
-
-	if (x->allocated_at != y->allocated_at)
-		return x->allocated_at < y->allocated_at ? -1 : 1;
-	return x->p < y->p ? -1 : x->p > y->p;
-}
-
-static void
-allocations_get(Allocations *all)
-{
-	all->now = GetCurrentTimestamp();
-	all->arenas = strata_arena_list(&all->narenas);
-	qsort(all->arenas, all->narenas, sizeof(StrataArenaInfo), arena_by_id);
-	all->records = strata_debug_list(&all->nrecords);
-	qsort(all->records, all->nrecords, sizeof(StrataDebugRecord), record_by_age);
-}
-
-static const StrataArenaInfo *
-allocations_arena(const Allocations *all, uint64 id)
-{
-	StrataArenaInfo key = {.id = id};
-
-	if (id == 0)
-		return NULL;
-	return bsearch(&key, all->arenas, all->narenas, sizeof(StrataArenaInfo), arena_by_id);
-}
-
 static void
 row_age(MemoryRow *row, TimestampTz now, TimestampTz then)
 {
@@ -344,79 +294,59 @@ row_age(MemoryRow *row, TimestampTz now, TimestampTz then)
 									   TimestampTzGetDatum(Min(now, then))));
 }
 
+/* An arena that has gone has no name. */
 static void
-row_arena(MemoryRow *row, uint64 id, const StrataArenaInfo *arena)
+row_arena(MemoryRow *row, const StrataAllocation *a)
 {
-	if (id != 0)
-		row_int(row, id);
+	if (a->arena != 0)
+		row_int(row, a->arena);
 	else
 		row_null(row);
-	if (arena != NULL)
-		row_name(row, arena->name);
+	if (a->arena_name[0] != '\0')
+		row_name(row, a->arena_name);
 	else
 		row_null(row);
 }
 
-/* Who owns it now: an arena and what lies in it belong to whom the arena belongs to. */
-static int
-record_pid(const StrataDebugRecord *r, const StrataArenaInfo *arena)
+static void
+row_site(MemoryRow *row, const StrataAllocation *a)
 {
-	return arena != NULL ? arena->pid : r->owner.pid;
+	row_text(row, strata_debug_kind_name(a->kind));
+	if (a->file != NULL)
+		row_text(row, psprintf("%s:%d", a->file, a->line));
+	else
+		row_null(row);
 }
 
 /* strata.allocations → every record of what is not freed. */
 Datum
 strata_allocations_rows(PG_FUNCTION_ARGS)
 {
-	Allocations all;
+	TimestampTz now = GetCurrentTimestamp();
+	StrataAllocation *all;
 	MemoryRow row = {.n = 0};
+	int n;
 
 	strata_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
-	allocations_get(&all);
-	for (int i = 0; i < all.nrecords; i++)
+	all = strata_allocations(&n);
+	for (int i = 0; i < n; i++)
 	{
-		const StrataDebugRecord *r = &all.records[i];
-		const StrataArenaInfo *arena = allocations_arena(&all, r->arena);
-		bool shared = arena != NULL ? arena->life == STRATA_ARENA_SHARED : r->shared;
+		const StrataAllocation *a = &all[i];
 
-		row_text(&row, psprintf("%p", r->p));
-		row_text(&row, strata_debug_kind_name(r->kind));
-		row_text(&row, psprintf("%s:%d", r->file, r->line));
-		/* An arena grows after it was recorded. */
-		row_int(&row, r->kind == STRATA_DEBUG_ARENA && arena != NULL ? arena->bytes : r->bytes);
-		row_age(&row, all.now, r->allocated_at);
-		row_datum(&row, Int32GetDatum(record_pid(r, arena)));
-		row_datum(&row, BoolGetDatum(arena != NULL ? arena->owner_gone : !strata_owner_alive(&r->owner)));
-		row_datum(&row, BoolGetDatum(shared));
-		row_arena(&row, r->arena, arena);
+		if (a->p == NULL)
+			continue;
+		row_text(&row, psprintf("%p", a->p));
+		row_site(&row, a);
+		row_int(&row, a->bytes);
+		row_age(&row, now, a->allocated_at);
+		row_datum(&row, Int32GetDatum(a->pid));
+		row_datum(&row, BoolGetDatum(a->process_ended));
+		row_datum(&row, BoolGetDatum(a->shared));
+		row_arena(&row, a);
 		row_put(fcinfo, &row);
 	}
 	return (Datum)0;
-}
-
-/* Why the record is a leak; NULL: it is none. */
-static const char *
-leak_reason(const Allocations *all, const StrataDebugRecord *r, const StrataArenaInfo *arena)
-{
-	if (r->arena != 0)
-	{
-		if (arena != NULL)
-			return arena->owner_gone && r->kind == STRATA_DEBUG_ARENA ? "process ended" : NULL;
-		return r->allocated_at < all->now ? "arena destroyed" : NULL;
-	}
-	return !r->shared && !strata_owner_alive(&r->owner) ? "process ended" : NULL;
-}
-
-static bool
-arena_is_recorded(const Allocations *all, uint64 id)
-{
-	for (int i = 0; i < all->nrecords; i++)
-	{
-		if (all->records[i].kind == STRATA_DEBUG_ARENA && all->records[i].arena == id)
-			return true;
-	}
-	return false;
 }
 
 /* What is younger than min_age is no leak yet; the time before which it must have been allocated. */
@@ -455,47 +385,30 @@ leaks_tell_limits(void)
 Datum
 strata_leaks(PG_FUNCTION_ARGS)
 {
-	Allocations all;
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz before;
+	StrataAllocation *all;
 	MemoryRow row = {.n = 0};
+	int n;
 
 	strata_require_preload();
-	before = leak_before(fcinfo, GetCurrentTimestamp());
+	before = leak_before(fcinfo, now);
 	InitMaterializedSRF(fcinfo, 0);
-	allocations_get(&all);
 	leaks_tell_limits();
-	for (int i = 0; i < all.nrecords; i++)
+	all = strata_allocations(&n);
+	for (int i = 0; i < n; i++)
 	{
-		const StrataDebugRecord *r = &all.records[i];
-		const StrataArenaInfo *arena = allocations_arena(&all, r->arena);
-		const char *reason = leak_reason(&all, r, arena);
+		const StrataAllocation *a = &all[i];
 
-		if (reason == NULL || r->allocated_at > before)
+		if (a->leak == NULL || a->allocated_at > before)
 			continue;
-		row_text(&row, strata_debug_kind_name(r->kind));
-		row_text(&row, psprintf("%s:%d", r->file, r->line));
+		row_site(&row, a);
 		/* An arena with all that goes when it goes. */
-		row_int(&row, arena != NULL ? arena->total_bytes : r->bytes);
-		row_age(&row, all.now, r->allocated_at);
-		row_datum(&row, Int32GetDatum(record_pid(r, arena)));
-		row_arena(&row, r->arena, arena);
-		row_text(&row, reason);
-		row_put(fcinfo, &row);
-	}
-	/* Arenas made while nothing was recorded are known all the same, but for the place. */
-	for (int i = 0; i < all.narenas; i++)
-	{
-		const StrataArenaInfo *a = &all.arenas[i];
-
-		if (!a->owner_gone || a->created_at > before || arena_is_recorded(&all, a->id))
-			continue;
-		row_text(&row, strata_debug_kind_name(STRATA_DEBUG_ARENA));
-		row_null(&row);
 		row_int(&row, a->total_bytes);
-		row_age(&row, all.now, a->created_at);
+		row_age(&row, now, a->allocated_at);
 		row_datum(&row, Int32GetDatum(a->pid));
-		row_arena(&row, a->id, a);
-		row_text(&row, "process ended");
+		row_arena(&row, a);
+		row_text(&row, a->leak);
 		row_put(fcinfo, &row);
 	}
 	return (Datum)0;

@@ -23,6 +23,7 @@
 #undef vsnprintf
 #undef sprintf
 #undef strerror
+#undef qsort
 
 #include <sched.h>
 #include <stdio.h>
