@@ -87,8 +87,9 @@ demo: ## three million flights, with and without the column store; then stratad 
 soak: ## eight sessions on a store larger than memory, killed and resized at random (SOAK_SECONDS=600)
 	test/soak/run.sh
 
-bench: ## column store against sequential scan and DuckDB, and what it costs writers; minutes long
+bench: ## column store against sequential scan and DuckDB, what it costs writers, allocators, events; minutes long
 	test/bench/columns.sh
+	test/bench/alloc.sh
 	test/bench/ring.sh
 	test/bench/writers.sh
 
