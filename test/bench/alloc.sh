@@ -7,7 +7,7 @@
 #   stack_NxD    allocate D objects, free them last first
 #   random       10,000 objects of 16 .. 1024 bytes, one replaced a step
 #   memory_pair  as pair, through strata_memory_alloc(), which also asks whether the debugger is on
-#   pass_100        allocated by one process and freed by another (malloc: by two threads), through a queue; what the
+#   pass_100     allocated by one process and freed by another (malloc: by two threads), through a queue; what the
 #                queue costs alone is ring_alone
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)

@@ -132,6 +132,109 @@ property(uint32_t npages, uint32_t largest, int steps)
 	free(owned);
 }
 
+/* Pages that begin at an odd multiple of 8 cost nothing, all others one each: where would a run lie best? */
+static uint32_t
+odd_cost(void *arg, uint32_t page, uint32_t n)
+{
+	++*(uint32_t *)arg;
+	return page / 8 % 2 == 1 && n <= 8 ? 0 : n;
+}
+
+/* The cheapest of the blocks looked at, and no more looks than allowed. */
+static void
+cheapest(void)
+{
+	StrataBuddy b;
+	uint64_t words[64] = {0};
+	uint32_t looks = 0;
+
+	strata_buddy_init(&b, 256, words);
+	strata_buddy_free(&b, 0, 8);
+	strata_buddy_free(&b, 16, 8);
+	strata_buddy_free(&b, 40, 8);
+	strata_buddy_free(&b, 64, 64);
+	is_int(strata_buddy_alloc_cheapest(&b, 8, 16, odd_cost, &looks), 40, "the block that costs nothing");
+	is_int(looks, 3, "ends the search");
+	looks = 0;
+	is_int(strata_buddy_alloc_cheapest(&b, 8, 2, odd_cost, &looks), 0, "the first of equals");
+	is_int(looks, 2, "no more than so many are looked at");
+	looks = 0;
+	is_int(strata_buddy_alloc_cheapest(&b, 8, 1, odd_cost, &looks), 16, "best-fitting ones first");
+	is_int(strata_buddy_alloc_cheapest(&b, 65, 16, odd_cost, &looks), STRATA_BUDDY_NONE,
+		   "none is large enough");
+	is_int(strata_buddy_alloc_cheapest(&b, 30, 16, odd_cost, &looks), 64, "a larger one is cut");
+	is_int(b.free_pages, 64 - 30, "and its tail comes back");
+	is_int(strata_buddy_alloc(&b, 2), 94, "in blocks of its own");
+}
+
+/*
+ * The bound of buddy.h: a request of n pages is served whenever the runs in use, each counted once for every
+ * block of B pages that it needs, are fewer than the blocks of B pages.
+ */
+static void
+fragmentation(uint32_t npages, uint32_t largest, int steps)
+{
+	StrataBuddy b;
+	uint64_t *words = calloc(strata_buddy_words(npages), sizeof(uint64_t));
+	static Block blocks[MAX_BLOCKS];
+	uint32_t nblocks = 0;
+	int decided = 0, refused = 0;
+	const char *wrong = NULL;
+
+	strata_buddy_init(&b, npages, words);
+	strata_buddy_free(&b, 0, npages);
+	for (int step = 0; step < steps && !wrong; step++)
+	{
+		uint32_t n = 1 + rnd(rnd(3) == 0 ? largest : 4);
+		uint32_t B = 1, counted = 0, page;
+
+		while (B < n)
+			B *= 2;
+		for (uint32_t i = 0; i < nblocks; i++)
+			counted += (blocks[i].n + B - 1) / B;
+		page = strata_buddy_alloc(&b, n);
+		decided += counted < npages / B && counted > 0;
+		refused += page == STRATA_BUDDY_NONE;
+		if (page == STRATA_BUDDY_NONE && counted < npages / B)
+			wrong = "a request within the bound was refused";
+		if (page != STRATA_BUDDY_NONE)
+		{
+			if (page % B != 0)
+				wrong = "a run does not begin at a multiple of its power of two";
+			blocks[nblocks++] = (Block){page, n};
+		}
+		while (nblocks > 0 && (nblocks == MAX_BLOCKS || rnd(100) < (page == STRATA_BUDDY_NONE ? 90 : 30)))
+		{
+			uint32_t i = rnd(nblocks);
+
+			strata_buddy_free(&b, blocks[i].page, blocks[i].n);
+			blocks[i] = blocks[--nblocks];
+		}
+	}
+	ok(wrong == NULL && decided > 0 && refused > 0,
+	   "%u pages, requests up to %u: %s (%d within the bound, %d refused)", npages, largest,
+	   wrong ? wrong : "the bound holds", decided, refused);
+	free(words);
+}
+
+/* The worst case is reached: one page in use in every block of B leaves nothing for n, and one fewer is
+ * enough. */
+static void
+worst_case(uint32_t npages, uint32_t B)
+{
+	StrataBuddy b;
+	uint64_t *words = calloc(strata_buddy_words(npages), sizeof(uint64_t));
+
+	strata_buddy_init(&b, npages, words);
+	for (uint32_t page = 0; page < npages; page += B)
+		strata_buddy_free(&b, page, B - 1);
+	is_int(b.free_pages, npages - npages / B, "%u pages, one of every %u in use", npages, B);
+	is_int(strata_buddy_alloc(&b, B / 2 + 1), STRATA_BUDDY_NONE, "leave nothing for %u", B / 2 + 1);
+	strata_buddy_free(&b, B - 1, 1);
+	is_int(strata_buddy_alloc(&b, B), 0, "one fewer leaves room for %u", B);
+	free(words);
+}
+
 /* Small cases whose results are known by hand. */
 static void
 by_hand(void)
@@ -163,6 +266,13 @@ int
 main(void)
 {
 	by_hand();
+	cheapest();
+	worst_case(4096, 2);
+	worst_case(4096, 64);
+	seed = 4;
+	fragmentation(512, 64, 20000);
+	fragmentation(1000, 200, 20000);
+	fragmentation(4096, 1024, 20000);
 	for (seed = 1; seed <= 3; seed++)
 	{
 		uint64_t keep = seed;
