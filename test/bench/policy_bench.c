@@ -249,11 +249,90 @@ parameters(void)
 	free(memory);
 }
 
+/* ---- prefetch ---- */
+
+/*
+ * A table of `pages` is scanned again and again, and `window` pages ahead of the scan are loaded.  A page
+ * loaded ahead is a miss, its first use is not reported (policy.h).  Returns the reads a page used; *waits
+ * gets the share of uses that found nothing: with a window, pages that were loaded ahead and evicted before
+ * their use.
+ */
+static double
+prefetching_scan(StrataPolicyKind kind, const StrataPolicyParams *params, uint64_t capacity, uint32_t pages,
+				 uint32_t window, double *waits)
+{
+	static uint8_t resident[PAGES + 1], ahead[PAGES + 1];
+	const StrataPolicyOps *ops = strata_policy_ops(kind);
+	StrataPolicyNodes nodes = {bench_node, NULL};
+	StrataPolicy p;
+	uint64_t uses = 20 * (uint64_t)pages, reads = 0, waited = 0;
+
+	memset(bench_nodes, 0, sizeof(bench_nodes));
+	memset(resident, 0, sizeof(resident));
+	memset(ahead, 0, sizeof(ahead));
+	strata_policy_start(&p, kind, capacity, params);
+	for (uint64_t use = 0; use < uses; use++)
+		for (uint32_t i = 0; i <= window; i++)
+		{
+			/* The page in use first, then those ahead of it. */
+			uint32_t page = 1 + (uint32_t)((use + i) % pages);
+
+			if (resident[page])
+			{
+				if (i > 0)
+					continue;
+				if (!ahead[page])
+					ops->hit(&p, &nodes, page);
+				ahead[page] = 0;
+				continue;
+			}
+			ops->miss(&p, &nodes, page, 1);
+			if (p.resident == p.capacity)
+				resident[ops->victim(&p, &nodes, page, bench_may, NULL)] = 0;
+			ops->admit(&p, &nodes, page, 1);
+			resident[page] = 1;
+			ahead[page] = i > 0;
+			reads++;
+			waited += i == 0;
+		}
+	*waits = (double)waited / (double)uses;
+	return (double)reads / (double)uses;
+}
+
+static void
+prefetching(void)
+{
+	static const uint32_t window[] = {0, 4, 16, 64};
+	StrataPolicyParams params[] = {strata_policy_defaults, strata_policy_defaults, strata_policy_defaults};
+
+	params[1].lirs_hir_ratio = 0.05;
+	params[2].lirs_hir_ratio = 0.1;
+	printf("\n| scans of 400 pages, 300 frames: reads (waits) a use | none ahead | 4 | 16 | 64 |\n");
+	printf("|---|---:|---:|---:|---:|\n");
+	for (int kind = 0; kind < STRATA_POLICY_COUNT; kind++)
+		for (int v = 0; v < (kind == STRATA_POLICY_LIRS ? 3 : 1); v++)
+		{
+			printf("| %s", strata_policy_ops((StrataPolicyKind)kind)->name);
+			if (kind == STRATA_POLICY_LIRS)
+				printf(", HIR %.2f", params[v].lirs_hir_ratio);
+			printf(" |");
+			for (int w = 0; w < 4; w++)
+			{
+				double waits,
+					reads = prefetching_scan((StrataPolicyKind)kind, &params[v], 300, 400, window[w], &waits);
+
+				printf(" %.2f (%.2f) |", reads, waits);
+			}
+			printf("\n");
+		}
+}
+
 int
 main(void)
 {
 	hits();
 	ratios();
 	parameters();
+	prefetching();
 	return 0;
 }
