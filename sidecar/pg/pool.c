@@ -8,6 +8,9 @@
  * same number; so it is polled by a timer then, and only the socket of a finished connection is adopted
  * into the poll loop.  Adopted is a dup(): libwebsockets closes what it adopted, libpq closes its own.
  *
+ * The first connection is "home" to what belongs to a session, such as pins of pool pages: what it pinned,
+ * only it can unpin.  Such statements wait for it and go with it.
+ *
  * Cancelling: PQcancel() blocks until the server answers, so a statement whose client is gone is cancelled by
  * pg_cancel_backend() from another connection, ahead of the queue; statement_timeout is the backstop.
  */
@@ -54,6 +57,7 @@ struct PgQuery
 	void *context;
 	PgQuery *next; /* in the queue */
 	int64_t deadline_us;
+	bool home; /* runs on the first connection only */
 };
 
 typedef struct PgConn
@@ -133,27 +137,48 @@ queue_push(PgPool *pool, PgQuery *query, bool ahead)
 	pool->queued++;
 }
 
+/* The first query that may run; not one for the home connection unless this is it. */
+static PgQuery *
+queue_take(PgPool *pool, bool home)
+{
+	PgQuery *before = NULL;
+	PgQuery *query = pool->first;
+
+	while (query && query->home && !home)
+	{
+		before = query;
+		query = query->next;
+	}
+	if (!query)
+		return NULL;
+	if (before)
+		before->next = query->next;
+	else
+		pool->first = query->next;
+	if (pool->last == query)
+		pool->last = before;
+	query->next = NULL;
+	pool->queued--;
+	return query;
+}
+
 static PgQuery *
 queue_pop(PgPool *pool)
 {
-	PgQuery *query = pool->first;
+	return queue_take(pool, true);
+}
 
-	if (query)
-	{
-		pool->first = query->next;
-		if (!pool->first)
-			pool->last = NULL;
-		query->next = NULL;
-		pool->queued--;
-	}
-	return query;
+static bool
+conn_is_up(const PgConn *conn)
+{
+	return conn->state == CONN_IDLE || conn->state == CONN_BUSY;
 }
 
 static bool
 pool_is_up(const PgPool *pool)
 {
 	for (int i = 0; i < PG_CONNECTIONS; i++)
-		if (pool->conns[i].state == CONN_IDLE || pool->conns[i].state == CONN_BUSY)
+		if (conn_is_up(&pool->conns[i]))
 			return true;
 	return false;
 }
@@ -182,13 +207,13 @@ pool_kick(lws_sorted_usec_list_t *timer)
 	pool_run(lws_container_of(timer, PgPool, kick));
 }
 
-PgQuery *
-pg_submit(PgPool *pool, const char *sql, int param_count, const char *const *params, PgDone *done,
-		  void *context, Status *refused)
+static PgQuery *
+submit(PgPool *pool, bool home, const char *sql, int param_count, const char *const *params, PgDone *done,
+	   void *context, Status *refused)
 {
 	PgQuery *query;
 
-	if (!pool_is_up(pool))
+	if (home ? !conn_is_up(&pool->conns[0]) : !pool_is_up(pool))
 	{
 		*refused = STATUS_DATABASE_UNAVAILABLE;
 		return NULL;
@@ -199,9 +224,24 @@ pg_submit(PgPool *pool, const char *sql, int param_count, const char *const *par
 		return NULL;
 	}
 	query = query_new(pool, sql, param_count, params, done, context);
+	query->home = home;
 	queue_push(pool, query, false);
 	lws_sul_schedule(pool->app->lws, 0, &pool->kick, pool_kick, 1);
 	return query;
+}
+
+PgQuery *
+pg_submit(PgPool *pool, const char *sql, int param_count, const char *const *params, PgDone *done,
+		  void *context, Status *refused)
+{
+	return submit(pool, false, sql, param_count, params, done, context, refused);
+}
+
+PgQuery *
+pg_submit_home(PgPool *pool, const char *sql, int param_count, const char *const *params, PgDone *done,
+			   void *context, Status *refused)
+{
+	return submit(pool, true, sql, param_count, params, done, context, refused);
 }
 
 static void
@@ -423,14 +463,45 @@ conn_close(PgConn *conn)
 }
 
 static void
+query_fail(PgQuery *query, const char *message)
+{
+	query_finish(query,
+				 &(PgOutcome){.status = STATUS_DATABASE_UNAVAILABLE, .sqlstate = "", .message = message});
+}
+
+static void
 queue_fail_all(PgPool *pool)
 {
 	PgQuery *query;
 
 	while ((query = queue_pop(pool)))
-		query_finish(
-			query,
-			&(PgOutcome){.status = STATUS_DATABASE_UNAVAILABLE, .sqlstate = "", .message = pool->message});
+		query_fail(query, pool->message);
+}
+
+/* The session is gone that those who wait for the home connection meant. */
+static void
+queue_fail_home(PgPool *pool)
+{
+	PgQuery *others = NULL;
+	PgQuery **end = &others;
+	PgQuery *query;
+
+	while ((query = queue_pop(pool)))
+	{
+		if (query->home)
+			query_fail(query, "The connection to PostgreSQL was lost");
+		else
+		{
+			*end = query;
+			end = &query->next;
+		}
+	}
+	while ((query = others))
+	{
+		others = query->next;
+		query->next = NULL;
+		queue_push(pool, query, false);
+	}
 }
 
 static void
@@ -452,9 +523,9 @@ conn_fail(PgConn *conn, const char *why)
 
 	snprintf(pool->message, sizeof(pool->message), "PostgreSQL cannot be reached; trying again");
 	if (query)
-		query_finish(query, &(PgOutcome){.status = STATUS_DATABASE_UNAVAILABLE,
-										 .sqlstate = "",
-										 .message = "The connection to PostgreSQL was lost"});
+		query_fail(query, "The connection to PostgreSQL was lost");
+	if (conn == &pool->conns[0])
+		queue_fail_home(pool);
 	if (!pool_is_up(pool))
 	{
 		pool->was_up = false;
@@ -590,14 +661,16 @@ conn_run(PgConn *conn, PgQuery *query)
 static void
 pool_run(PgPool *pool)
 {
+	PgQuery *query;
+
 	for (int i = 0; i < PG_CONNECTIONS; i++)
 	{
 		PgConn *conn = &pool->conns[i];
 
 		if (conn->state == CONN_IDLE)
 			lws_sul_cancel(&conn->timer);
-		if (conn->state == CONN_IDLE && pool->first)
-			conn_run(conn, queue_pop(pool));
+		if (conn->state == CONN_IDLE && (query = queue_take(pool, i == 0)))
+			conn_run(conn, query);
 	}
 }
 
@@ -668,7 +741,7 @@ pg_pool_state(const PgPool *pool)
 					 .reconnects = pool->reconnects};
 
 	for (int i = 0; i < PG_CONNECTIONS; i++)
-		if (pool->conns[i].state == CONN_IDLE || pool->conns[i].state == CONN_BUSY)
+		if (conn_is_up(&pool->conns[i]))
 			state.connections++;
 	state.up = state.connections > 0;
 	state.message = state.up ? "Connected" : pool->message;

@@ -55,6 +55,9 @@ extern void pg_pool_on_up(PgPool *pool, PgUp *up, void *context);
  */
 extern PgQuery *pg_submit(PgPool *pool, const char *sql, int param_count, const char *const *params,
 						  PgDone *done, void *context, Status *refused);
+/* The same on one certain connection, for what belongs to a session; refused while that one is down. */
+extern PgQuery *pg_submit_home(PgPool *pool, const char *sql, int param_count, const char *const *params,
+							   PgDone *done, void *context, Status *refused);
 /* The caller is gone: `done` will not be called, a running statement is cancelled. */
 extern void pg_abandon(PgQuery *query);
 

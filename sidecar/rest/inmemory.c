@@ -9,41 +9,6 @@
 #include "rest/schema.h"
 #include "rest/sql.h"
 
-/* Text of a field of the body; NULL when it is absent or null. */
-static const char *
-body_text(const Request *req, const char *name)
-{
-	json_object *value = NULL;
-
-	if (!req->json || !json_object_object_get_ex(req->json, name, &value) || !value)
-		return NULL;
-	return json_object_get_string(value);
-}
-
-/* A list of strings as an array literal; false when the field is absent or null. */
-static bool
-body_text_array(const Request *req, const char *name, Buf *out)
-{
-	json_object *list = NULL;
-
-	if (!req->json || !json_object_object_get_ex(req->json, name, &list) || !list)
-		return false;
-	buf_putc(out, '{');
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-	{
-		buf_puts(out, i ? ",\"" : "\"");
-		for (const char *c = json_object_get_string(json_object_array_get_idx(list, i)); *c; c++)
-		{
-			if (*c == '"' || *c == '\\')
-				buf_putc(out, '\\');
-			buf_putc(out, *c);
-		}
-		buf_putc(out, '"');
-	}
-	buf_putc(out, '}');
-	return true;
-}
-
 static void
 reply_table(Request *req, const PGresult *result)
 {
@@ -88,7 +53,7 @@ static void
 enable_table(Request *req)
 {
 	Buf columns = {0};
-	bool some = body_text_array(req, "columns", &columns);
+	bool some = body_array(req, "columns", &columns);
 	const char *priority = body_text(req, "priority");
 	const char *compression = body_text(req, "compression");
 	const char *params[] = {sql_table(req)->oid, some ? buf_text(&columns) : NULL,
@@ -193,22 +158,10 @@ inmemory_status(Request *req)
 			 "schema_name, table_name", 1, params);
 }
 
-static void
-stats_row(Request *req, const PGresult *result)
-{
-	sql_reply_row(req, result, STATUS_INTERNAL, "");
-}
-
 void
 inmemory_stats(Request *req)
 {
-	Buf sql = {0};
-
-	buf_puts(&sql, "SELECT ");
-	schema_columns(&sql, "ColumnStats");
-	buf_puts(&sql, " FROM strata.column_stats()");
-	sql_run(req, buf_text(&sql), 0, NULL, stats_row);
-	buf_free(&sql);
+	sql_row(req, "ColumnStats", "FROM strata.column_stats()", 0, NULL);
 }
 
 static void
@@ -258,11 +211,5 @@ inmemory_table_segments(Request *req)
 void
 simd_features(Request *req)
 {
-	Buf sql = {0};
-
-	buf_puts(&sql, "SELECT ");
-	schema_columns(&sql, "SimdFeatures");
-	buf_puts(&sql, " FROM strata.simd_features()");
-	sql_run(req, buf_text(&sql), 0, NULL, stats_row);
-	buf_free(&sql);
+	sql_row(req, "SimdFeatures", "FROM strata.simd_features()", 0, NULL);
 }

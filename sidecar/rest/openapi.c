@@ -61,15 +61,13 @@ write_parameters(JsonWriter *json, const Route *route)
 
 	jsonw_key(json, "parameters");
 	jsonw_array_begin(json);
-	if (brace && strncmp(brace, "{id}", 4) == 0)
-		write_parameter(json, "path",
-						&(SchemaField){.name = "id",
-									   .type = "integer",
-									   .constraint = "0..9007199254740991",
-									   .text = "Number of the job."},
-						true);
-	else if (brace)
-		write_parameter(json, "path", param_find("table"), true);
+	if (brace)
+	{
+		char name[32];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(brace + 1, "}"), brace + 1);
+		write_parameter(json, "path", param_find(name), true);
+	}
 	while (*at)
 	{
 		size_t len = strcspn(at, " ");

@@ -337,6 +337,39 @@ schema_check_body(Request *req)
 	return true;
 }
 
+const char *
+body_text(const Request *req, const char *name)
+{
+	json_object *value = NULL;
+
+	if (!req->json || !json_object_object_get_ex(req->json, name, &value) || !value)
+		return NULL;
+	return json_object_get_string(value);
+}
+
+bool
+body_array(const Request *req, const char *name, Buf *out)
+{
+	json_object *list = NULL;
+
+	if (!req->json || !json_object_object_get_ex(req->json, name, &list) || !list)
+		return false;
+	buf_putc(out, '{');
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+	{
+		buf_puts(out, i ? ",\"" : "\"");
+		for (const char *c = json_object_get_string(json_object_array_get_idx(list, i)); *c; c++)
+		{
+			if (*c == '"' || *c == '\\')
+				buf_putc(out, '\\');
+			buf_putc(out, *c);
+		}
+		buf_putc(out, '"');
+	}
+	buf_putc(out, '}');
+	return true;
+}
+
 /* ---- JSON Schema ---- */
 
 static void

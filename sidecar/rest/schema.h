@@ -38,6 +38,11 @@ extern bool schema_check_params(Request *req);
 /* Body against the route's schema; likewise. */
 extern bool schema_check_body(Request *req);
 
+/* Text of a field of the checked body; NULL when it is absent or null. */
+extern const char *body_text(const Request *req, const char *name);
+/* A list of strings or numbers as an array literal; false when the field is absent or null. */
+extern bool body_array(const Request *req, const char *name, Buf *out);
+
 /* "schema_name, table_name, ...": the columns of a view that a schema names. */
 extern void schema_columns(Buf *out, const char *schema);
 

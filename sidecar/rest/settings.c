@@ -1,5 +1,8 @@
 /*
- * settings.c - the settings of the column store: showing them, and changing them by ALTER SYSTEM.
+ * settings.c - the settings of pg_strata: showing them, and changing them by ALTER SYSTEM.
+ *
+ * Which settings may be changed where is said by the bodies in schemas.def, and what is shown beside them by
+ * the lists here.
  *
  * ALTER SYSTEM is one setting a statement and cannot be rolled back, and a request must change all or
  * nothing. So every value is checked first against what pg_settings says of it; what only the server can
@@ -26,7 +29,8 @@
 #include "rest/schema.h"
 #include "rest/sql.h"
 
-#define CHANGES_MAX 16
+/* More than any body has fields. */
+#define CHANGES_MAX 24
 #define VALUE_MAX	64
 
 typedef struct SettingChange
@@ -69,6 +73,30 @@ config_rows(Request *req, const PGresult *result)
 	reply_json_send(req, 200);
 }
 
+/* The settings that the body `schema` can change, and `more` ("strata.x", or NULL). */
+static void
+show_settings(Request *req, const char *schema, const char *more)
+{
+	int count;
+	const SchemaField *fields = schema_fields(&count);
+	Buf names = {0};
+	Buf sql = {0};
+	const char *params[1];
+
+	buf_printf(&names, "{%s", more ? more : "");
+	for (int i = 0; i < count; i++)
+		if (strcmp(fields[i].schema, schema) == 0)
+			buf_printf(&names, "%sstrata.%s", names.len > 1 ? "," : "", fields[i].name);
+	buf_putc(&names, '}');
+	params[0] = buf_text(&names);
+	buf_puts(&sql, "SELECT ");
+	schema_columns(&sql, "Setting");
+	buf_puts(&sql, " FROM strata.settings WHERE name = ANY ($1::text[]) ORDER BY name");
+	sql_run(req, buf_text(&sql), 1, params, config_rows);
+	buf_free(&sql);
+	buf_free(&names);
+}
+
 void
 inmemory_config(Request *req)
 {
@@ -79,6 +107,25 @@ inmemory_config(Request *req)
 	buf_puts(&sql, " FROM strata.settings ORDER BY name");
 	sql_run(req, buf_text(&sql), 0, NULL, config_rows);
 	buf_free(&sql);
+}
+
+void
+memory_config(Request *req)
+{
+	show_settings(req, "MemoryConfigBody", NULL);
+}
+
+/* strata.cold_path names a file of the server: who may log in there changes it, not who may ask stratad. */
+void
+buffer_config(Request *req)
+{
+	show_settings(req, "BufferConfigBody", "strata.cold_path");
+}
+
+void
+buffer_prefetch_config(Request *req)
+{
+	show_settings(req, "PrefetchConfigBody", NULL);
 }
 
 /* ---- checking ---- */
@@ -108,7 +155,8 @@ unit_bytes(const char *unit)
  * has the setting's own, as in postgresql.conf.  Writes the text for ALTER SYSTEM.
  */
 static bool
-check_number(json_object *value, const char *unit, const char *min, const char *max, char out[VALUE_MAX])
+check_number(json_object *value, bool whole, const char *unit, const char *min, const char *max,
+			 char out[VALUE_MAX])
 {
 	double base = unit ? unit_bytes(unit) : 0;
 	double number;
@@ -141,11 +189,13 @@ check_number(json_object *value, const char *unit, const char *min, const char *
 		if (base > 0)
 			scale = 1 / base;
 	}
-	number = nearbyint(number * scale);
+	number *= scale;
+	if (whole)
+		number = nearbyint(number);
 	if (!isfinite(number) || !min || !max || number < strtod(min, NULL) || number > strtod(max, NULL))
 		return false;
-	/* Whole numbers of the setting's own unit, which ALTER SYSTEM then assumes. */
-	snprintf(out, VALUE_MAX, "%.0f", number);
+	/* In the setting's own unit, which ALTER SYSTEM then assumes. */
+	snprintf(out, VALUE_MAX, whole ? "%.0f" : "%.15g", number);
 	return true;
 }
 
@@ -195,8 +245,8 @@ check_value(json_object *value, const PGresult *result, int row, char out[VALUE_
 	if (strcmp(type, "enum") == 0)
 		return check_enum(value, result_text(result, row, "enumvals"), out);
 	if (strcmp(type, "integer") == 0 || strcmp(type, "real") == 0)
-		return check_number(value, result_text(result, row, "unit"), result_text(result, row, "min_val"),
-							result_text(result, row, "max_val"), out);
+		return check_number(value, type[0] == 'i', result_text(result, row, "unit"),
+							result_text(result, row, "min_val"), result_text(result, row, "max_val"), out);
 	return false;
 }
 
@@ -423,8 +473,8 @@ change_rows(Request *req, const PGresult *result)
 			0, NULL, before_rows);
 }
 
-void
-inmemory_config_change(Request *req)
+static void
+change_settings(Request *req)
 {
 	if (json_object_object_length(req->json) == 0)
 	{
@@ -433,4 +483,28 @@ inmemory_config_change(Request *req)
 	}
 	sql_run(req, "SELECT name, type, unit, min_val, max_val, enumvals, restart_needed FROM strata.settings",
 			0, NULL, change_rows);
+}
+
+void
+inmemory_config_change(Request *req)
+{
+	change_settings(req);
+}
+
+void
+memory_config_change(Request *req)
+{
+	change_settings(req);
+}
+
+void
+buffer_config_change(Request *req)
+{
+	change_settings(req);
+}
+
+void
+buffer_prefetch_config_change(Request *req)
+{
+	change_settings(req);
 }

@@ -39,15 +39,18 @@ sql_done(void *context, const PgOutcome *outcome)
 		sql_reply_problem(req, outcome);
 }
 
-void
-sql_run_or(Request *req, const char *sql, int param_count, const char *const *params, SqlRows *then,
-		   SqlFailed *failed)
+typedef PgQuery *SqlSubmit(PgPool *pool, const char *sql, int param_count, const char *const *params,
+						   PgDone *done, void *context, Status *refused);
+
+static void
+run(Request *req, SqlSubmit *submit, const char *sql, int param_count, const char *const *params,
+	SqlRows *then, SqlFailed *failed)
 {
 	Status refused;
 
 	req->on_rows = then;
 	req->on_failure = failed;
-	req->query = pg_submit(req->app->pg, sql, param_count, params, sql_done, req, &refused);
+	req->query = submit(req->app->pg, sql, param_count, params, sql_done, req, &refused);
 	if (!req->query)
 	{
 		PgOutcome outcome = {.status = refused,
@@ -60,6 +63,19 @@ sql_run_or(Request *req, const char *sql, int param_count, const char *const *pa
 		else
 			sql_reply_problem(req, &outcome);
 	}
+}
+
+void
+sql_run_or(Request *req, const char *sql, int param_count, const char *const *params, SqlRows *then,
+		   SqlFailed *failed)
+{
+	run(req, pg_submit, sql, param_count, params, then, failed);
+}
+
+void
+sql_run_home(Request *req, const char *sql, int param_count, const char *const *params, SqlRows *then)
+{
+	run(req, pg_submit_home, sql, param_count, params, then, NULL);
 }
 
 void
@@ -81,6 +97,24 @@ sql_reply_row(Request *req, const PGresult *result, Status missing, const char *
 	reply_json_begin(req, &json);
 	result_write_row(&json, result, 0);
 	reply_json_send(req, req->route->success);
+}
+
+static void
+only_row(Request *req, const PGresult *result)
+{
+	sql_reply_row(req, result, STATUS_INTERNAL, "");
+}
+
+void
+sql_row(Request *req, const char *schema, const char *source, int param_count, const char *const *params)
+{
+	Buf sql = {0};
+
+	buf_puts(&sql, "SELECT ");
+	schema_columns(&sql, schema);
+	buf_printf(&sql, " %s", source);
+	sql_run(req, buf_text(&sql), param_count, params, only_row);
+	buf_free(&sql);
 }
 
 /* ---- lists ---- */

@@ -16,6 +16,9 @@
 typedef void SqlRows(Request *req, const PGresult *result);
 
 extern void sql_run(Request *req, const char *sql, int param_count, const char *const *params, SqlRows *then);
+/* As sql_run, on the one connection that things of a session are kept by (pg_submit_home). */
+extern void sql_run_home(Request *req, const char *sql, int param_count, const char *const *params,
+						 SqlRows *then);
 /* As sql_run, but an error is told to `failed` instead, which must answer. */
 struct PgOutcome;
 typedef void SqlFailed(Request *req, const struct PgOutcome *outcome);
@@ -30,6 +33,10 @@ extern void sql_reply_problem(Request *req, const struct PgOutcome *outcome);
  */
 extern void sql_list(Request *req, const char *key, const char *schema, const char *source, const char *order,
 					 int param_count, const char *const *params);
+
+/* One row that is always there as the answer: `source` begins with FROM and has the columns of `schema`. */
+extern void sql_row(Request *req, const char *schema, const char *source, int param_count,
+					const char *const *params);
 
 /* One row as the answer, or the problem `missing` when there is none. */
 extern void sql_reply_row(Request *req, const PGresult *result, Status missing, const char *detail);

@@ -74,7 +74,8 @@ test('401 without a token, with a wrong one, and with another scheme, on every p
 });
 
 test('403 for every change while mutations are off', async () => {
-  for (const { method, path } of paths().filter((p) => p.method !== 'GET')) {
+  // A simulation is asked for by POST because of its size, and changes nothing.
+  for (const { method, path } of paths().filter((p) => p.method !== 'GET' && p.path !== '/api/v1/buffer/simulate')) {
     const body = problem(await readonly.request(method, path, { body: {} }), 403, { method, path });
     assert.equal(body.code, 'mutations_disabled');
   }

@@ -5,14 +5,16 @@ import { MemoryChart } from './chart.js';
 import { $, el, say, setPill, state } from './dom.js';
 import { EventList } from './events.js';
 import { bytes, count, exact, percent, simdLevel } from './format.js';
+import { PoolPanel } from './memory.js';
 import { EventStream } from './stream.js';
 import { Tables } from './tables.js';
 
 const POLL_MS = 2000;
 // Data older than three polls is called stale.
 const STALE_MS = 3 * POLL_MS;
-// An event of these kinds means the tables changed: look at once instead of at the next poll.
-const TABLE_EVENTS = /^(population_|table_evicted|segment_evicted)/;
+// An event of these kinds means that what the page shows has changed: look at once instead of at the next poll.  Pages
+// that move between tiers are too many for that; stats_update sums them up.
+const TELLING_EVENTS = /^(population_|table_evicted|segment_evicted|pressure_|gc_completed|stats_update)/;
 
 const api = '/api/v1';
 let page = null;
@@ -63,6 +65,7 @@ class Page {
     this.streamState = { state: 'connecting' };
     this.chart = Page.chart ??= new MemoryChart();
     this.events = Page.events ??= new EventList();
+    this.pool = new PoolPanel();
     this.tables = new Tables((kind, table) => this.#act(kind, table));
     this.stream = new EventStream({
       url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${api}/ws`,
@@ -120,6 +123,8 @@ class Page {
       get(`${api}/inmemory/status?limit=200`),
       this.capabilities ?? get(`${api}/capabilities`),
       this.features ?? get(`${api}/simd/features`),
+      get(`${api}/buffer/stats`),
+      get(`${api}/memory/pressure`),
     ]);
     this.polling = false;
     if (this.closed) return;
@@ -130,7 +135,7 @@ class Page {
       showSignIn('stratad no longer accepts this token.');
       return;
     }
-    const [ready, stats, status, capabilities, features] = asked.map((a) => (a.status === 'fulfilled' ? a.value : null));
+    const [ready, stats, status, capabilities, features, pool, pressure] = asked.map((a) => (a.status === 'fulfilled' ? a.value : null));
     this.ready = ready;
     this.capabilities = capabilities ?? this.capabilities;
     this.features = features ?? this.features;
@@ -138,6 +143,7 @@ class Page {
     this.chart.add(Date.now(), stats ? stats.used_bytes : null, stats ? stats.limit_bytes : (this.stats?.limit_bytes ?? null));
     if (status) this.tables.update(status.tables ?? [], status.total ?? 0, this.capabilities?.mutations === true);
     else this.tables.unknown();
+    this.pool.update(pool, pressure);
     if (stats && status) this.lastGood = Date.now();
 
     this.#health();
@@ -233,7 +239,7 @@ class Page {
 
   #events(events) {
     this.events.add(events);
-    if (events.some((e) => TABLE_EVENTS.test(e.event_type))) {
+    if (events.some((e) => TELLING_EVENTS.test(e.event_type))) {
       this.again = true;
       if (!this.polling) this.#pollSoon(250);
     }

@@ -7,8 +7,8 @@ import { clock, details, exact, sentence } from './format.js';
 const KEPT = 300;
 const SHOWN = 200;
 
-const topicNames = { inmemory: 'Column store', simd: 'SIMD', system: 'System', memory: 'Memory', index: 'Indexes', buffer: 'Buffer', query: 'Queries', stream: 'Stream' };
-const firstTopics = ['inmemory', 'simd', 'system'];
+const topicNames = { inmemory: 'Column store', simd: 'SIMD', system: 'System', memory: 'Memory', index: 'Indexes', buffer: 'Page pool', query: 'Queries', stream: 'Stream' };
+const firstTopics = ['inmemory', 'memory', 'buffer', 'simd', 'system'];
 
 export class EventList {
   constructor() {
@@ -104,6 +104,8 @@ export class EventList {
 function topicOf(type) {
   if (type?.startsWith('simd_')) return 'simd';
   if (/^(population|compression|table_|segment_)/.test(type)) return 'inmemory';
+  if (/^(pressure_|gc_|allocator_)/.test(type)) return 'memory';
+  if (/^(page_|batch_|stats_)/.test(type)) return 'buffer';
   return 'system';
 }
 

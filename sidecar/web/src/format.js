@@ -78,6 +78,11 @@ const reasons = {
   ddl: 'its table was changed',
 };
 
+const allocators = { slab: 'Slabs', arena: 'Arenas', large_object: 'Large objects', large: 'Large objects', pool: 'The page pool' };
+
+/** "7 pages", "1 page". */
+const pages = (n) => `${count(n)} ${Number(n) === 1 ? 'page' : 'pages'}`;
+
 const nouns = { simd_filter: 'Filtered', simd_aggregate: 'Aggregated', simd_scan: 'Scanned' };
 
 /** One sentence for an event; an event this page does not know is shown field by field. */
@@ -109,6 +114,27 @@ export function sentence(e) {
       const of = e.event_type === 'simd_filter' ? `, ${percent(e.selectivity)} kept` : '';
       return `${nouns[e.event_type]} ${count(e.rows_processed)} rows of ${e.table_name ?? 'a table'} in ${duration(e.duration_us / 1000)}${of}.`;
     }
+    case 'pressure_warning':
+    case 'pressure_critical':
+    case 'pressure_resolved': {
+      const actions = [e.actions_taken ?? []].flat();
+      const share = `${percent(e.utilization_percent / 100)} of ${bytes(e.total_bytes)} in use (${e.source})`;
+      if (e.event_type === 'pressure_resolved') return `Memory pressure is gone: ${share}.`;
+      return `Memory pressure is ${e.pressure_level}: ${share}${actions.length ? `; done about it: ${actions.join(', ')}` : ''}.`;
+    }
+    case 'gc_started':
+      return `Garbage collection began (${e.gc_type}).`;
+    case 'gc_completed':
+      return `Garbage collection (${e.gc_type}) freed ${bytes(e.freed_bytes)} in ${duration(e.duration_ms)}.`;
+    case 'allocator_stats':
+      return `${allocators[e.allocator_type] ?? e.allocator_type}: ${bytes(e.current_bytes)} in use, ${bytes(e.peak_bytes)} at most.`;
+    case 'page_evicted':
+    case 'batch_evicted':
+      return `${pages(e.num_pages)} moved from ${e.from_tier} to ${e.to_tier}, chosen by ${e.eviction_policy}.`;
+    case 'page_flushed':
+      return `${pages(e.num_pages)} written to the cold file.`;
+    case 'stats_update':
+      return `Page pool: ${count(e.free_frames)} of ${count(e.total_frames)} frames free${Number.isFinite(e.hit_ratio) ? `, ${percent(e.hit_ratio)} found in memory` : ''}.`;
     default:
       return details(e).map(([key, value]) => `${key} ${value}`).join(', ');
   }

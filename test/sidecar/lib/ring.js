@@ -50,9 +50,11 @@ export class Ring {
     this.epoch = epoch;
     this.claim = 1n; // seq 1 comes first, and no rare event came before it
     this.beats = 0n;
+    // Values lie by code, and codes have gaps.
+    const codes = Math.max(...counters.map((c) => c.code)) + 1;
     const areas = [];
     let at = HEADER_BYTES;
-    for (const [count, stride] of [[slots, SLOT_BYTES], [slots, SLOT_BYTES], [counters.length, 64], [counters.length, 256], [events.length, 512], [fields.length, 48]]) {
+    for (const [count, stride] of [[slots, SLOT_BYTES], [slots, SLOT_BYTES], [codes, 64], [counters.length, 256], [events.length, 512], [fields.length, 48]]) {
       areas.push({ offset: at, count, stride });
       at += count * stride;
     }
@@ -131,8 +133,8 @@ export class Ring {
   }
 
   setCounter(name, value) {
-    const i = counters.findIndex((c) => c.name === name);
-    this.#word(this.counterValues.offset + 64 * i, BigInt(value));
+    const { code } = counters.find((c) => c.name === name);
+    this.#word(this.counterValues.offset + 64 * code, BigInt(value));
   }
 
   /** Hands out the next claim and leaves its slot unwritten, as a writer that died there. */
