@@ -91,6 +91,7 @@ bench: ## column store against sequential scan and DuckDB, what it costs writers
 	test/bench/columns.sh
 	test/bench/alloc.sh
 	test/bench/ring.sh
+	PG_CONFIG='$(PG_CONFIG)' test/bench/pool.sh
 	test/bench/writers.sh
 
 fuzz: ## generated queries from a new seed (FUZZ_QUERIES=20000), then 5 minutes against writers; needs `make install`

@@ -73,8 +73,8 @@ policy_settings(void)
 							 "Can be changed while the server works; the pages stay.",
 							 &strata_eviction_policy, STRATA_POLICY_ARC, policy_options, PGC_SIGHUP, 0, NULL,
 							 NULL, NULL);
-	ratio_setting("strata.twoq_in_ratio", "Policy 2Q: share of the pool for pages referenced once (Kin).", NULL,
-				  &twoq_in_ratio, 0.01, 0.99);
+	ratio_setting("strata.twoq_in_ratio", "Policy 2Q: share of the pool for pages referenced once (Kin).",
+				  NULL, &twoq_in_ratio, 0.01, 0.99);
 	ratio_setting("strata.twoq_out_ratio",
 				  "Policy 2Q: pages remembered after they left (Kout), as a share of the pool.", NULL,
 				  &twoq_out_ratio, 0, 10);
@@ -180,9 +180,14 @@ strata_pool_apply_settings(void)
 		return;
 	strata_pool_policy_params(&params);
 	LWLockAcquire(pool_lock, LW_EXCLUSIVE);
-	if (pool->policy.kind != strata_eviction_policy ||
-		memcmp(&pool->policy.params, &params, sizeof(params)) != 0)
+	if (pool->policy.kind != strata_eviction_policy || pool->policy.params.lru_k != params.lru_k ||
+		pool->policy.params.lru_k_correlated != params.lru_k_correlated)
 		policy_restart(strata_eviction_policy, &params);
+	else
+	{
+		pool->policy.params = params;
+		strata_policy_ops(pool->policy.kind)->resize(&pool->policy, &pool_nodes);
+	}
 	LWLockRelease(pool_lock);
 	pool_obey_ratios();
 }
