@@ -61,7 +61,7 @@ CREATE FUNCTION strata.column_tables_rows(OUT schema_name name, OUT table_name n
     OUT priority text, OUT compression text, OUT columns text[], OUT rows bigint, OUT rows_in_columns bigint,
     OUT units int, OUT populated_blocks bigint, OUT total_blocks bigint, OUT stale_blocks bigint,
     OUT tail_blocks bigint, OUT bytes bigint, OUT bytes_raw bigint, OUT compression_ratio float8,
-    OUT hot_bytes bigint, OUT last_accessed timestamptz, OUT populated_at timestamptz, OUT scans bigint,
+    OUT hot_bytes bigint, OUT warm_bytes bigint, OUT cold_bytes bigint, OUT last_accessed timestamptz, OUT populated_at timestamptz, OUT scans bigint,
     OUT last_error text)
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL RESTRICTED

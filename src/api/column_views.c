@@ -155,6 +155,8 @@ enum
 	TABLES_BYTES_RAW,
 	TABLES_COMPRESSION_RATIO,
 	TABLES_HOT_BYTES,
+	TABLES_WARM_BYTES,
+	TABLES_COLD_BYTES,
 	TABLES_LAST_ACCESSED,
 	TABLES_POPULATED_AT,
 	TABLES_SCANS,
@@ -169,6 +171,7 @@ put_table(ReturnSetInfo *rsinfo, Oid relid, const StrataEnabled *row)
 	Datum values[TABLES_NATTS];
 	bool nulls[TABLES_NATTS] = {false};
 	StrataTableStat stat;
+	StrataStoreMemory memory;
 	Blocks blocks;
 	bool attached;
 	Relation rel;
@@ -178,6 +181,7 @@ put_table(ReturnSetInfo *rsinfo, Oid relid, const StrataEnabled *row)
 	char *schema;
 
 	memset(&stat, 0, sizeof(stat));
+	strata_store_memory(relid, &memory);
 	attached = strata_store_table(MyDatabaseId, relid, &stat);
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (!HeapTupleIsValid(tuple))
@@ -217,11 +221,13 @@ put_table(ReturnSetInfo *rsinfo, Oid relid, const StrataEnabled *row)
 	values[TABLES_TOTAL_BLOCKS] = Int64GetDatum((int64)blocks.total);
 	values[TABLES_STALE_BLOCKS] = Int64GetDatum((int64)blocks.stale);
 	values[TABLES_TAIL_BLOCKS] = Int64GetDatum((int64)blocks.tail);
-	values[TABLES_BYTES] = Int64GetDatum((int64)stat.bytes);
+	values[TABLES_BYTES] = Int64GetDatum((int64)(memory.metadata + memory.hot + memory.warm));
 	values[TABLES_BYTES_RAW] = Int64GetDatum((int64)stat.bytes_raw);
 	nulls[TABLES_COMPRESSION_RATIO] = stat.bytes == 0;
 	values[TABLES_COMPRESSION_RATIO] = Float8GetDatum(stat.bytes ? (float8)stat.bytes_raw / stat.bytes : 0);
-	values[TABLES_HOT_BYTES] = Int64GetDatum((int64)stat.bytes);
+	values[TABLES_HOT_BYTES] = Int64GetDatum((int64)(memory.metadata + memory.hot));
+	values[TABLES_WARM_BYTES] = Int64GetDatum((int64)memory.warm);
+	values[TABLES_COLD_BYTES] = Int64GetDatum((int64)memory.cold);
 	values[TABLES_LAST_ACCESSED] = time_or_null(stat.last_accessed, &nulls[TABLES_LAST_ACCESSED]);
 	values[TABLES_POPULATED_AT] = time_or_null(stat.populated_at, &nulls[TABLES_POPULATED_AT]);
 	values[TABLES_SCANS] = Int64GetDatum((int64)stat.scans);
@@ -440,7 +446,7 @@ enum
 static void
 put_bounds(const StrataUnitColumn *col, Datum *values, bool *nulls)
 {
-	const StrataSegment *s = col->segment;
+	const StrataSegment *s = col->zone;
 	StrataRep rep;
 	char *min = NULL;
 	char *max = NULL;
@@ -467,7 +473,9 @@ static void
 put_segment(ReturnSetInfo *rsinfo, Datum schema, Datum name, Oid relid, const StrataUnit *unit,
 			const StrataUnitColumn *col)
 {
-	const StrataSegment *s = col->segment;
+	const StrataSegment *s = col->zone;
+	StrataTier tier = STRATA_TIER_HOT; /* tiny segments always are */
+	Size memory;
 	char *attname = get_attname(relid, col->attnum, true);
 	Datum values[SEGMENTS_NATTS];
 	bool nulls[SEGMENTS_NATTS] = {false};
@@ -492,7 +500,9 @@ put_segment(ReturnSetInfo *rsinfo, Datum schema, Datum name, Oid relid, const St
 		put_bounds(col, values, nulls);
 	values[SEGMENTS_BYTES] = Int64GetDatum((int64)s->bytes);
 	values[SEGMENTS_BYTES_RAW] = Int64GetDatum((int64)s->raw_bytes);
-	values[SEGMENTS_TIER] = CStringGetTextDatum("hot");
+	if (col->page != STRATA_COLUMN_NO_PAGE)
+		(void)strata_pool_where(unit->pages[col->page], &tier, &memory);
+	values[SEGMENTS_TIER] = CStringGetTextDatum(strata_tier_name(tier));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -2,8 +2,8 @@
  * column.h - the column store as its readers and its SQL functions see it.
  *
  * Included by: column/, exec/, api/.
- * Memory: units lie in the shared region and are immutable once published (but for the freshness words);
- * a StrataRead and what it hands out live until strata_read_end() or the end of the memory context that
+ * Memory: a unit's metadata lies in an arena, its segments in pages of the pool; both are immutable once
+ * published (but for the freshness words).  A page is in memory for sure while it is pinned.  A StrataRead and what it hands out live until strata_read_end() or the end of the memory context that
  * was current at strata_read_begin(), whichever comes first, errors included.
  * Locking: see column/README.md.  Readers take no heavyweight lock beyond the one they hold on the table.
  * Not here: planning and execution (exec/), encodings (segment.h).
@@ -27,8 +27,11 @@
 
 #include "base/module.h"
 #include "column/segment.h"
+#include "pool/pool.h"
 
 extern const StrataModule strata_column_module;
+
+#define STRATA_COLUMN_NO_PAGE PG_UINT32_MAX
 
 typedef struct StrataUnitColumn
 {
@@ -36,7 +39,9 @@ typedef struct StrataUnitColumn
 	Oid					 type;
 	int32				 typmod;
 	Oid					 collation;
-	const StrataSegment *segment; /* in the region */
+	uint32				 page; /* the segment is in unit->pages[page]; STRATA_COLUMN_NO_PAGE: `zone` is all of it */
+	Size				 offset; /* from the beginning of the page */
+	const StrataSegment *zone; /* its zone map (strata_segment_zone), always in memory */
 } StrataUnitColumn;
 
 typedef struct StrataUnit
@@ -48,10 +53,12 @@ typedef struct StrataUnit
 	uint32		  nblocks; /* blocks looked at by population; <= unit_blocks */
 	uint32		  nrows;
 	uint32		  ncols;
-	Size		  bytes; /* all memory of the unit, segments included */
+	Size		  bytes; /* all memory of the unit while all of its pages are hot */
 	/* Offset in rows of each block's first row: nblocks + 1 entries.  A block that was not copied has none. */
 	const uint32 *block_row;
 	const StrataUnitColumn *cols; /* ascending attnum */
+	uint32		  npages;
+	const StrataPageId *pages; /* of the pool: the segments, but for tiny ones */
 	/* freshness and bookkeeping fields follow in column_internal.h terms; owned by column/ */
 	struct StrataUnitFresh *fresh;
 } StrataUnit;
@@ -99,6 +106,9 @@ typedef struct StrataRead
 	uint32		unit_blocks; /* as given to begin, or the table's; 0 when the table is not in the store */
 	BlockNumber nblocks;	 /* of the heap, as seen at begin (or given) */
 	uint32		nunits;		 /* work items: ceil(nblocks / unit_blocks) */
+	uint64		pages_pinned;		/* by strata_read_segment() so far */
+	uint64		pages_read;			/* of these, not in memory before: read from the cold file */
+	uint64		pages_decompressed; /* of these, compressed in memory before */
 	struct StrataReadPrivate *priv;
 } StrataRead;
 
@@ -129,6 +139,29 @@ typedef struct StrataFresh
  */
 extern const StrataUnit *strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh);
 extern void strata_read_unit_done(StrataRead *read, const StrataUnit *unit);
+
+/*
+ * The segment of a column of a unit that this read has, pinned until strata_read_unit_done().  May read the
+ * cold file and wait.  NULL, and *result says why: NO_MEMORY (everything in the pool is pinned), or LOST (its
+ * page could not be read back: the unit is out of the store by now).  Either way the caller can read the whole
+ * work item from the heap.
+ */
+extern const StrataSegment *strata_read_segment(StrataRead *read, const StrataUnit *unit,
+												const StrataUnitColumn *col, StrataPinResult *result);
+
+/*
+ * Says which columns of a unit ahead the scan is going to read, into cols (room for all that were announced);
+ * 0: it will need no page of that unit, for its zone maps settle it.  The unit is good for the call only.
+ */
+typedef int (*StrataReadAhead)(void *arg, const StrataUnit *unit, const StrataUnitColumn **cols);
+
+/*
+ * From now on strata_read_unit() asks the prefetch workers for pages of the units that the scan comes to next.
+ * ncols: the most columns that `ahead` names.  asked: NULL, or what the participants of a parallel scan share
+ * (0 to begin): the last unit that one of them has asked for.  May be called again, with the same ncols.
+ */
+extern void strata_read_ahead(StrataRead *read, int ncols, StrataReadAhead ahead, void *arg,
+							  pg_atomic_uint32 *asked);
 
 /* Column of the unit by attnum, or NULL when the unit lacks it or holds it with another type, typmod or
  * collation than the relation has now (then read the whole work item from the heap). */

@@ -1,11 +1,12 @@
 /*
- * column_internal.h - what the files of column/ share: the shape of a unit in the region, the table
- * directory, copies of the visibility map.
+ * column_internal.h - what the files of column/ share: the shape of a unit, the table directory, copies of
+ * the visibility map.
  *
  * Included by: column/ only.
- * Memory: StrataTable in PostgreSQL shared memory (a partitioned hash); units in the region; StrataMapCopy
- * in the backend that made it. Locking: column/README.md.  Each field below says what guards
- * it. Not here: what others may call (column.h, store.h).
+ * Memory: StrataTable in PostgreSQL shared memory (a partitioned hash); units in arenas and pages of the
+ * pool; StrataMapCopy in the backend that made it.
+ * Locking: column/README.md.  Each field below says what guards it.
+ * Not here: what others may call (column.h, store.h).
  */
 #ifndef STRATA_COLUMN_INTERNAL_H
 #define STRATA_COLUMN_INTERNAL_H
@@ -18,6 +19,7 @@
 #include "storage/block.h"
 #include "utils/palloc.h"
 
+#include "alloc/arena.h"
 #include "base/hold.h"
 #include "column/column.h"
 #include "column/store.h"
@@ -31,11 +33,15 @@
 /* Rows that a unit should have. */
 #define STRATA_UNIT_ROWS 65536
 
-typedef struct StrataRegionBlock
+/*
+ * What a table's units share: the arena that theirs hang under.  Lies in that arena.  One reference for the
+ * directory and one for each unit, published or not, so the arena outlives whichever of them goes last.
+ */
+typedef struct StrataTableMemory
 {
-	void *p;
-	Size bytes;
-} StrataRegionBlock;
+	pg_atomic_uint32 refs;
+	StrataArena *arena; /* "schema.table", under "column store" */
+} StrataTableMemory;
 
 /*
  * The part of a unit that is not data.  Everything is constant after publication but the atomics, which any
@@ -72,9 +78,9 @@ struct StrataUnitFresh
 	pg_atomic_uint32 last_stale;
 
 	Size bytes_raw;
-	uint32 nmemory;
-	/* Every block of the region the unit holds, itself first. */
-	const StrataRegionBlock *memory;
+	Size page_bytes;		   /* of the pages while all of them are hot: whole frames */
+	StrataArena *arena;		   /* of the unit, itself included */
+	StrataTableMemory *table; /* referenced; NULL until strata_store_publish() */
 };
 
 typedef struct StrataTableKey
@@ -97,7 +103,8 @@ typedef struct StrataTable
 
 	uint32 unit_blocks; /* fixed while there are units; 0: not chosen */
 	uint32 nslots;		/* entries of units[] */
-	StrataUnit **units; /* in the region; NULL entries are units that are not stored */
+	StrataUnit **units; /* of strata_memory_alloc(); NULL entries are units that are not stored */
+	StrataTableMemory *memory; /* NULL while there are no units */
 
 	/* Sums over units[]. */
 	uint32 nunits;
@@ -126,16 +133,19 @@ extern uint32 strata_store_unit_blocks(Oid relid, Oid relnumber);
 /* What population needs to know; false when not attached or not prepared for this relfilenode. */
 extern bool strata_store_population_config(Oid relid, Oid relnumber, StrataTableConfig *config,
 										   uint32 *unit_blocks);
-/* Makes the unit the table's unit unit->unitno; its reference then belongs to the directory.  DONE, NO_MEMORY
- * (for units[]) or GONE; the caller keeps the unit unless DONE. */
+/* Makes the unit the table's unit unit->unitno; its reference then belongs to the directory, and its arena hangs
+ * under the table's.  DONE, NO_MEMORY (for units[] or the arena) or GONE; the caller drops the reference unless
+ * DONE. */
 extern StrataPopulateResult strata_store_publish(StrataUnit *unit, uint32 unit_blocks,
 												 BlockNumber heap_blocks);
 /* Unpublishes one unit without an event: nothing of it can be used any more. */
 extern void strata_store_drop_unit(Oid relid, Oid relnumber, uint32 unit_blocks, uint32 unitno);
 /* A reader counted nstale stale blocks in the unit. */
 extern void strata_store_note_stale(const StrataUnit *unit, uint32 nstale);
-/* Frees the blocks of a unit that was never published, or has no reference left. */
-extern void strata_store_free_memory(const StrataRegionBlock *memory, uint32 n);
+/* The unit as it is in memory now: its arena, and its pages as far as they are hot or warm. */
+extern Size strata_store_unit_memory(const StrataUnit *unit);
+/* A reader found that a page of the unit cannot be read back: unpublishes it, and says so. */
+extern void strata_store_lose_unit(StrataUnit *unit);
 /* schema.table of an attached table into buf; false when not attached. */
 extern bool strata_store_table_name(Oid relid, char *buf, Size len);
 /* Sets the gauges that tell what the region and the store hold. */

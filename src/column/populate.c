@@ -1,11 +1,11 @@
 /*
- * populate.c - copying one unit of a table from the heap into the shared region.
+ * populate.c - copying one unit of a table from the heap into an arena and pages of the pool.
  *
  * Three steps.  Pages: every all-visible block of the range is copied whole into private memory under its
  * share lock; locks and pins are gone before anything is decoded, and varlena values can be pointed to where
  * they lie in the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.
- * Segments: each array is encoded (segment.c), moved to the region, and the whole is published by one pointer
- * (store.c).
+ * Segments: each array is encoded (segment.c) and moved to the pool, zone maps and all else to the unit's arena, and
+ * the whole is published by one pointer (store.c).
  *
  * The order of looks at the snapshot, WAL position, map and pages is part of the argument in freshness.c.
  *
@@ -44,12 +44,12 @@
 #define POPULATE_MAX_BYTES ((Size)256 * 1024 * 1024)
 
 /*
- * Segments of at least so many pages of the region, and so many bytes, get a block of their own; smaller ones
- * lie behind the unit's head.  So a small table does not take a page for every column, and with large pages
- * the unused end of each block stays a small part of it.
+ * Segments of at least half a frame get a page of their own, so that it is in memory only while that column is
+ * read.  Smaller ones share pages, or a small table would take a frame for every column; a shared page holds
+ * up to so many frames, since it comes and goes as a whole.  Tiny ones stay in the metadata.
  */
-#define POPULATE_OWN_PAGES 8
-#define POPULATE_OWN_BYTES ((Size)64 * 1024)
+#define POPULATE_SHARED_FRAMES 8
+#define POPULATE_TINY_BYTES	   512
 
 /* What to do with an attribute when a tuple is walked. */
 typedef enum DeformAction
@@ -95,7 +95,7 @@ typedef struct DeformAttribute
 
 typedef struct UnitBuild
 {
-	StrataHold hold; /* of the region blocks */
+	StrataHold hold; /* of unit, arena and looking_at */
 	MemoryContext context;
 	Relation rel;
 	uint32 unitno;
@@ -124,8 +124,9 @@ typedef struct UnitBuild
 
 	StrataBuildScratch scratch; /* of the segment builder, in `context` */
 
-	uint32 nmemory;
-	StrataRegionBlock *memory; /* ncols + 1 entries */
+	StrataArena *arena; /* of this population; NULL: none yet */
+	StrataUnit *unit;	/* being put together, with the pages that it has so far; NULL: none, or published */
+	StrataPageId *ids;	/* its pages */
 	Size unit_bytes;
 	StrataUnit *looking_at; /* a published unit, referenced */
 } UnitBuild;
@@ -709,17 +710,49 @@ populate_build_segment(UnitBuild *b, BuildColumn *col)
 	populate_compression_event(b, col, original, col->segment, INSTR_TIME_GET_MICROSEC(end));
 }
 
-/* A block of the region that the build owns until the unit is published. */
-static char *
-populate_region_alloc(UnitBuild *b, Size bytes)
+/* Where a column's segment goes. */
+typedef struct SegmentPlace
 {
-	char *p = strata_region_alloc(bytes);
+	uint32 page; /* STRATA_COLUMN_NO_PAGE: into the head */
+	Size offset;
+} SegmentPlace;
 
-	if (p == NULL)
-		strata_counter_add(STRATA_C_REGION_ALLOC_FAILURES, 1);
-	else
-		b->memory[b->nmemory++] = (StrataRegionBlock){p, bytes};
-	return p;
+typedef struct PagePlan
+{
+	Size bytes;
+	AttrNumber attnum; /* 0: shared */
+} PagePlan;
+
+/* Deals the segments out to pages. */
+static uint32
+populate_plan_pages(const UnitBuild *b, SegmentPlace *place, PagePlan *pages)
+{
+	Size frame = strata_region_round(1);
+	uint32 shared = STRATA_COLUMN_NO_PAGE; /* that has room, perhaps */
+	uint32 npages = 0;
+
+	for (int c = 0; c < b->ncols; c++)
+	{
+		Size bytes = MAXALIGN(b->cols[c].segment->bytes);
+
+		place[c] = (SegmentPlace){STRATA_COLUMN_NO_PAGE, 0};
+		if (bytes <= POPULATE_TINY_BYTES)
+			continue;
+		if (bytes >= frame / 2)
+		{
+			place[c].page = npages;
+			pages[npages++] = (PagePlan){bytes, b->cols[c].attnum};
+			continue;
+		}
+		if (shared == STRATA_COLUMN_NO_PAGE || pages[shared].bytes + bytes > POPULATE_SHARED_FRAMES * frame)
+		{
+			shared = npages;
+			pages[npages++] = (PagePlan){0, 0};
+		}
+		place[c] = (SegmentPlace){shared, pages[shared].bytes};
+		pages[shared].bytes += bytes;
+	}
+	return npages;
 }
 
 /* Takes the next aligned piece of a block; with a NULL base only counts. */
@@ -732,37 +765,42 @@ populate_place(char *base, Size *used, Size bytes)
 	return p;
 }
 
-/* The parts of a unit's head block, in the order they lie there. */
+/* The parts of a unit's head, one allocation of its arena, in the order they lie there. */
 typedef struct UnitHead
 {
 	StrataUnit *unit;
 	struct StrataUnitFresh *fresh;
-	StrataRegionBlock *memory;
 	StrataUnitColumn *cols;
+	StrataPageId *pages;
 	uint32 *block_row;
 	uint64 *copied;
 	pg_atomic_uint64 *sticky;
-	char **segments; /* of the small columns, private array; NULL entries: a block of its own */
+	StrataSegment **zones; /* private array: of each column its zone map, or all of a tiny segment */
 } UnitHead;
 
-/* Lays out the head block at base, or only counts its size. */
+/* Lays out the head at base, or only counts its size. */
 static Size
-populate_layout_head(const UnitBuild *b, char *base, UnitHead *h)
+populate_layout_head(const UnitBuild *b, const SegmentPlace *place, uint32 npages, char *base, UnitHead *h)
 {
 	Size used = 0;
-	Size own = Max(POPULATE_OWN_BYTES, POPULATE_OWN_PAGES * strata_region_round(1));
 	uint32 nwords = (b->nblocks + 63) / 64;
 
 	h->unit = populate_place(base, &used, sizeof(StrataUnit));
 	h->fresh = populate_place(base, &used, sizeof(struct StrataUnitFresh));
-	h->memory = populate_place(base, &used, (b->ncols + 1) * sizeof(StrataRegionBlock));
 	h->cols = populate_place(base, &used, b->ncols * sizeof(StrataUnitColumn));
+	h->pages = populate_place(base, &used, npages * sizeof(StrataPageId));
 	h->block_row = populate_place(base, &used, (b->nblocks + 1) * sizeof(uint32));
 	h->copied = populate_place(base, &used, nwords * sizeof(uint64));
 	h->sticky = populate_place(base, &used, nwords * sizeof(uint64));
 	for (int c = 0; c < b->ncols; c++)
-		if (b->cols[c].segment->bytes < own)
-			h->segments[c] = populate_place(base, &used, b->cols[c].segment->bytes);
+	{
+		const StrataSegment *segment = b->cols[c].segment;
+
+		h->zones[c] = populate_place(base, &used,
+									 place[c].page == STRATA_COLUMN_NO_PAGE
+										 ? segment->bytes
+										 : strata_segment_zone_bytes(segment));
+	}
 	return used;
 }
 
@@ -794,42 +832,53 @@ populate_fill_fresh(const UnitBuild *b, UnitHead *h)
 	f->bytes_raw = 0;
 	for (int c = 0; c < b->ncols; c++)
 		f->bytes_raw += b->cols[c].segment->raw_bytes;
-	f->nmemory = b->nmemory;
-	memcpy(h->memory, b->memory, b->nmemory * sizeof(StrataRegionBlock));
-	f->memory = h->memory;
+	f->page_bytes = 0;
+	f->table = NULL;
 }
 
-/* Moves everything to the region.  NULL when it has no room; what was taken is given back with the build. */
-static StrataUnit *
-populate_move_to_region(UnitBuild *b)
+/* The unit without pages: head and zone maps in an arena of its own.  False: no memory. */
+static bool
+populate_make_unit(UnitBuild *b, const SegmentPlace *place, uint32 npages)
 {
 	TupleDesc desc = RelationGetDescr(b->rel);
-	UnitHead h = {.segments = palloc0(Max(b->ncols, 1) * sizeof(char *))};
-	Size head_bytes = populate_layout_head(b, NULL, &h);
+	UnitHead h = {.zones = palloc(Max(b->ncols, 1) * sizeof(StrataSegment *))};
+	char name[STRATA_ARENA_NAME];
+	StrataArena *arena;
 	char *head;
 
-	b->memory = palloc((b->ncols + 1) * sizeof(StrataRegionBlock));
-	head = populate_region_alloc(b, head_bytes);
+	snprintf(name, sizeof(name), "population %s", b->table_name);
+	b->arena = strata_arena_create(strata_arena_root(), name, 0, STRATA_ARENA_PROCESS);
+	if (b->arena == NULL)
+		return false;
+	snprintf(name, sizeof(name), "unit %u", b->unitno);
+	arena = strata_arena_create(b->arena, name, 0, STRATA_ARENA_PROCESS);
+	if (arena == NULL)
+		return false;
+	head = strata_arena_alloc(arena, populate_layout_head(b, place, npages, NULL, &h));
 	if (head == NULL)
-		return NULL;
-	populate_layout_head(b, head, &h);
+		return false;
+	populate_layout_head(b, place, npages, head, &h);
 
 	for (int c = 0; c < b->ncols; c++)
 	{
 		StrataSegment *segment = b->cols[c].segment;
 		Form_pg_attribute att = TupleDescAttr(desc, b->cols[c].attnum - 1);
 
-		if (h.segments[c] == NULL && (h.segments[c] = populate_region_alloc(b, segment->bytes)) == NULL)
-			return NULL;
-		memcpy(h.segments[c], segment, segment->bytes);
+		if (place[c].page == STRATA_COLUMN_NO_PAGE)
+			memcpy(h.zones[c], segment, segment->bytes);
+		else
+			strata_segment_zone(segment, h.zones[c]);
 		h.cols[c] = (StrataUnitColumn){.attnum = att->attnum,
 									   .type = att->atttypid,
 									   .typmod = att->atttypmod,
 									   .collation = att->attcollation,
-									   .segment = (const StrataSegment *)h.segments[c]};
+									   .page = place[c].page,
+									   .offset = place[c].offset,
+									   .zone = h.zones[c]};
 	}
 	memcpy(h.block_row, b->block_row, (b->nblocks + 1) * sizeof(uint32));
 	populate_fill_fresh(b, &h);
+	h.fresh->arena = arena;
 	*h.unit = (StrataUnit){.magic = STRATA_UNIT_MAGIC,
 						   .unitno = b->unitno,
 						   .first_block = b->first,
@@ -838,16 +887,64 @@ populate_move_to_region(UnitBuild *b)
 						   .ncols = b->ncols,
 						   .block_row = h.block_row,
 						   .cols = h.cols,
+						   .pages = h.pages,
 						   .fresh = h.fresh};
-	for (uint32 m = 0; m < b->nmemory; m++)
-		b->unit_bytes += strata_region_round(b->memory[m].bytes);
-	h.unit->bytes = b->unit_bytes;
-	return h.unit;
+	b->ids = h.pages;
+	b->unit = h.unit;
+	return true;
+}
+
+/* One more page of the unit, with the segments that belong there.  False: no memory. */
+static bool
+populate_make_page(UnitBuild *b, const SegmentPlace *place, const PagePlan *plan)
+{
+	StrataPageTag tag = {MyDatabaseId, RelationGetRelid(b->rel), b->unitno, plan->attnum};
+	StrataUnit *unit = b->unit;
+	void *image;
+	StrataPageId id;
+
+	CHECK_FOR_INTERRUPTS();
+	id = strata_pool_create(plan->bytes, &tag, &image);
+	if (id == STRATA_PAGE_NONE)
+	{
+		strata_counter_add(STRATA_C_REGION_ALLOC_FAILURES, 1);
+		return false;
+	}
+	for (int c = 0; c < b->ncols; c++)
+		if (place[c].page == unit->npages)
+		{
+			const StrataSegment *segment = b->cols[c].segment;
+
+			memcpy((char *)image + place[c].offset, segment, segment->bytes);
+			memset((char *)image + place[c].offset + segment->bytes, 0, MAXALIGN(segment->bytes) - segment->bytes);
+		}
+	strata_pool_unpin(id);
+	b->ids[unit->npages++] = id;
+	unit->fresh->page_bytes += strata_region_round(plan->bytes);
+	return true;
+}
+
+/* Moves everything to shared memory.  False when there is no room; what was taken goes with the build. */
+static bool
+populate_share(UnitBuild *b)
+{
+	SegmentPlace *place = palloc(Max(b->ncols, 1) * sizeof(SegmentPlace));
+	PagePlan *pages = palloc(Max(b->ncols, 1) * sizeof(PagePlan));
+	uint32 npages = populate_plan_pages(b, place, pages);
+
+	if (!populate_make_unit(b, place, npages))
+		return false;
+	for (uint32 i = 0; i < npages; i++)
+		if (!populate_make_page(b, place, &pages[i]))
+			return false;
+	b->unit_bytes = strata_arena_bytes(b->unit->fresh->arena) + b->unit->fresh->page_bytes;
+	b->unit->bytes = b->unit_bytes;
+	return true;
 }
 
 /* ---- the whole ---- */
 
-/* However the build ends: what it still owns in the region goes back. */
+/* However the build ends: what it still owns goes back. */
 static void
 populate_release(StrataHold *hold)
 {
@@ -855,7 +952,10 @@ populate_release(StrataHold *hold)
 
 	if (b->looking_at != NULL)
 		strata_store_unref(b->looking_at);
-	strata_store_free_memory(b->memory, b->nmemory);
+	if (b->unit != NULL)
+		strata_store_unref(b->unit);
+	if (b->arena != NULL)
+		strata_arena_destroy(b->arena);
 }
 
 /* Does the published unit hold everything a new one would?  Columns as wanted now, and nothing to gain. */
@@ -891,7 +991,6 @@ static StrataPopulateResult
 populate_build(UnitBuild *b, bool force)
 {
 	StrataPopulateResult result;
-	StrataUnit *unit;
 
 	/* First the position, then the map, then the pages. */
 	b->insert_pos = RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetXLogInsertRecPtr();
@@ -922,13 +1021,12 @@ populate_build(UnitBuild *b, bool force)
 		CHECK_FOR_INTERRUPTS();
 		populate_build_segment(b, &b->cols[c]);
 	}
-	unit = populate_move_to_region(b);
-	if (unit == NULL)
+	if (!populate_share(b))
 		return STRATA_POPULATE_NO_MEMORY;
 
-	result = strata_store_publish(unit, b->unit_blocks, b->heap_blocks);
+	result = strata_store_publish(b->unit, b->unit_blocks, b->heap_blocks);
 	if (result == STRATA_POPULATE_DONE)
-		b->nmemory = 0; /* the directory's now */
+		b->unit = NULL; /* the directory's now */
 	return result;
 }
 

@@ -4,6 +4,9 @@
  * The order in strata_read_begin() and strata_read_unit() is part of the argument in freshness.c: the
  * snapshot is the caller's and comes first; then the predicate lock of a serializable transaction, then the
  * heap's size and, page by page when first needed, the visibility map; units are pinned last.
+ *
+ * A pinned unit keeps its metadata and zone maps; its pages exist as long as it does, but each of them is in
+ * memory for sure only while it is pinned in the pool, which strata_read_segment() does.
  */
 #include "postgres.h"
 
@@ -19,13 +22,39 @@
 
 #include "base/compat.h"
 #include "column/column_internal.h"
+#include "pool/prefetch.h"
 
 /* Work items of a table that has no units: only their size matters, for parallel scans. */
 #define READ_DEFAULT_UNIT_BLOCKS 512
 
+/* A page of the pool that this read has pinned. */
+typedef struct ReadPage
+{
+	const StrataUnit *unit; /* one of pins[] */
+	StrataPageId id;
+	const char *image;
+} ReadPage;
+
+/* Pages asked for ahead whose fate is not known yet; the oldest are forgotten. */
+#define READ_ASKED 256
+
+/* Looking ahead: see strata_read_ahead(). */
+typedef struct ReadAhead
+{
+	StrataPrefetch *prefetch; /* NULL: the scan does not look ahead */
+	StrataReadAhead columns;
+	void *arg;
+	const StrataUnitColumn **cols; /* what `columns` writes */
+	int ncols;
+	pg_atomic_uint32 *shared;
+	int64 last; /* unit looked at before; -1: none */
+	StrataPageId asked[READ_ASKED];
+	uint32 nasked; /* since begin */
+} ReadAhead;
+
 struct StrataReadPrivate
 {
-	StrataHold hold; /* of the pins */
+	StrataHold hold; /* of the pins, on units and on pages */
 	MemoryContext context;
 	Oid relid;
 	Oid relnumber;
@@ -35,6 +64,10 @@ struct StrataReadPrivate
 	int npins;
 	int room;
 	StrataUnit **pins;
+	int npages;
+	int page_room;
+	ReadPage *pages;
+	ReadAhead ahead;
 };
 
 /* However the read ends: gives back its pins. */
@@ -43,6 +76,8 @@ read_release(StrataHold *hold)
 {
 	struct StrataReadPrivate *p = (struct StrataReadPrivate *)hold;
 
+	while (p->npages > 0)
+		strata_pool_unpin(p->pages[--p->npages].id);
 	while (p->npins > 0)
 		strata_store_unref(p->pins[--p->npins]);
 }
@@ -79,6 +114,8 @@ strata_read_begin(Relation rel, Snapshot snapshot, BlockNumber nblocks, uint32 u
 	p->map = strata_map_begin(rel, read->nblocks);
 	p->room = 4;
 	p->pins = palloc(p->room * sizeof(StrataUnit *));
+	p->page_room = 16;
+	p->pages = palloc(p->page_room * sizeof(ReadPage));
 	MemoryContextSwitchTo(before);
 	return read;
 }
@@ -121,6 +158,12 @@ read_pin(struct StrataReadPrivate *p, uint32 unit_blocks, uint32 u)
 static void
 read_unpin(struct StrataReadPrivate *p, const StrataUnit *unit)
 {
+	for (int i = p->npages; i-- > 0;)
+		if (p->pages[i].unit == unit)
+		{
+			strata_pool_unpin(p->pages[i].id);
+			p->pages[i] = p->pages[--p->npages];
+		}
 	for (int i = p->npins; i-- > 0;)
 		if (p->pins[i] == unit)
 		{
@@ -144,6 +187,122 @@ read_unit_usable(const StrataUnit *unit, uint32 nblocks, Snapshot snapshot)
 	return !StrataSnapshotPredates(snapshot, unit->fresh->newest_lsn);
 }
 
+/* ---- looking ahead ---- */
+
+void
+strata_read_ahead(StrataRead *read, int ncols, StrataReadAhead columns, void *arg, pg_atomic_uint32 *asked)
+{
+	struct StrataReadPrivate *p = read->priv;
+	ReadAhead *a = &p->ahead;
+
+	if (!p->stored || ncols == 0)
+		return;
+	if (a->cols == NULL)
+	{
+		a->prefetch = strata_prefetch_begin(p->context);
+		a->cols = MemoryContextAlloc(p->context, ncols * sizeof(StrataUnitColumn *));
+		a->ncols = ncols;
+	}
+	Assert(ncols == a->ncols);
+	a->columns = columns;
+	a->arg = arg;
+	a->shared = asked;
+	a->last = -1;
+}
+
+/* Raises what the participants have asked for to unit u.  False: somebody was there before. */
+static bool
+read_claim_ahead(pg_atomic_uint32 *asked, uint32 u)
+{
+	uint32 last = pg_atomic_read_u32(asked);
+
+	while (last < u)
+		if (pg_atomic_compare_exchange_u32(asked, &last, u))
+			return true;
+	return false;
+}
+
+/* Asks for the pages of a unit ahead that the scan will want and that are not hot. */
+static void
+read_ask(StrataRead *read, uint32 u)
+{
+	struct StrataReadPrivate *p = read->priv;
+	ReadAhead *a = &p->ahead;
+	StrataUnit *unit = read_pin(p, read->unit_blocks, u);
+	StrataPageId ids[STRATA_PREFETCH_MAX];
+	int n = 0;
+	int ncols;
+
+	if (unit == NULL)
+		return;
+	ncols = a->columns(a->arg, unit, a->cols);
+	for (int c = 0; c < ncols && n < lengthof(ids); c++)
+	{
+		StrataTier tier;
+		Size memory;
+		StrataPageId id;
+
+		if (a->cols[c]->page == STRATA_COLUMN_NO_PAGE)
+			continue;
+		id = unit->pages[a->cols[c]->page];
+		/* Columns that share a page are mostly neighbours. */
+		if ((n > 0 && ids[n - 1] == id) || !strata_pool_where(id, &tier, &memory) || tier == STRATA_TIER_HOT)
+			continue;
+		ids[n++] = id;
+	}
+	n = strata_prefetch_queue(ids, n);
+	for (int i = 0; i < n; i++)
+		a->asked[a->nasked++ % READ_ASKED] = ids[i];
+	read_unpin(p, unit);
+}
+
+/*
+ * The scan has come to unit u: asks for what comes next.  A participant of a parallel scan comes to every few
+ * units only, but all together walk over all of them; so it tells the units in between as well.
+ */
+static void
+read_look_ahead(StrataRead *read, uint32 u)
+{
+	ReadAhead *a = &read->priv->ahead;
+	int64 from = a->shared != NULL && a->last >= 0 && a->last < u ? a->last + 1 : u;
+
+	if (a->prefetch == NULL)
+		return;
+	a->last = u;
+	for (int64 at = Max(from, (int64)u - STRATA_PREFETCH_MAX); at <= u; at++)
+	{
+		int64 next[STRATA_PREFETCH_MAX];
+		int n = strata_prefetch_next(a->prefetch, at, next, Max(1, lengthof(next) / a->ncols));
+
+		for (int i = 0; i < n; i++)
+			if (next[i] >= 0 && next[i] < read->nunits &&
+				(a->shared == NULL || (next[i] > u && read_claim_ahead(a->shared, (uint32)next[i]))))
+				read_ask(read, (uint32)next[i]);
+	}
+}
+
+/* A page of unit u is wanted now: was it asked for, and did it come in time? */
+static void
+read_note_outcome(ReadAhead *a, uint32 u, StrataPageId id, bool was_hot)
+{
+	if (a->prefetch == NULL)
+		return;
+	if (a->shared != NULL)
+	{
+		/* Asked for by any of the participants. */
+		if (u <= pg_atomic_read_u32(a->shared))
+			strata_prefetch_outcome(a->prefetch, was_hot);
+		return;
+	}
+	for (uint32 i = 0; i < Min(a->nasked, READ_ASKED); i++)
+		if (a->asked[i] == id)
+		{
+			a->asked[i] = STRATA_PAGE_NONE;
+			strata_prefetch_outcome(a->prefetch, was_hot);
+			return;
+		}
+}
+
 const StrataUnit *
 strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 {
@@ -157,6 +316,7 @@ strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 	read_all_heap(fresh);
 	if (!p->stored)
 		return NULL;
+	read_look_ahead(read, u);
 	unit = read_pin(p, read->unit_blocks, u);
 	if (unit == NULL)
 		return NULL;
@@ -195,6 +355,64 @@ strata_read_unit_done(StrataRead *read, const StrataUnit *unit)
 	if (unit != NULL)
 		read_unpin(read->priv, unit);
 }
+
+/* ---- pages ---- */
+
+/* Counts what pinning a page of unit u will take, going by the tier it is in a moment before. */
+static void
+read_count_pin(StrataRead *read, uint32 u, StrataPageId id)
+{
+	StrataTier tier;
+	Size memory;
+
+	read->pages_pinned++;
+	if (!strata_pool_where(id, &tier, &memory))
+		return;
+	read_note_outcome(&read->priv->ahead, u, id, tier == STRATA_TIER_HOT);
+	if (tier == STRATA_TIER_COLD)
+		read->pages_read++;
+	else if (tier == STRATA_TIER_WARM)
+		read->pages_decompressed++;
+}
+
+const StrataSegment *
+strata_read_segment(StrataRead *read, const StrataUnit *unit, const StrataUnitColumn *col,
+					StrataPinResult *result)
+{
+	struct StrataReadPrivate *p = read->priv;
+	const char *image;
+	StrataPageId id;
+
+	*result = STRATA_PIN_OK;
+	if (col->page == STRATA_COLUMN_NO_PAGE)
+		return col->zone;
+	id = unit->pages[col->page];
+	for (int i = p->npages; i-- > 0;)
+		if (p->pages[i].id == id)
+			return (const StrataSegment *)(p->pages[i].image + col->offset);
+
+	/* Room first: between pinning and noting it nothing may throw. */
+	if (p->npages == p->page_room)
+	{
+		p->page_room *= 2;
+		p->pages = repalloc(p->pages, p->page_room * sizeof(ReadPage));
+	}
+	read_count_pin(read, unit->unitno, id);
+	image = strata_pool_pin(id, result);
+	if (image == NULL)
+	{
+		if (*result != STRATA_PIN_NO_MEMORY)
+		{
+			*result = STRATA_PIN_LOST;
+			strata_store_lose_unit((StrataUnit *)unit);
+		}
+		return NULL;
+	}
+	p->pages[p->npages++] = (ReadPage){unit, id, image};
+	return (const StrataSegment *)(image + col->offset);
+}
+
+/* ---- columns ---- */
 
 const StrataUnitColumn *
 strata_unit_column(const StrataUnit *unit, TupleDesc desc, AttrNumber attnum)

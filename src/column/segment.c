@@ -284,3 +284,67 @@ strata_segment_max_bytes(const StrataSegment *s, uint32_t *len)
 {
 	return seg_entry(s, s->max.off, len);
 }
+
+/* ---- zone maps ---- */
+
+/* Longest image of min and max that a zone map repeats. */
+#define ZONE_IMAGE 1024
+
+/* Do the images of min and max lie behind the header of the zone map? */
+static bool
+zone_has_images(const StrataSegment *s)
+{
+	uint32_t min_len, max_len;
+
+	if (s->phys != STRATA_PHYS_BYTES || !(s->flags & STRATA_SEG_HAS_RANGE))
+		return false;
+	strata_segment_min_bytes(s, &min_len);
+	strata_segment_max_bytes(s, &max_len);
+	return min_len <= ZONE_IMAGE && max_len <= ZONE_IMAGE;
+}
+
+size_t
+strata_segment_zone_bytes(const StrataSegment *s)
+{
+	uint32_t min_len, max_len;
+
+	if (!zone_has_images(s))
+		return sizeof(StrataSegment);
+	strata_segment_min_bytes(s, &min_len);
+	strata_segment_max_bytes(s, &max_len);
+	return seg_align8(sizeof(StrataSegment) + seg_entry_bytes(min_len) + seg_entry_bytes(max_len));
+}
+
+/* Copies an entry to `off` of the zone map; returns where the next one begins. */
+static uint64_t
+zone_put(StrataSegment *zone, uint64_t off, const char *image, uint32_t len)
+{
+	char *entry = (char *)zone + off;
+
+	memcpy(entry, &len, sizeof(len));
+	memcpy(entry + sizeof(len), image, len);
+	return off + seg_entry_bytes(len);
+}
+
+void
+strata_segment_zone(const StrataSegment *s, StrataSegment *zone)
+{
+	memset(zone, 0, strata_segment_zone_bytes(s));
+	*zone = *s;
+	zone->null_off = zone->vec_off = zone->dict_off = zone->data_off = 0;
+	if (s->phys != STRATA_PHYS_BYTES)
+		return;
+	zone->min.off = zone->max.off = 0;
+	if (zone_has_images(s))
+	{
+		uint32_t len;
+		const char *image = strata_segment_min_bytes(s, &len);
+
+		zone->min.off = sizeof(StrataSegment);
+		zone->max.off = zone_put(zone, zone->min.off, image, len);
+		image = strata_segment_max_bytes(s, &len);
+		zone_put(zone, zone->max.off, image, len);
+	}
+	else
+		zone->flags &= ~STRATA_SEG_HAS_RANGE;
+}

@@ -116,6 +116,14 @@ extern void strata_segment_vector_bounds(const StrataSegment *s, uint32_t v, int
 extern const char *strata_segment_min_bytes(const StrataSegment *s, uint32_t *len);
 extern const char *strata_segment_max_bytes(const StrataSegment *s, uint32_t *len);
 
+/*
+ * A zone map: the segment's header, and behind it the images of min and max where it is of BYTES and neither is
+ * longer than 1 KB (else STRATA_SEG_HAS_RANGE is unset).  The fields of the header and the two functions above
+ * read it as they read the segment; nothing else may.  zone_bytes says how long it is, 8-aligned.
+ */
+extern size_t strata_segment_zone_bytes(const StrataSegment *s);
+extern void strata_segment_zone(const StrataSegment *s, StrataSegment *zone);
+
 /* Checks a segment of `size` bytes.  NULL when sound, else a static text that says what is wrong.  Sound
  * means that every function of this header, called with v < nvectors and code < ndict, stays inside the
  * segment and hands out images whose headers tell their lengths: offsets, widths, directories, runs, image

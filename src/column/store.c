@@ -5,13 +5,15 @@
  * partition guards its tables and their units[] arrays.  A reader needs it for as long as it takes to find
  * a pointer and add one to the unit's reference count, once every 64 K rows; writers of it are population,
  * eviction and DDL.  A unit's own memory needs no lock: it does not change, and the reference count says when
- * it may go. The rules are in README.md.
+ * it may go.  Memory is taken and given back with no lock held, since that may write pages to the cold file.
+ * The rules are in README.md.
  */
 #include "postgres.h"
 
 #include "access/tableam.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
@@ -21,6 +23,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "alloc/memory.h"
 #include "alloc/region.h"
 #include "base/compat.h"
 #include "column/column_internal.h"
@@ -28,12 +31,16 @@
 
 #define STORE_TRANCHE	 "StrataStore"
 #define STORE_PARTITIONS 32
+/* Entries of a small units[]. */
+#define STORE_MIN_SLOTS 16
 
-/* Sums over everything attached; changed with some partition lock held, read without. */
 typedef struct StoreShared
 {
+	/* Sums over everything attached; changed with some partition lock held, read without. */
 	pg_atomic_uint32 tables_with_units;
 	pg_atomic_uint64 bytes;
+	/* The StrataArena that tables' arenas hang under; 0 until the first is made, then never changed. */
+	pg_atomic_uint64 arena;
 } StoreShared;
 
 static HTAB *store_tables;
@@ -69,6 +76,7 @@ store_shmem_startup(void)
 	{
 		pg_atomic_init_u32(&store->tables_with_units, 0);
 		pg_atomic_init_u64(&store->bytes, 0);
+		pg_atomic_init_u64(&store->arena, 0);
 	}
 	store_tables = ShmemInitHash("pg_strata tables", STRATA_MAX_TABLES, STRATA_MAX_TABLES, &info,
 								 HASH_ELEM | HASH_BLOBS | HASH_PARTITION | HASH_FIXED_SIZE);
@@ -158,6 +166,96 @@ strata_store_set_gauges(void)
 	strata_gauge_set(STRATA_C_COLUMN_BYTES, pg_atomic_read_u64(&store->bytes));
 }
 
+/* "schema.table" of a locked table. */
+static void
+store_qualified_name(const StrataTable *t, char *buf, Size len)
+{
+	snprintf(buf, len, "%s.%s", NameStr(t->schema), NameStr(t->name));
+}
+
+/* ---- memory of tables ---- */
+
+/* The arena of all tables; made by whoever needs it first.  NULL: no memory. */
+static StrataArena *
+store_arena(void)
+{
+	uint64 arena = pg_atomic_read_u64(&store->arena);
+	StrataArena *mine;
+
+	if (arena != 0)
+		return (StrataArena *)(uintptr_t)arena;
+	mine = strata_arena_create(strata_arena_root(), "column store", 0, STRATA_ARENA_SHARED);
+	if (mine == NULL)
+		return NULL;
+	if (pg_atomic_compare_exchange_u64(&store->arena, &arena, (uint64)(uintptr_t)mine))
+		return mine;
+	strata_arena_destroy(mine);
+	return (StrataArena *)(uintptr_t)arena;
+}
+
+/* An arena for the units of a table, referenced once.  NULL: no memory. */
+static StrataTableMemory *
+store_memory_create(const char *table)
+{
+	StrataArena *parent = store_arena();
+	StrataArena *arena;
+	StrataTableMemory *memory;
+
+	if (parent == NULL || (arena = strata_arena_create(parent, table, 0, STRATA_ARENA_SHARED)) == NULL)
+		return NULL;
+	memory = strata_arena_alloc(arena, sizeof(StrataTableMemory));
+	if (memory == NULL)
+	{
+		strata_arena_destroy(arena);
+		return NULL;
+	}
+	pg_atomic_init_u32(&memory->refs, 1);
+	memory->arena = arena;
+	return memory;
+}
+
+static void
+store_memory_unref(StrataTableMemory *memory)
+{
+	if (memory != NULL && pg_atomic_sub_fetch_u32(&memory->refs, 1) == 0)
+		strata_arena_destroy(memory->arena);
+}
+
+/* units[] and the arena reference of a table that has become empty: taken out under the lock, freed after. */
+typedef struct StoreSlots
+{
+	StrataUnit **units;
+	uint32 nslots;
+	StrataTableMemory *memory;
+} StoreSlots;
+
+static StoreSlots
+store_take_slots(StrataTable *t)
+{
+	StoreSlots slots = {t->units, t->nslots, t->memory};
+	Size bytes = (Size)t->nslots * sizeof(StrataUnit *);
+
+	t->bytes -= bytes;
+	pg_atomic_fetch_sub_u64(&store->bytes, bytes);
+	t->units = NULL;
+	t->nslots = 0;
+	t->memory = NULL;
+	t->unit_blocks = 0;
+	return slots;
+}
+
+/* Returns the bytes of units[]. */
+static Size
+store_free_slots(const StoreSlots *slots)
+{
+	Size bytes = (Size)slots->nslots * sizeof(StrataUnit *);
+
+	if (slots->units != NULL)
+		strata_memory_free(slots->units, bytes);
+	store_memory_unref(slots->memory);
+	return bytes;
+}
+
 /* ---- references to units ---- */
 
 StrataUnit *
@@ -182,24 +280,36 @@ strata_store_ref(Oid relid, Oid relnumber, uint32 unit_blocks, uint32 unitno)
 }
 
 void
-strata_store_free_memory(const StrataRegionBlock *memory, uint32 n)
-{
-	while (n-- > 0)
-		strata_region_free(memory[n].p, memory[n].bytes);
-}
-
-void
 strata_store_unref(StrataUnit *unit)
 {
 	if (pg_atomic_sub_fetch_u32(&unit->fresh->refs, 1) == 0)
 	{
-		/* The list lies in the first block it names, which therefore goes last. */
-		strata_store_free_memory(unit->fresh->memory + 1, unit->fresh->nmemory - 1);
-		StrataRegionBlock self = unit->fresh->memory[0];
+		/* The unit lies in its own arena. */
+		StrataArena *arena = unit->fresh->arena;
+		StrataTableMemory *memory = unit->fresh->table;
 
-		strata_store_free_memory(&self, 1);
+		for (uint32 i = 0; i < unit->npages; i++)
+			strata_pool_drop(unit->pages[i]);
+		strata_arena_destroy(arena);
+		store_memory_unref(memory);
 		strata_store_set_gauges();
 	}
+}
+
+Size
+strata_store_unit_memory(const StrataUnit *unit)
+{
+	Size bytes = strata_arena_bytes(unit->fresh->arena);
+
+	for (uint32 i = 0; i < unit->npages; i++)
+	{
+		StrataTier tier;
+		Size memory;
+
+		if (strata_pool_where(unit->pages[i], &tier, &memory))
+			bytes += memory;
+	}
+	return bytes;
 }
 
 /* ---- publishing and unpublishing ---- */
@@ -237,82 +347,126 @@ store_take(StrataTable *t, uint32 unitno)
 	return unit;
 }
 
-/* Makes room for nslots units.  False when the region has no memory for it. */
-static bool
-store_grow(StrataTable *t, uint32 nslots)
+/* Puts a larger units[] in place of the table's; *slots gets the old one. */
+static void
+store_grow(StrataTable *t, StoreSlots *slots)
 {
-	Size old_bytes = (Size)t->nslots * sizeof(StrataUnit *);
-	Size new_bytes = (Size)nslots * sizeof(StrataUnit *);
-	StrataUnit **units;
+	StoreSlots old = {t->units, t->nslots, NULL};
+	Size more = (Size)(slots->nslots - t->nslots) * sizeof(StrataUnit *);
 
-	if (nslots <= t->nslots)
-		return true;
-	/* Whole pages are what is paid for, so use them. */
-	new_bytes = strata_region_round(new_bytes);
-	nslots = new_bytes / sizeof(StrataUnit *);
-	units = strata_region_alloc(new_bytes);
-	if (units == NULL)
-		return false;
-	memset(units, 0, new_bytes);
 	if (t->units != NULL)
-	{
-		memcpy(units, t->units, old_bytes);
-		strata_region_free(t->units, old_bytes);
-	}
-	t->bytes += new_bytes - old_bytes;
-	pg_atomic_fetch_add_u64(&store->bytes, new_bytes - old_bytes);
-	t->units = units;
-	t->nslots = nslots;
+		memcpy(slots->units, t->units, (Size)t->nslots * sizeof(StrataUnit *));
+	t->units = slots->units;
+	t->nslots = slots->nslots;
+	t->bytes += more;
+	pg_atomic_fetch_add_u64(&store->bytes, more);
+	*slots = old;
+}
+
+/* A zeroed units[] for at least nslots units; with some slack, so that a growing heap seldom needs another. */
+static bool
+store_alloc_slots(StoreSlots *slots, uint32 nslots)
+{
+	slots->nslots = Max(STORE_MIN_SLOTS, pg_nextpower2_32(nslots));
+	slots->units = strata_memory_alloc((Size)slots->nslots * sizeof(StrataUnit *));
+	if (slots->units == NULL)
+		return false;
+	memset(slots->units, 0, (Size)slots->nslots * sizeof(StrataUnit *));
 	return true;
 }
 
-/* Gives back units[] of a table without units, so that unit_blocks can be chosen anew. */
-static void
-store_reset_slots(StrataTable *t)
+/* The table that the unit was copied from, when it still takes units of this kind; locked either way. */
+static StrataTable *
+store_lock_for(StoreLocked *l, const StrataUnit *unit, uint32 unit_blocks, LWLockMode mode)
 {
-	Size bytes = (Size)t->nslots * sizeof(StrataUnit *);
+	const struct StrataUnitFresh *f = unit->fresh;
 
-	Assert(t->nunits == 0);
-	if (t->units != NULL)
+	store_lock(l, f->dbid, f->relid, mode);
+	if (l->table == NULL || l->table->relnumber != f->relnumber || l->table->unit_blocks != unit_blocks)
+		return NULL;
+	return l->table;
+}
+
+/*
+ * Hangs the unit's arena under the table's, making that if need be.  Two that publish first units of a table
+ * at once may make two arenas of its name; the units that hang under the one that is not the directory's keep
+ * it, and it goes with the last of them.
+ */
+static StrataPopulateResult
+store_adopt(StrataUnit *unit, uint32 unit_blocks)
+{
+	struct StrataUnitFresh *f = unit->fresh;
+	StrataTableMemory *memory = NULL;
+	char name[2 * NAMEDATALEN];
+	StrataTable *t;
+	StoreLocked l;
+
+	t = store_lock_for(&l, unit, unit_blocks, LW_SHARED);
+	if (t != NULL)
 	{
-		strata_region_free(t->units, bytes);
-		t->bytes -= bytes;
-		pg_atomic_fetch_sub_u64(&store->bytes, bytes);
+		store_qualified_name(t, name, sizeof(name));
+		memory = t->memory;
+		if (memory != NULL)
+			pg_atomic_fetch_add_u32(&memory->refs, 1);
 	}
-	t->units = NULL;
-	t->nslots = 0;
-	t->unit_blocks = 0;
+	store_unlock(&l);
+	if (t == NULL)
+		return STRATA_POPULATE_GONE;
+
+	if (memory == NULL && (memory = store_memory_create(name)) == NULL)
+		return STRATA_POPULATE_NO_MEMORY;
+	if (!strata_arena_move(f->arena, memory->arena, STRATA_ARENA_SHARED))
+	{
+		store_memory_unref(memory);
+		return STRATA_POPULATE_NO_MEMORY;
+	}
+	f->table = memory;
+	return STRATA_POPULATE_DONE;
 }
 
 StrataPopulateResult
 strata_store_publish(StrataUnit *unit, uint32 unit_blocks, BlockNumber heap_blocks)
 {
-	struct StrataUnitFresh *f = unit->fresh;
-	StrataPopulateResult result = STRATA_POPULATE_GONE;
+	uint32 nslots = Max(unit->unitno + 1, (heap_blocks + unit_blocks - 1) / unit_blocks);
+	StrataPopulateResult result = store_adopt(unit, unit_blocks);
+	StoreSlots spare = {NULL};
 	StrataUnit *old = NULL;
-	StoreLocked l;
 
-	store_lock(&l, f->dbid, f->relid, LW_EXCLUSIVE);
-	if (l.table != NULL && l.table->relnumber == f->relnumber && l.table->unit_blocks == unit_blocks)
+	while (result == STRATA_POPULATE_DONE)
 	{
-		StrataTable *t = l.table;
-		uint32 nslots = Max(unit->unitno + 1, (heap_blocks + unit_blocks - 1) / unit_blocks);
+		StoreLocked l;
+		StrataTable *t = store_lock_for(&l, unit, unit_blocks, LW_EXCLUSIVE);
 
-		if (!store_grow(t, nslots))
-			result = STRATA_POPULATE_NO_MEMORY;
+		if (t == NULL)
+			result = STRATA_POPULATE_GONE;
+		else if (t->nslots < nslots && spare.nslots < nslots)
+		{
+			store_unlock(&l);
+			if (!store_alloc_slots(&spare, nslots))
+				result = STRATA_POPULATE_NO_MEMORY;
+			continue;
+		}
 		else
 		{
+			if (t->nslots < nslots)
+				store_grow(t, &spare);
+			if (t->memory == NULL)
+			{
+				t->memory = unit->fresh->table;
+				pg_atomic_fetch_add_u32(&t->memory->refs, 1);
+			}
 			old = store_take(t, unit->unitno);
 			unit->generation = ++t->generation;
 			t->units[unit->unitno] = unit;
 			store_count_unit(t, unit, 1);
 			t->total_blocks = heap_blocks;
 			t->populated_at = GetCurrentTimestamp();
-			result = STRATA_POPULATE_DONE;
 		}
+		store_unlock(&l);
+		break;
 	}
-	store_unlock(&l);
 
+	store_free_slots(&spare);
 	if (old != NULL)
 		strata_store_unref(old);
 	strata_store_set_gauges();
@@ -358,13 +512,6 @@ strata_store_note_stale(const StrataUnit *unit, uint32 nstale)
 
 /* ---- eviction ---- */
 
-/* "schema.table" of a locked table. */
-static void
-store_qualified_name(const StrataTable *t, char *buf, Size len)
-{
-	snprintf(buf, len, "%s.%s", NameStr(t->schema), NameStr(t->name));
-}
-
 bool
 strata_store_table_name(Oid relid, char *buf, Size len)
 {
@@ -379,11 +526,11 @@ strata_store_table_name(Oid relid, char *buf, Size len)
 	return found;
 }
 
-/* Says that a unit left and lets go of it.  Returns its bytes. */
+/* Says that a unit left and lets go of it.  Returns the memory that it held. */
 static Size
 store_unit_leaves(StrataUnit *unit, const char *table, StrataEvictReason reason)
 {
-	Size bytes = unit->bytes;
+	Size bytes = strata_store_unit_memory(unit);
 	StrataEvent ev;
 
 	strata_event_begin(&ev, STRATA_EV_SEGMENT_EVICTED);
@@ -421,26 +568,17 @@ static Size
 store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 {
 	StrataTable *t = l->table;
-	StrataUnit **units = t->units;
-	uint32 nslots = t->nslots;
 	uint64 rows = t->rows;
 	uint32 nunits = t->nunits;
 	char name[2 * NAMEDATALEN];
+	StoreSlots slots;
 	Size bytes = 0;
 
 	store_qualified_name(t, name, sizeof(name));
-	for (uint32 u = 0; u < nslots; u++)
-		if (units[u] != NULL)
-			store_count_unit(t, units[u], -1);
-	if (units != NULL)
-	{
-		bytes = (Size)nslots * sizeof(StrataUnit *);
-		t->bytes -= bytes;
-		pg_atomic_fetch_sub_u64(&store->bytes, bytes);
-	}
-	t->units = NULL;
-	t->nslots = 0;
-	t->unit_blocks = 0;
+	for (uint32 u = 0; u < t->nslots; u++)
+		if (t->units[u] != NULL)
+			store_count_unit(t, t->units[u], -1);
+	slots = store_take_slots(t);
 	t->relnumber = InvalidOid;
 	if (nunits > 0)
 		t->evicted = reason != STRATA_EVICT_DDL;
@@ -448,17 +586,25 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 		hash_search_with_hash_value(store_tables, &l->key, l->hash, HASH_REMOVE, NULL);
 	store_unlock(l);
 
-	if (units != NULL)
-	{
-		Size array_bytes = bytes;
-
-		for (uint32 u = 0; u < nslots; u++)
-			if (units[u] != NULL)
-				bytes += store_unit_leaves(units[u], name, reason);
-		strata_region_free(units, array_bytes);
-	}
+	for (uint32 u = 0; u < slots.nslots; u++)
+		if (slots.units[u] != NULL)
+			bytes += store_unit_leaves(slots.units[u], name, reason);
+	bytes += store_free_slots(&slots);
 	if (nunits > 0)
 		store_table_leaves(name, rows, bytes, reason);
+	strata_store_set_gauges();
+	return bytes;
+}
+
+/* A unit that was taken out of its table: events, and the memory it held. */
+static Size
+store_one_leaves(StrataUnit *unit, const char *table, bool last, StrataEvictReason reason)
+{
+	uint64 rows = unit->nrows;
+	Size bytes = store_unit_leaves(unit, table, reason);
+
+	if (last)
+		store_table_leaves(table, rows, bytes, reason);
 	strata_store_set_gauges();
 	return bytes;
 }
@@ -469,8 +615,6 @@ strata_store_evict_unit(Oid dbid, Oid relid, uint32 unitno, StrataEvictReason re
 	char name[2 * NAMEDATALEN];
 	StrataUnit *unit = NULL;
 	bool last = false;
-	Size bytes;
-	uint64 rows;
 	StoreLocked l;
 
 	store_lock(&l, dbid, relid, LW_EXCLUSIVE);
@@ -481,15 +625,33 @@ strata_store_evict_unit(Oid dbid, Oid relid, uint32 unitno, StrataEvictReason re
 		store_qualified_name(l.table, name, sizeof(name));
 	}
 	store_unlock(&l);
-	if (unit == NULL)
-		return 0;
+	return unit == NULL ? 0 : store_one_leaves(unit, name, last, reason);
+}
 
-	rows = unit->nrows;
-	bytes = store_unit_leaves(unit, name, reason);
-	if (last)
-		store_table_leaves(name, rows, bytes, reason);
-	strata_store_set_gauges();
-	return bytes;
+void
+strata_store_lose_unit(StrataUnit *unit)
+{
+	struct StrataUnitFresh *f = unit->fresh;
+	char name[2 * NAMEDATALEN];
+	StrataUnit **slot;
+	StrataUnit *taken = NULL;
+	bool last = false;
+	StoreLocked l;
+
+	store_lock(&l, f->dbid, f->relid, LW_EXCLUSIVE);
+	slot = l.table == NULL ? NULL : store_slot(l.table, f->relnumber, l.table->unit_blocks, unit->unitno);
+	/* Another reader may have been first, or population may have put a new unit there. */
+	if (slot != NULL && *slot == unit)
+	{
+		taken = store_take(l.table, unit->unitno);
+		last = l.table->nunits == 0;
+		store_qualified_name(l.table, name, sizeof(name));
+		snprintf(l.table->last_error, STRATA_ERROR_LEN,
+				 "unit %u was dropped: its columns could not be read back from the cold file", unit->unitno);
+	}
+	store_unlock(&l);
+	if (taken != NULL)
+		store_one_leaves(taken, name, last, STRATA_EVICT_POLICY);
 }
 
 Size
@@ -668,6 +830,7 @@ strata_store_populate_begin(Relation rel)
 	uint32 chosen = store_choose_unit_blocks(rel);
 	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
 	StoreNames names = store_names(rel);
+	StoreSlots slots = {NULL};
 	StoreLocked l;
 
 	strata_require_preload();
@@ -692,12 +855,13 @@ strata_store_populate_begin(Relation rel)
 	l.table->name = names.name;
 	if (l.table->unit_blocks == 0 || l.table->nunits == 0)
 	{
-		store_reset_slots(l.table);
+		slots = store_take_slots(l.table);
 		l.table->unit_blocks = chosen;
 	}
 	chosen = l.table->unit_blocks;
 	l.table->total_blocks = nblocks;
 	store_unlock(&l);
+	store_free_slots(&slots);
 
 	return (uint32)(((uint64)nblocks + chosen - 1) / chosen);
 }
@@ -720,6 +884,7 @@ store_copy_stat(const StrataTable *t, StrataTableStat *out)
 	memcpy(out->last_error, t->last_error, sizeof(out->last_error));
 	out->unit_blocks = t->unit_blocks;
 	out->units = t->nunits;
+	out->slots = t->nslots;
 	out->total_blocks = t->total_blocks;
 	out->copied_blocks = t->copied_blocks;
 	out->stale_blocks = pg_atomic_read_u64(&a->stale_blocks);
@@ -830,6 +995,40 @@ strata_store_units(Oid relid, int *n)
 		return NULL;
 	}
 	return out;
+}
+
+void
+strata_store_memory(Oid relid, StrataStoreMemory *out)
+{
+	StrataTableStat stat;
+
+	memset(out, 0, sizeof(*out));
+	if (!strata_store_table(MyDatabaseId, relid, &stat) || stat.units == 0)
+		return;
+	out->metadata = (Size)stat.slots * sizeof(StrataUnit *);
+	for (uint32 u = 0; u < stat.slots; u++)
+	{
+		StrataUnit *unit = strata_store_ref(relid, stat.relnumber, stat.unit_blocks, u);
+
+		if (unit == NULL)
+			continue;
+		out->metadata += strata_arena_bytes(unit->fresh->arena);
+		for (uint32 i = 0; i < unit->npages; i++)
+		{
+			StrataTier tier;
+			Size memory;
+
+			if (!strata_pool_where(unit->pages[i], &tier, &memory))
+				continue;
+			if (tier == STRATA_TIER_HOT)
+				out->hot += memory;
+			else if (tier == STRATA_TIER_WARM)
+				out->warm += memory;
+			else
+				out->cold += memory;
+		}
+		strata_store_unref(unit);
+	}
 }
 
 void

@@ -3,11 +3,12 @@
  * eviction, snapshots for views.
  *
  * Included by: column/, api/.  exec/ uses column.h only.
- * Memory: tables live in a fixed hash in PostgreSQL shared memory, units in the shared region.  What the
- * functions here return is palloc'd in the caller's context and is a copy, except for units handed out
- * pinned. Locking: every function takes and releases the locks it needs (column/README.md has the rules);
- * callers hold no LWLock.  "The table" always means (MyDatabaseId, relid) unless a database is given. Not
- * here: catalogs (api/ keeps strata.enabled_tables), privileges (api/ checks them), jobs, the policy that
+ * Memory: tables live in a fixed hash in PostgreSQL shared memory, units in arenas and pages of the pool.
+ * What the functions here return is palloc'd in the caller's context and is a copy, except for units handed
+ * out pinned.
+ * Locking: every function takes and releases the locks it needs (column/README.md has the rules); callers
+ * hold no LWLock.  "The table" always means (MyDatabaseId, relid) unless a database is given.
+ * Not here: catalogs (api/ keeps strata.enabled_tables), privileges (api/ checks them), jobs, the policy that
  * says what to populate or evict.
  *
  * None of this is transactional: attach, detach and evict act at once.  Callers that want enable and disable
@@ -129,11 +130,12 @@ typedef struct StrataTableStat
 	char last_error[STRATA_ERROR_LEN];
 	uint32 unit_blocks;
 	uint32 units;			  /* published */
+	uint32 slots;			  /* unit numbers are below this */
 	BlockNumber total_blocks; /* of the heap at the last population */
 	uint64 copied_blocks;
 	uint64 stale_blocks;	   /* of the copied ones, as scans last saw them */
 	uint64 rows;			   /* in units, stale ones included */
-	Size bytes;				   /* region memory, whole pages: units and unit table */
+	Size bytes;				   /* units and unit table while all pages are hot; strata_store_memory() says what is */
 	Size bytes_raw;			   /* what the values take uncompressed */
 	uint64 generation;		   /* of the newest unit */
 	bool evicted;			/* units left for memory's sake, and nobody has asked for them again since */
@@ -155,7 +157,7 @@ typedef struct StrataUnitStat
 	uint32 copied_blocks;
 	uint32 stale_blocks; /* as last seen */
 	uint32 nrows;
-	Size bytes;
+	Size bytes; /* while all pages are hot */
 	uint64 generation;
 } StrataUnitStat;
 
@@ -170,6 +172,16 @@ typedef struct StrataUnitPin StrataUnitPin;
 extern StrataUnitPin *strata_store_pin(Oid relid, uint32 unitno, const StrataUnit **unit);
 extern void strata_store_unpin(StrataUnitPin *pin);
 
+/* Where the bytes of a table of this database are now.  Looks at each page of each unit, without a lock. */
+typedef struct StrataStoreMemory
+{
+	Size metadata;	/* of units, tiny segments included, and the table of units: always in memory */
+	Size hot, warm; /* memory of pages in these tiers */
+	Size cold;		/* file space of pages that are in no memory */
+} StrataStoreMemory;
+
+extern void strata_store_memory(Oid relid, StrataStoreMemory *out);
+
 /* Sums over all tables; counters since start. */
 typedef struct StrataStoreTotals
 {
@@ -177,7 +189,7 @@ typedef struct StrataStoreTotals
 	uint64 tables_with_units;
 	uint64 units;
 	uint64 rows;
-	Size bytes;
+	Size bytes; /* while all pages are hot */
 	Size bytes_raw;
 } StrataStoreTotals;
 
@@ -198,7 +210,7 @@ typedef enum StrataPopulateResult
 	STRATA_POPULATE_DONE,	   /* published */
 	STRATA_POPULATE_UNCHANGED, /* the published unit holds all that could be copied now (and !force) */
 	STRATA_POPULATE_NOTHING,   /* no block of the range is all-visible; VACUUM may help */
-	STRATA_POPULATE_NO_MEMORY, /* strata.memory or the region is exhausted; nothing changed */
+	STRATA_POPULATE_NO_MEMORY, /* no room, and no page of others can leave memory; nothing changed */
 	STRATA_POPULATE_TOO_LARGE, /* more than 256 MB of values in the unit: stays in the heap */
 	STRATA_POPULATE_NO_LSN,	   /* the visibility map carries no LSN (loaded under wal_level = minimal) */
 	STRATA_POPULATE_GONE	   /* detached, or changed by DDL, meanwhile */
@@ -245,8 +257,8 @@ extern StrataUnitStaleness *strata_store_staleness(Relation rel, uint32 *nunits)
 
 /* ---- eviction ---- */
 
-/* Unpublishes one unit / all units of the table.  Returns the bytes that come back (once the last scan that
- * reads them is over) and publishes segment_evicted, and table_evicted for a table that had units. */
+/* Unpublishes one unit / all units of the table.  Returns the memory that comes back (once the last scan that
+ * reads them is over; cold pages take none) and publishes segment_evicted, and table_evicted for a table that had units. */
 extern Size strata_store_evict_unit(Oid dbid, Oid relid, uint32 unitno, StrataEvictReason reason);
 extern Size strata_store_evict_table(Oid dbid, Oid relid, StrataEvictReason reason);
 

@@ -567,7 +567,7 @@ strata_accum_grouped(StrataScanState *scan, StrataAgg *agg, char *base, Size str
 bool
 strata_accum_can_take(const StrataAgg *agg, StrataScanState *scan)
 {
-	const StrataSegment *seg;
+	const StrataSegment *zone;
 
 	if (agg->kind == AGG_COUNT_STAR)
 		return true;
@@ -575,21 +575,21 @@ strata_accum_can_take(const StrataAgg *agg, StrataScanState *scan)
 		return true;
 	if (!agg->expr || !strata_expr_is_column(agg->expr))
 		return false;
-	seg = scan->cols[agg->expr->col].seg;
-	if (seg->phys != STRATA_PHYS_INT)
+	zone = scan->cols[agg->expr->col].zone;
+	if (zone->phys != STRATA_PHYS_INT)
 		return false;
-	if (seg->null_count == seg->nrows)
+	if (zone->null_count == zone->nrows)
 		return true;
 	switch (agg->kind)
 	{
 		case AGG_SUM:
 		case AGG_AVG:
-			return (seg->flags & STRATA_SEG_HAS_SUM) != 0;
+			return (zone->flags & STRATA_SEG_HAS_SUM) != 0;
 		case AGG_MIN:
 		case AGG_MAX:
 		case AGG_AND:
 		case AGG_OR:
-			return (seg->flags & STRATA_SEG_HAS_RANGE) != 0;
+			return (zone->flags & STRATA_SEG_HAS_RANGE) != 0;
 		default:
 			return false;
 	}
@@ -598,7 +598,7 @@ strata_accum_can_take(const StrataAgg *agg, StrataScanState *scan)
 void
 strata_accum_take(const StrataAgg *agg, StrataScanState *scan, StrataAccum *a, uint32 nrows)
 {
-	const StrataSegment *seg;
+	const StrataSegment *zone;
 	uint32				 n;
 
 	if (agg->kind == AGG_COUNT_STAR)
@@ -606,8 +606,8 @@ strata_accum_take(const StrataAgg *agg, StrataScanState *scan, StrataAccum *a, u
 		a->count += nrows;
 		return;
 	}
-	seg = scan->cols[agg->col >= 0 ? agg->col : agg->expr->col].seg;
-	n = seg->nrows - seg->null_count;
+	zone = scan->cols[agg->col >= 0 ? agg->col : agg->expr->col].zone;
+	n = zone->nrows - zone->null_count;
 	if (n == 0)
 		return;
 	if (agg->kind == AGG_COUNT)
@@ -619,11 +619,11 @@ strata_accum_take(const StrataAgg *agg, StrataScanState *scan, StrataAccum *a, u
 	if (agg->kind == AGG_SUM || agg->kind == AGG_AVG)
 	{
 		a->count++;
-		add_exact(a, (StrataInt128) (((unsigned __int128) (uint64) seg->sum_hi << 64) | seg->sum_lo), seg->scale,
+		add_exact(a, (StrataInt128) (((unsigned __int128) (uint64) zone->sum_hi << 64) | zone->sum_lo), zone->scale,
 				  scan->css.ss.ps.state->es_query_cxt);
 		return;
 	}
-	add_integer(agg, a, agg->kind == AGG_MIN || agg->kind == AGG_AND ? seg->min.i : seg->max.i, seg->scale,
+	add_integer(agg, a, agg->kind == AGG_MIN || agg->kind == AGG_AND ? zone->min.i : zone->max.i, zone->scale,
 				scan->css.ss.ps.state->es_query_cxt);
 }
 

@@ -163,7 +163,8 @@ init_key(StrataAggState *agg, StrataKey *key, Node *expr)
 	return key->expr != NULL;
 }
 
-static bool take_unit(void *arg, const StrataUnit *unit);
+static bool can_take_unit(void *arg);
+static void take_unit(void *arg, const StrataUnit *unit);
 static void on_unit(void *arg);
 
 static void
@@ -204,7 +205,10 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 	agg->gids = palloc(STRATA_VECTOR * sizeof(uint32));
 	strata_groups_init(&agg->groups, estate->es_query_cxt, agg->nkeys, agg->keys, agg->naggs);
 	if (agg->vectors && agg->nkeys == 0)
+	{
+		agg->scan->can_take_unit = can_take_unit;
 		agg->scan->take_unit = take_unit;
+	}
 }
 
 /* ---- feeding ---- */
@@ -219,18 +223,24 @@ the_group(StrataAggState *agg)
 }
 
 static bool
-take_unit(void *arg, const StrataUnit *unit)
+can_take_unit(void *arg)
 {
 	StrataAggState *agg = arg;
-	StrataAccum	   *accums;
 
 	for (int i = 0; i < agg->naggs; i++)
 		if (!strata_accum_can_take(&agg->aggs[i], agg->scan))
 			return false;
-	accums = strata_group_accums(&agg->groups, the_group(agg));
+	return true;
+}
+
+static void
+take_unit(void *arg, const StrataUnit *unit)
+{
+	StrataAggState *agg = arg;
+	StrataAccum	   *accums = strata_group_accums(&agg->groups, the_group(agg));
+
 	for (int i = 0; i < agg->naggs; i++)
 		strata_accum_take(&agg->aggs[i], agg->scan, &accums[i], unit->nrows);
-	return true;
 }
 
 static void

@@ -68,7 +68,9 @@ typedef struct StrataColumn
 	StrataRep  rep;
 
 	/* of the current unit; NULL between units */
-	const StrataSegment *seg;
+	const StrataUnitColumn *stored;
+	const StrataSegment *zone; /* its zone map */
+	const StrataSegment *seg;  /* pinned; NULL until pin_columns() */
 	Datum *code_datum; /* numeric dictionaries: Datums by code, made at first use (0: not yet) */
 
 	/* of the current vector: what has been decoded so far */
@@ -107,6 +109,9 @@ typedef struct StrataScanCounts
 	uint64 vector_values;  /* values that went through kernels */
 	uint64 scalar_values;  /* values that went through one-by-one code or PostgreSQL's evaluator */
 	uint64 busy_ns;		   /* in vector code */
+	uint64 pages_pinned;
+	uint64 pages_read;		   /* of the pinned ones, from the cold file */
+	uint64 pages_decompressed; /* of the pinned ones, in memory */
 } StrataScanCounts;
 
 #define STRATA_NCOUNTS (sizeof(StrataScanCounts) / sizeof(uint64))
@@ -117,6 +122,7 @@ typedef struct StrataParallelScan
 	BlockNumber		 nblocks;
 	uint32			 unit_blocks;
 	pg_atomic_uint32 next; /* work item to claim */
+	pg_atomic_uint32 asked; /* last work item whose pages were asked for ahead */
 	pg_atomic_uint64 counts[STRATA_NCOUNTS];
 } StrataParallelScan;
 
@@ -126,9 +132,10 @@ typedef struct StrataScanState
 
 	/* Set by a parent that takes batches, before the first fetch. */
 	bool wants_batches;
-	/* Asked for each unit with all rows fresh and the whole filter proven true by the zone maps; true when
-	 * the parent took the unit's answer from its metadata.  May be NULL. */
-	bool (*take_unit)(void *arg, const StrataUnit *unit);
+	/* Asked about a unit with the whole filter proven true by the zone maps: could the parent answer it from
+	 * the zone maps, all rows being fresh?  If so it is told to.  Both may be NULL. */
+	bool (*can_take_unit)(void *arg);
+	void (*take_unit)(void *arg, const StrataUnit *unit);
 	/* Called when another unit was loaded, for caches keyed by unit.  May be NULL. */
 	void (*on_unit)(void *arg);
 	void *parent;
@@ -137,6 +144,7 @@ typedef struct StrataScanState
 	StrataPred **preds; /* one a qual, in the plan's order */
 	int			 npreds;
 	bool		*pred_proven; /* by the zone maps of this unit */
+	Bitmapset  **pred_attrs;  /* columns that each qual reads, by attnum */
 	bool		 row_filter;  /* a qual is volatile: it must run once a row, in order, whatever happens */
 
 	int			  ncols;
@@ -146,6 +154,7 @@ typedef struct StrataScanState
 	StrataRead		   *read;
 	StrataParallelScan *shared;
 	uint32				next_unit; /* when not parallel */
+	bool				looking_ahead; /* strata_read_ahead() knows of this scan */
 
 	/* the work item at hand */
 	bool			  item_open;
@@ -153,6 +162,11 @@ typedef struct StrataScanState
 	const StrataUnit *unit; /* NULL: none usable */
 	StrataFresh		  fresh;
 	uint32			  vector; /* next vector of unit */
+	bool			  filter_pinned; /* the columns that this unit's rows are filtered by */
+	bool			  all_pinned;	 /* every column */
+	bool			  rows_survive;	 /* in the last unit that was filtered; decides what is fetched ahead */
+	StrataScanCounts  before;		 /* counts before this unit, for one that is given up */
+	double			  filtered;		 /* rows of this unit that EXPLAIN has as removed by the filter */
 	uint64			 *live;	  /* rows of the unit that are fresh; NULL: all */
 	uint32			  heap_next; /* next block of the work item to look at */
 	StrataHeapRead	 *heap;

@@ -477,25 +477,25 @@ float_verdict(const StrataSegment *seg, StrataCmp cmp, double k)
 static StrataVerdict
 comparison_verdict(StrataScanState *scan, StrataPred *p)
 {
-	const StrataSegment *seg;
+	const StrataSegment *zone;
 	StrataVerdict		 v;
 	StrataCmp			 cmp;
 	int64				 k;
 
 	if (!strata_expr_is_column(p->l) || !strata_expr_is_plain(p->r))
 		return STRATA_SOME;
-	seg = scan->cols[p->l->col].seg;
-	if (!seg || !strata_expr_const(p->r))
+	zone = scan->cols[p->l->col].zone;
+	if (!zone || !strata_expr_const(p->r))
 		return STRATA_SOME;
-	if (p->r->const_null || (seg->flags & STRATA_SEG_ALL_NULL))
+	if (p->r->const_null || (zone->flags & STRATA_SEG_ALL_NULL))
 		return STRATA_NONE;
 	if (p->l->cls == STRATA_CLASS_F64)
-		v = seg->phys == STRATA_PHYS_F32 || seg->phys == STRATA_PHYS_F64 ? float_verdict(seg, p->cmp, p->r->const_f)
+		v = zone->phys == STRATA_PHYS_F32 || zone->phys == STRATA_PHYS_F64 ? float_verdict(zone, p->cmp, p->r->const_f)
 																		  : STRATA_SOME;
-	else if (seg->phys != STRATA_PHYS_INT || !(seg->flags & STRATA_SEG_HAS_RANGE))
+	else if (zone->phys != STRATA_PHYS_INT || !(zone->flags & STRATA_SEG_HAS_RANGE))
 		return STRATA_SOME;
 	else
-		switch (integer_bound(p, seg->scale, &cmp, &k))
+		switch (integer_bound(p, zone->scale, &cmp, &k))
 		{
 			case BOUND_NEVER:
 				return STRATA_NONE;
@@ -505,23 +505,23 @@ comparison_verdict(StrataScanState *scan, StrataPred *p)
 			case BOUND_UNKNOWN:
 				return STRATA_SOME;
 			default:
-				v = RANGE_VERDICT(seg->min.i, seg->max.i, cmp, k);
+				v = RANGE_VERDICT(zone->min.i, zone->max.i, cmp, k);
 		}
-	return v == STRATA_ALL && seg->null_count > 0 ? STRATA_SOME : v;
+	return v == STRATA_ALL && zone->null_count > 0 ? STRATA_SOME : v;
 }
 
 static StrataVerdict
 in_verdict(StrataScanState *scan, StrataPred *p)
 {
-	const StrataSegment *seg;
+	const StrataSegment *zone;
 
 	if (p->is_not || !strata_expr_is_column(p->l) || p->nitems == 0)
 		return STRATA_SOME;
-	seg = scan->cols[p->l->col].seg;
-	if (!seg || seg->phys != STRATA_PHYS_INT || !(seg->flags & STRATA_SEG_HAS_RANGE))
+	zone = scan->cols[p->l->col].zone;
+	if (!zone || zone->phys != STRATA_PHYS_INT || !(zone->flags & STRATA_SEG_HAS_RANGE))
 		return STRATA_SOME;
 	for (int i = 0; i < p->nitems; i++)
-		if (p->items[i] >= seg->min.i && p->items[i] <= seg->max.i)
+		if (p->items[i] >= zone->min.i && p->items[i] <= zone->max.i)
 			return STRATA_SOME;
 	return STRATA_NONE;
 }
@@ -529,7 +529,7 @@ in_verdict(StrataScanState *scan, StrataPred *p)
 StrataVerdict
 strata_pred_prune(StrataScanState *scan, StrataPred *p)
 {
-	const StrataSegment *seg;
+	const StrataSegment *zone;
 	bool				 all = true, none = true;
 
 	switch (p->kind)
@@ -539,12 +539,12 @@ strata_pred_prune(StrataScanState *scan, StrataPred *p)
 		case PRED_IN:
 			return in_verdict(scan, p);
 		case PRED_NULLTEST:
-			seg = p->col >= 0 ? scan->cols[p->col].seg : NULL;
-			if (!seg)
+			zone = p->col >= 0 ? scan->cols[p->col].zone : NULL;
+			if (!zone)
 				return STRATA_SOME;
-			if (seg->null_count == 0)
+			if (zone->null_count == 0)
 				return p->is_not ? STRATA_ALL : STRATA_NONE;
-			if (seg->null_count == seg->nrows)
+			if (zone->null_count == zone->nrows)
 				return p->is_not ? STRATA_NONE : STRATA_ALL;
 			return STRATA_SOME;
 		case PRED_AND:

@@ -18,6 +18,24 @@ show(ExplainState *es, const char *label, uint64 value)
 		ExplainPropertyUInteger(label, NULL, value, es);
 }
 
+/* Pages of the pool that columns were read from; zone maps need none. */
+static void
+explain_pages(const StrataScanCounts *c, ExplainState *es)
+{
+	if (es->format != EXPLAIN_FORMAT_TEXT)
+	{
+		ExplainPropertyUInteger("Pages Pinned", NULL, c->pages_pinned, es);
+		ExplainPropertyUInteger("Pages Read", NULL, c->pages_read, es);
+		ExplainPropertyUInteger("Pages Decompressed", NULL, c->pages_decompressed, es);
+	}
+	else if (c->pages_pinned > 0)
+		ExplainPropertyText("Pages",
+							psprintf("pinned " UINT64_FORMAT ", read " UINT64_FORMAT
+									 ", decompressed " UINT64_FORMAT,
+									 c->pages_pinned, c->pages_read, c->pages_decompressed),
+							es);
+}
+
 void
 strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 {
@@ -30,6 +48,7 @@ strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 	show(es, "Units Missing", c->units_missing);
 	show(es, "Stale Blocks", c->blocks_stale);
 	show(es, "Heap Blocks", c->blocks_heap);
+	explain_pages(c, es);
 	if (es->verbose)
 		ExplainPropertyText("Kernels", strata_kernels->name, es);
 }

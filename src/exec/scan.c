@@ -6,6 +6,11 @@
  * heap.  Participants of a parallel scan claim items from a shared counter, and each item is finished by the
  * one that claimed it, so a unit may come or go between two items without harm.
  *
+ * A unit's columns are pinned in the page pool step by step.  Zone maps need no page: a unit that they prune or
+ * answer costs none.  Then the columns of the quals that the zone maps left open are pinned, and at the first
+ * vector that has survivors all others.  Up to there nothing has left the node, so when a page cannot be had
+ * the unit is given up and the item comes from the heap as if the unit had not been there.
+ *
  * A parent StrataAggregate takes batches (strata_scan_next); any other parent gets rows.
  */
 #include "postgres.h"
@@ -236,7 +241,8 @@ release_unit(StrataScanState *scan)
 		return;
 	for (int c = 0; c < scan->ncols; c++)
 	{
-		scan->cols[c].seg = NULL;
+		scan->cols[c].stored = NULL;
+		scan->cols[c].zone = scan->cols[c].seg = NULL;
 		scan->cols[c].code_datum = NULL;
 		scan->cols[c].nulls = NULL;
 	}
@@ -254,18 +260,83 @@ refuse_unit(StrataScanState *scan)
 }
 
 static bool
-resolve_columns(StrataScanState *scan)
+resolve_columns(StrataScanState *scan, const StrataUnit *unit)
 {
 	TupleDesc desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
 
 	for (int c = 0; c < scan->ncols; c++)
 	{
-		const StrataUnitColumn *uc = strata_unit_column(scan->unit, desc, scan->cols[c].attnum);
+		const StrataUnitColumn *uc = strata_unit_column(unit, desc, scan->cols[c].attnum);
 
 		if (!uc)
 			return false;
-		scan->cols[c].seg = uc->segment;
+		scan->cols[c].stored = uc;
+		scan->cols[c].zone = uc->zone;
+		scan->cols[c].seg = NULL;
 	}
+	return true;
+}
+
+static bool
+pin_column(StrataScanState *scan, StrataColumn *col)
+{
+	StrataRead	   *read = scan->read;
+	uint64			pinned = read->pages_pinned;
+	uint64			from_file = read->pages_read;
+	uint64			decompressed = read->pages_decompressed;
+	StrataPinResult result;
+
+	if (!col->seg)
+		col->seg = strata_read_segment(read, scan->unit, col->stored, &result);
+	scan->counts.pages_pinned += read->pages_pinned - pinned;
+	scan->counts.pages_read += read->pages_read - from_file;
+	scan->counts.pages_decompressed += read->pages_decompressed - decompressed;
+	return col->seg != NULL;
+}
+
+/* Must the column be there to filter this unit's rows? */
+static bool
+filters_by(const StrataScanState *scan, const StrataColumn *col)
+{
+	for (int i = 0; i < scan->npreds; i++)
+		if (!scan->pred_proven[i] && bms_is_member(col->attnum, scan->pred_attrs[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Nothing of the unit has left the node, and one of its pages cannot be had: the item is read from the heap, and
+ * what was counted for the unit's rows is taken back.
+ */
+static void
+give_up_unit(StrataScanState *scan)
+{
+	StrataScanCounts spent = scan->counts;
+
+	scan->counts = scan->before;
+	scan->counts.pages_pinned = spent.pages_pinned;
+	scan->counts.pages_read = spent.pages_read;
+	scan->counts.pages_decompressed = spent.pages_decompressed;
+	scan->counts.vector_values = spent.vector_values;
+	scan->counts.scalar_values = spent.scalar_values;
+	scan->counts.busy_ns = spent.busy_ns;
+	scan->counts.units_missing++;
+	InstrCountFiltered1(scan, -scan->filtered);
+	refuse_unit(scan);
+}
+
+/* The columns that the filter reads, or all of them.  False: a page cannot be had, and the unit was given up. */
+static bool
+pin_columns(StrataScanState *scan, bool all)
+{
+	for (int c = 0; c < scan->ncols; c++)
+		if ((all || filters_by(scan, &scan->cols[c])) && !pin_column(scan, &scan->cols[c]))
+		{
+			give_up_unit(scan);
+			return false;
+		}
+	scan->filter_pinned = true;
+	scan->all_pinned = scan->rows_survive = all;
 	return true;
 }
 
@@ -327,6 +398,48 @@ all_proven(const StrataScanState *scan)
 	return true;
 }
 
+static bool
+zone_maps_answer(const StrataScanState *scan)
+{
+	return scan->can_take_unit && all_proven(scan) && scan->can_take_unit(scan->parent);
+}
+
+/*
+ * Which columns will be pinned of a unit that comes later, as far as its zone maps tell: those of the filter, and the
+ * others if the unit before had survivors.  No unit is open.
+ */
+static int
+columns_ahead(void *arg, const StrataUnit *unit, const StrataUnitColumn **cols)
+{
+	StrataScanState *scan = arg;
+	int				 n = 0;
+
+	if (resolve_columns(scan, unit) && prune(scan) && !zone_maps_answer(scan))
+	{
+		bool all = scan->rows_survive || scan->row_filter || all_proven(scan);
+
+		for (int c = 0; c < scan->ncols; c++)
+			if (all || filters_by(scan, &scan->cols[c]))
+				cols[n++] = scan->cols[c].stored;
+	}
+	for (int c = 0; c < scan->ncols; c++)
+	{
+		scan->cols[c].stored = NULL;
+		scan->cols[c].zone = NULL;
+	}
+	return n;
+}
+
+/* Before the first unit of each (re)scan. */
+static void
+look_ahead(StrataScanState *scan)
+{
+	if (scan->looking_ahead)
+		return;
+	scan->looking_ahead = scan->rows_survive = true;
+	strata_read_ahead(scan->read, scan->ncols, columns_ahead, scan, scan->shared ? &scan->shared->asked : NULL);
+}
+
 /* A unit was pinned: make it ready, or drop it when there is nothing to read from it. */
 static void
 open_unit(StrataScanState *scan)
@@ -334,12 +447,15 @@ open_unit(StrataScanState *scan)
 	MemoryContextReset(scan->unit_context);
 	for (int i = 0; i < scan->npreds; i++)
 		strata_pred_new_unit(scan->preds[i]);
-	if (!resolve_columns(scan))
+	if (!resolve_columns(scan, scan->unit))
 	{
 		scan->counts.units_missing++;
 		refuse_unit(scan);
 		return;
 	}
+	scan->before = scan->counts;
+	scan->filtered = 0;
+	scan->filter_pinned = scan->all_pinned = false;
 	scan->counts.units++;
 	scan->counts.blocks_stale += scan->fresh.nstale;
 	if (!prune(scan))
@@ -352,8 +468,9 @@ open_unit(StrataScanState *scan)
 	scan->vector = 0;
 	if (scan->on_unit)
 		scan->on_unit(scan->parent);
-	if (scan->take_unit && !scan->live && all_proven(scan) && scan->take_unit(scan->parent, scan->unit))
+	if (!scan->live && zone_maps_answer(scan))
 	{
+		scan->take_unit(scan->parent, scan->unit);
 		scan->counts.units_answered++;
 		scan->counts.rows_columns += scan->unit->nrows;
 		scan->counts.rows_out += scan->unit->nrows;
@@ -410,14 +527,19 @@ filter_vector(StrataScanState *scan)
 	return true;
 }
 
-/* The next vector of the unit, filtered. */
+/* Points the column at the vector at hand. */
 static void
-load_vector(StrataScanState *scan)
+load_column(StrataScanState *scan, StrataColumn *col)
 {
-	uint32		  v = scan->vector++;
-	uint64		  start = now_ns();
-	unsigned	  before, after;
-	MemoryContext old;
+	col->have_i64 = col->have_f64 = col->have_bytes = col->have_codes = false;
+	col->nulls = col->seg ? strata_segment_nulls(col->seg, scan->cur_vector) : NULL;
+}
+
+/* The rows of the next vector that are fresh, into the mask.  Returns how many. */
+static unsigned
+next_vector(StrataScanState *scan)
+{
+	uint32 v = scan->vector++;
 
 	MemoryContextReset(scan->batch_context);
 	scan->cur_vector = v;
@@ -427,18 +549,19 @@ load_vector(StrataScanState *scan)
 		scan->mask[w] = scan->live ? scan->live[v * BATCH_WORDS + w] : ~UINT64CONST(0);
 	if (scan->n % 64)
 		scan->mask[scan->n / 64] &= (UINT64CONST(1) << (scan->n % 64)) - 1;
-	for (int c = 0; c < scan->ncols; c++)
-	{
-		StrataColumn *col = &scan->cols[c];
-
-		col->have_i64 = col->have_f64 = col->have_bytes = col->have_codes = false;
-		col->nulls = strata_segment_nulls(col->seg, v);
-	}
-
-	before = strata_kernels->count(scan->mask, scan->n);
-	scan->counts.rows_columns += before;
 	scan->replay = false;
-	if (scan->npreds > 0 && before > 0)
+	return strata_kernels->count(scan->mask, scan->n);
+}
+
+/* Filters the vector's `before` rows.  Returns how many are left. */
+static unsigned
+filter_rows(StrataScanState *scan, unsigned before)
+{
+	uint64		  start = now_ns();
+	unsigned	  after = before;
+	MemoryContext old;
+
+	if (scan->npreds > 0)
 	{
 		old = MemoryContextSwitchTo(scan->batch_context);
 		if (scan->row_filter || !filter_vector(scan))
@@ -447,15 +570,41 @@ load_vector(StrataScanState *scan)
 			scan->counts.rows_replayed += before;
 		}
 		MemoryContextSwitchTo(old);
+		after = strata_kernels->count(scan->mask, scan->n);
 	}
-	after = strata_kernels->count(scan->mask, scan->n);
+	scan->counts.busy_ns += now_ns() - start;
+	return after;
+}
+
+/* The next vector of the unit, filtered.  The unit may be gone afterwards: see give_up_unit(). */
+static void
+load_vector(StrataScanState *scan)
+{
+	unsigned before = next_vector(scan);
+	unsigned after;
+
+	if (before == 0)
+		return;
+	if (!scan->filter_pinned && !pin_columns(scan, scan->row_filter))
+		return;
+	for (int c = 0; c < scan->ncols; c++)
+		load_column(scan, &scan->cols[c]);
+	scan->counts.rows_columns += before;
+	after = filter_rows(scan, before);
 	if (!scan->replay)
 	{
 		InstrCountFiltered1(scan, before - after);
+		scan->filtered += before - after;
 		scan->counts.rows_out += after;
 	}
+	if (after > 0 && !scan->all_pinned)
+	{
+		if (!pin_columns(scan, true))
+			return;
+		for (int c = 0; c < scan->ncols; c++)
+			scan->cols[c].nulls = strata_segment_nulls(scan->cols[c].seg, scan->cur_vector);
+	}
 	scan->vector_open = after > 0;
-	scan->counts.busy_ns += now_ns() - start;
 }
 
 /* Takes the first row off the mask; -1 when none is left. */
@@ -553,6 +702,7 @@ next_batch(StrataScanState *scan)
 	int row;
 
 	open_read(scan);
+	look_ahead(scan);
 	for (;;)
 	{
 		if (scan->vector_open && scan->replay)
@@ -604,6 +754,21 @@ strata_scan_next(StrataScanState *scan)
 
 /* ---- the node ---- */
 
+/* The columns that an expression reads, by attnum. */
+static Bitmapset *
+columns_of(Node *expr, Index scanrelid)
+{
+	Bitmapset *shifted = NULL;
+	Bitmapset *attnums = NULL;
+	int		   x = -1;
+
+	pull_varattnos(expr, scanrelid, &shifted);
+	while ((x = bms_next_member(shifted, x)) >= 0)
+		if (x + FirstLowInvalidHeapAttributeNumber > 0)
+			attnums = bms_add_member(attnums, x + FirstLowInvalidHeapAttributeNumber);
+	return attnums;
+}
+
 static void
 scan_begin(CustomScanState *css, EState *estate, int eflags)
 {
@@ -637,8 +802,12 @@ scan_begin(CustomScanState *css, EState *estate, int eflags)
 		strata_scan_column(scan, x + FirstLowInvalidHeapAttributeNumber);
 
 	scan->preds = palloc(sizeof(StrataPred *) * (list_length(plan->scan.plan.qual) + 1));
+	scan->pred_attrs = palloc(sizeof(Bitmapset *) * (list_length(plan->scan.plan.qual) + 1));
 	foreach (lc, plan->scan.plan.qual)
+	{
+		scan->pred_attrs[scan->npreds] = columns_of(lfirst(lc), plan->scan.scanrelid);
 		scan->preds[scan->npreds++] = strata_pred_compile(scan, lfirst(lc));
+	}
 	scan->row_filter = contain_volatile_functions((Node *) plan->scan.plan.qual);
 	scan->pred_proven = palloc0(sizeof(bool) * (scan->npreds + 1));
 }
@@ -701,6 +870,7 @@ scan_rescan(CustomScanState *css)
 
 	close_item(scan);
 	scan->next_unit = 0;
+	scan->looking_ahead = false;
 	ResetExprContext(scan->pred_econtext);
 	for (int i = 0; i < scan->npreds; i++)
 		strata_pred_rescan(scan->preds[i]);
@@ -740,6 +910,7 @@ scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinat
 	shared->nblocks = scan->read->nblocks;
 	shared->unit_blocks = scan->read->unit_blocks;
 	pg_atomic_init_u32(&shared->next, 0);
+	pg_atomic_init_u32(&shared->asked, 0);
 	for (int i = 0; i < STRATA_NCOUNTS; i++)
 		pg_atomic_init_u64(&shared->counts[i], 0);
 	scan->shared = shared;
@@ -752,6 +923,7 @@ scan_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordin
 
 	scan->shared = coordinate;
 	pg_atomic_write_u32(&scan->shared->next, 0);
+	pg_atomic_write_u32(&scan->shared->asked, 0);
 }
 
 static void
@@ -783,6 +955,7 @@ scan_shutdown(CustomScanState *css)
 	if (IsParallelWorker())
 		memset(&scan->counts, 0, sizeof(scan->counts));
 	scan->shared = NULL;
+	scan->looking_ahead = false;
 }
 
 StrataScanCounts
