@@ -35,9 +35,6 @@ typedef struct ReadPage
 	const char *image;
 } ReadPage;
 
-/* Pages asked for ahead whose fate is not known yet; the oldest are forgotten. */
-#define READ_ASKED 256
-
 /* Looking ahead: see strata_read_ahead(). */
 typedef struct ReadAhead
 {
@@ -48,8 +45,6 @@ typedef struct ReadAhead
 	int ncols;
 	pg_atomic_uint32 *shared;
 	int64 last; /* unit looked at before; -1: none */
-	StrataPageId asked[READ_ASKED];
-	uint32 nasked; /* since begin */
 } ReadAhead;
 
 struct StrataReadPrivate
@@ -230,30 +225,35 @@ read_ask(StrataRead *read, uint32 u)
 	ReadAhead *a = &p->ahead;
 	StrataUnit *unit = read_pin(p, read->unit_blocks, u);
 	StrataPageId ids[STRATA_PREFETCH_MAX];
+	uint32 before = STRATA_COLUMN_NO_PAGE;
+	int ncols = unit == NULL ? 0 : a->columns(a->arg, unit, a->cols);
+	int npages = 0;
 	int n = 0;
-	int ncols;
 
-	if (unit == NULL)
-		return;
-	ncols = a->columns(a->arg, unit, a->cols);
-	for (int c = 0; c < ncols && n < lengthof(ids); c++)
+	for (int c = 0; c < ncols; c++)
 	{
 		StrataTier tier;
 		Size memory;
-		StrataPageId id;
+		uint32 page = a->cols[c]->page;
 
-		if (a->cols[c]->page == STRATA_COLUMN_NO_PAGE)
-			continue;
-		id = unit->pages[a->cols[c]->page];
 		/* Columns that share a page are mostly neighbours. */
-		if ((n > 0 && ids[n - 1] == id) || !strata_pool_where(id, &tier, &memory) || tier == STRATA_TIER_HOT)
+		if (page == STRATA_COLUMN_NO_PAGE || page == before)
 			continue;
-		ids[n++] = id;
+		before = page;
+		npages++;
+		if (n < lengthof(ids) && strata_pool_where(unit->pages[page], &tier, &memory) &&
+			tier != STRATA_TIER_HOT)
+			ids[n++] = unit->pages[page];
 	}
-	n = strata_prefetch_queue(ids, n);
-	for (int i = 0; i < n; i++)
-		a->asked[a->nasked++ % READ_ASKED] = ids[i];
-	read_unpin(p, unit);
+	if (npages == 0)
+		strata_prefetch_nothing_at(a->prefetch, u);
+	else
+	{
+		strata_prefetch_pages_each(a->prefetch, npages);
+		strata_prefetch_queue(ids, n);
+	}
+	if (unit != NULL)
+		read_unpin(p, unit);
 }
 
 /*
@@ -272,35 +272,14 @@ read_look_ahead(StrataRead *read, uint32 u)
 	for (int64 at = Max(from, (int64)u - STRATA_PREFETCH_MAX); at <= u; at++)
 	{
 		int64 next[STRATA_PREFETCH_MAX];
-		int n = strata_prefetch_next(a->prefetch, at, next, Max(1, lengthof(next) / a->ncols));
+		int n = strata_prefetch_next(a->prefetch, at, next, lengthof(next));
 
 		for (int i = 0; i < n; i++)
-			if (next[i] >= 0 && next[i] < read->nunits &&
-				(a->shared == NULL || (next[i] > u && read_claim_ahead(a->shared, (uint32)next[i]))))
+			if (next[i] < 0 || next[i] >= read->nunits)
+				strata_prefetch_nothing_at(a->prefetch, next[i]);
+			else if (a->shared == NULL || (next[i] > u && read_claim_ahead(a->shared, (uint32)next[i])))
 				read_ask(read, (uint32)next[i]);
 	}
-}
-
-/* A page of unit u is wanted now: was it asked for, and did it come in time? */
-static void
-read_note_outcome(ReadAhead *a, uint32 u, StrataPageId id, bool was_hot)
-{
-	if (a->prefetch == NULL)
-		return;
-	if (a->shared != NULL)
-	{
-		/* Asked for by any of the participants. */
-		if (u <= pg_atomic_read_u32(a->shared))
-			strata_prefetch_outcome(a->prefetch, was_hot);
-		return;
-	}
-	for (uint32 i = 0; i < Min(a->nasked, READ_ASKED); i++)
-		if (a->asked[i] == id)
-		{
-			a->asked[i] = STRATA_PAGE_NONE;
-			strata_prefetch_outcome(a->prefetch, was_hot);
-			return;
-		}
 }
 
 const StrataUnit *
@@ -358,9 +337,9 @@ strata_read_unit_done(StrataRead *read, const StrataUnit *unit)
 
 /* ---- pages ---- */
 
-/* Counts what pinning a page of unit u will take, going by the tier it is in a moment before. */
+/* Counts what pinning a page of the unit at hand will take, going by the tier it is in a moment before. */
 static void
-read_count_pin(StrataRead *read, uint32 u, StrataPageId id)
+read_count_pin(StrataRead *read, StrataPageId id)
 {
 	StrataTier tier;
 	Size memory;
@@ -368,7 +347,7 @@ read_count_pin(StrataRead *read, uint32 u, StrataPageId id)
 	read->pages_pinned++;
 	if (!strata_pool_where(id, &tier, &memory))
 		return;
-	read_note_outcome(&read->priv->ahead, u, id, tier == STRATA_TIER_HOT);
+	strata_prefetch_outcome(read->priv->ahead.prefetch, tier == STRATA_TIER_HOT);
 	if (tier == STRATA_TIER_COLD)
 		read->pages_read++;
 	else if (tier == STRATA_TIER_WARM)
@@ -397,7 +376,7 @@ strata_read_segment(StrataRead *read, const StrataUnit *unit, const StrataUnitCo
 		p->page_room *= 2;
 		p->pages = repalloc(p->pages, p->page_room * sizeof(ReadPage));
 	}
-	read_count_pin(read, unit->unitno, id);
+	read_count_pin(read, id);
 	image = strata_pool_pin(id, result);
 	if (image == NULL)
 	{
