@@ -1017,6 +1017,7 @@ strata_store_memory(Oid relid, StrataStoreMemory *out)
 		{
 			StrataTier tier;
 			Size memory;
+			StrataPageInfo page;
 
 			if (!strata_pool_where(unit->pages[i], &tier, &memory))
 				continue;
@@ -1024,8 +1025,8 @@ strata_store_memory(Oid relid, StrataStoreMemory *out)
 				out->hot += memory;
 			else if (tier == STRATA_TIER_WARM)
 				out->warm += memory;
-			else
-				out->cold += memory;
+			else if (strata_pool_page(unit->pages[i], &page))
+				out->cold += page.frames * strata_region_round(1);
 		}
 		strata_store_unref(unit);
 	}
