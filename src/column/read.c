@@ -217,7 +217,7 @@ read_claim_ahead(pg_atomic_uint32 *asked, uint32 u)
 	return false;
 }
 
-/* Asks for the pages of a unit ahead that the scan will want and that are not hot. */
+/* Asks for the pages of a unit ahead that the scan will want. */
 static void
 read_ask(StrataRead *read, uint32 u)
 {
@@ -228,29 +228,22 @@ read_ask(StrataRead *read, uint32 u)
 	uint32 before = STRATA_COLUMN_NO_PAGE;
 	int ncols = unit == NULL ? 0 : a->columns(a->arg, unit, a->cols);
 	int npages = 0;
-	int n = 0;
 
-	for (int c = 0; c < ncols; c++)
+	for (int c = 0; c < ncols && npages < lengthof(ids); c++)
 	{
-		StrataTier tier;
-		Size memory;
 		uint32 page = a->cols[c]->page;
 
 		/* Columns that share a page are mostly neighbours. */
-		if (page == STRATA_COLUMN_NO_PAGE || page == before)
-			continue;
+		if (page != STRATA_COLUMN_NO_PAGE && page != before)
+			ids[npages++] = unit->pages[page];
 		before = page;
-		npages++;
-		if (n < lengthof(ids) && strata_pool_where(unit->pages[page], &tier, &memory) &&
-			tier != STRATA_TIER_HOT)
-			ids[n++] = unit->pages[page];
 	}
 	if (npages == 0)
 		strata_prefetch_nothing_at(a->prefetch, u);
 	else
 	{
 		strata_prefetch_pages_each(a->prefetch, npages);
-		strata_prefetch_queue(ids, n);
+		strata_prefetch_queue(ids, npages);
 	}
 	if (unit != NULL)
 		read_unpin(p, unit);

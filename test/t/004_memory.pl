@@ -1,4 +1,5 @@
-# Too little memory: the table is populated in part or not at all, and says so; queries are right all the same.
+# A table larger than strata.memory is stored all the same, most of it in the cold file.  Where not even one unit has
+# room, the table says so.  The limit moves at run time, both ways.  Queries are right throughout.
 use strict;
 use warnings;
 use Test::More;
@@ -10,32 +11,65 @@ $node->safe_psql('postgres', "CREATE TABLE items (id bigint, grp int, val int, a
 	FROM generate_series(1, 400000) g");
 $node->safe_psql('postgres', 'VACUUM (FREEZE, ANALYZE) items');
 $node->safe_psql('postgres', "SELECT strata.enable('items')");
-my ($status, $out, $err) = $node->psql('postgres', "SELECT strata.populate('items')");
-wait_status($node, 'items', 'partial|out_of_memory');
-pass('the table says that memory ran out');
-cmp_ok($node->safe_psql('postgres', "SELECT coalesce(sum(populated_blocks), 0) < max(total_blocks) FROM strata.column_tables WHERE table_name = 'items'"),
-	'eq', 't', 'not all of it is there');
-isnt($node->safe_psql('postgres', "SELECT last_error FROM strata.column_tables WHERE table_name = 'items'"), '', 'and says why');
-my $answers = same_answers($node, 'items', 'partly populated');
-cmp_ok($node->safe_psql('postgres', 'SELECT used_bytes <= limit_bytes FROM strata.memory_status()'), 'eq', 't', 'the limit is kept');
-$node->safe_psql('postgres', "UPDATE items SET val = val WHERE id % 40000 = 7");
-same_answers($node, 'items', 'partly populated, after writes');
 
-# With room, the rest follows.
-$node->safe_psql('postgres', "ALTER SYSTEM SET strata.memory = '64MB'");
-$node->reload;
-ok($node->poll_query_until('postgres', "SELECT limit_bytes = 64 * 1024 * 1024 FROM strata.memory_status()"), 'the limit moves at run time');
-$node->safe_psql('postgres', 'VACUUM (FREEZE, INDEX_CLEANUP ON) items');
+sub column_tables { return $node->safe_psql('postgres', "SELECT $_[0] FROM strata.column_tables WHERE table_name = 'items'"); }
+
+sub limit
+{
+	my ($mb) = @_;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET strata.memory = '${mb}MB'");
+	$node->reload;
+	ok($node->poll_query_until('postgres', "SELECT limit_bytes = $mb * 1024 * 1024 AND used_bytes <= limit_bytes FROM strata.memory_status()"),
+		"the limit moves to $mb MB at run time, and is kept");
+}
+
+# Memory for some units: all of them are stored.
+$node->safe_psql('postgres', "SELECT strata.populate('items')");
+populated($node, 'items');
+is(column_tables('rows_in_columns'), '400000', 'all rows');
+is(column_tables('bytes = hot_bytes + warm_bytes AND bytes <= 8 * 1024 * 1024 AND cold_bytes > 4 * 1024 * 1024'), 't',
+	'what has no room in memory is in the cold file');
+uses_store($node, 'items', 'plans use it');
+my $answers = same_answers($node, 'items', 'in 8 MB');
+$node->safe_psql('postgres', "UPDATE items SET val = val WHERE id % 40000 = 7");
+same_answers($node, 'items', 'after writes');
+$node->safe_psql('postgres', 'VACUUM items');
+cmp_ok($node->safe_psql('postgres', 'SELECT used_bytes <= limit_bytes FROM strata.memory_status()'), 'eq', 't', 'the limit is kept');
+
+# One column of one unit takes more than there is.
+$node->safe_psql('postgres', "CREATE TABLE wide AS SELECT g AS id, repeat(md5(g::text), 10) AS note FROM generate_series(1, 100000) g");
+$node->safe_psql('postgres', 'VACUUM (FREEZE, ANALYZE) wide');
+$node->safe_psql('postgres', "SELECT strata.enable('wide')");
+$node->psql('postgres', "SELECT strata.populate('wide')");
+wait_status($node, 'wide', 'out_of_memory');
+pass('the table says that memory ran out');
+isnt($node->safe_psql('postgres', "SELECT last_error FROM strata.column_tables WHERE table_name = 'wide'"), '', 'and says why');
+is($node->safe_psql('postgres', "SELECT count(*), min(note) = max(note), sum(length(note)) FROM wide"), '100000|f|32000000', 'its rows are read');
+$node->safe_psql('postgres', "SELECT strata.disable('wide')");
+
+# With room for everything, all that is read becomes hot.
+limit(64);
 $node->safe_psql('postgres', "SELECT strata.populate('items', force => true)");
 populated($node, 'items');
-pass('populated');
-is($node->safe_psql('postgres', "SELECT rows_in_columns FROM strata.column_tables WHERE table_name = 'items'"), '400000', 'all rows');
-is(same_answers($node, 'items', 'populated'), $answers, 'nothing changed');
-uses_store($node, 'items', 'plans use it');
+is(same_answers($node, 'items', 'in 64 MB'), $answers, 'nothing changed');
+is(column_tables('cold_bytes'), '0', 'nothing is cold');
+is($node->safe_psql('postgres', "SELECT DISTINCT tier FROM strata.column_segments"), 'hot', 'as the segments say');
 
-# Lower than what is used: eviction is asked for, not forced, and answers stay.
+# Less again, with a scan in the middle.
+my $scan = $node->background_psql('postgres');
+$scan->query_safe('BEGIN; DECLARE c NO SCROLL CURSOR FOR SELECT id, note, row_number() OVER () FROM items');
+is($scan->query_safe('FETCH 1 FROM c') =~ s/\|.*//r, '1', 'a cursor');
+limit(8);
+is($scan->query_safe('MOVE FORWARD 399998 FROM c'), '', 'goes on');
+is($scan->query_safe('FETCH ALL FROM c') =~ s{.*\|}{}r, '400000', 'to the end');
+$scan->query_safe('COMMIT');
+$scan->quit;
+is(same_answers($node, 'items', 'in 8 MB again'), $answers, 'nothing changed');
+is($node->safe_psql('postgres', 'SELECT pinned_pages FROM strata.pool_stats()'), '0', 'no page is left pinned');
+
 cmp_ok($node->safe_psql('postgres', "SELECT strata.evict('items')"), '>', 0, 'eviction frees bytes');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM strata.column_units'), '0', 'no unit is left');
+is($node->safe_psql('postgres', 'SELECT pages, used_frames, cold_used_bytes FROM strata.pool_stats()'), '0|0|0', 'and no page');
 is(same_answers($node, 'items', 'evicted'), $answers, 'nothing changed');
 $node->stop;
 done_testing();

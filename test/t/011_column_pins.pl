@@ -1,5 +1,5 @@
-# A unit that a scan reads outlives its eviction, and goes when the scan ends, whatever ends it: a cancel, a
-# terminated backend or parallel worker, a closed cursor, a savepoint rolled back.  Half-built units go as well.
+# A unit that a scan reads outlives its eviction, pages and all, and goes when the scan ends, whatever ends it: a
+# cancel, a terminated backend or parallel worker, a closed cursor, a savepoint rolled back.  Half-built units go too.
 use strict;
 use warnings;
 use IPC::Run;
@@ -10,7 +10,7 @@ my $node = new_node('main', "strata.memory_max = '64MB'", "strata.memory = '64MB
 fill($node, 'items', 200000);
 $node->safe_psql('postgres', "SELECT strata.enable('items')");
 
-sub used { return $node->safe_psql('postgres', 'SELECT used_bytes - overhead_bytes FROM strata.memory_status()'); }
+sub used { return $node->safe_psql('postgres', 'SELECT used_frames FROM strata.pool_stats()'); }
 
 sub populate
 {
@@ -37,7 +37,7 @@ sub sleeper
 	$node->safe_psql('postgres', "SELECT $end $sleepers");
 	$psql->finish;
 	like($err, qr/canceling|terminating|server closed/, "$name: ended");
-	ok($node->poll_query_until('postgres', 'SELECT used_bytes = overhead_bytes FROM strata.memory_status()'), "$name: and then goes");
+	ok($node->poll_query_until('postgres', 'SELECT used_frames = 0 AND pages = 0 FROM strata.pool_stats()'), "$name: and then goes");
 }
 
 uses_store($node, 'items', 'plans use the store') if eval { populate(); 1 };
@@ -51,7 +51,7 @@ sleeper('terminate in parallel', $parallel, 2, "pg_terminate_backend(pid)");
 # Cursors.  The window makes one that WHERE CURRENT OF cannot name: those keep to the heap.
 my $cursor = 'DECLARE c NO SCROLL CURSOR FOR SELECT id, row_number() OVER () FROM items; FETCH 1 FROM c;';
 my $evict = "SELECT strata.evict('items') > 0;";
-my $used = 'SELECT used_bytes > overhead_bytes FROM strata.memory_status();';
+my $used = 'SELECT used_frames > 0 FROM strata.pool_stats();';
 for (['closed', 'CLOSE c;'], ['of a savepoint', 'ROLLBACK TO s;'])
 {
 	my ($name, $end) = @$_;
