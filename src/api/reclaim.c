@@ -78,6 +78,19 @@ run_step(StrataActions *actions, StrataReclaimStep step, Size wanted)
 	return freed;
 }
 
+/*
+ * Hot pages become warm.  Asked for no more than compression can be hoped to give, a quarter of what is hot:
+ * the pool goes on with the cold file where LZ4 does not gain enough.
+ */
+static Size
+run_warm(StrataActions *actions, Size wanted)
+{
+	StrataPoolStats pool;
+
+	strata_pool_stats(&pool);
+	return run_step(actions, STRATA_RECLAIM_WARM, Min(wanted, pool.tier[STRATA_TIER_HOT].bytes / 4));
+}
+
 /* Bytes over what would be calm: STRATA_PRESSURE_MARGIN points below the lowest threshold. */
 static Size
 excess(const StrataPressure *p, StrataPressureSource source)
@@ -131,7 +144,7 @@ relieve_pool(const StrataPressure *p, StrataActions *actions)
 	strata_region_status(&region);
 	strata_pool_stats(&pool);
 	wanted = Min(wanted, pool.dirty_frames * region.page_size);
-	wanted -= Min(wanted, run_step(actions, STRATA_RECLAIM_WARM, wanted));
+	wanted -= Min(wanted, run_warm(actions, wanted));
 	if (level >= STRATA_PRESSURE_HIGH)
 		run_step(actions, STRATA_RECLAIM_COLD, wanted);
 }
@@ -155,7 +168,7 @@ relieve_machine(const StrataPressure *p, StrataPressureSource source, StrataActi
 	/* Free memory that is still committed goes first; only what it does not cover is taken from pages. */
 	strata_region_status(&region);
 	missing = wanted - Min(wanted, region.idle);
-	missing -= Min(missing, run_step(actions, STRATA_RECLAIM_WARM, missing));
+	missing -= Min(missing, run_warm(actions, missing));
 	if (level >= STRATA_PRESSURE_HIGH)
 		run_step(actions, STRATA_RECLAIM_COLD, missing);
 	run_step(actions, STRATA_RECLAIM_KERNEL, wanted);
