@@ -199,33 +199,28 @@ strata_reclaim_act(const StrataPressure *p, StrataActions *actions)
 Size
 strata_reclaim_to(Size target)
 {
-	Size freed[STRATA_RECLAIM_STEPS];
+	StrataActions actions = {0};
 	Size total = 0;
 	StrataMemoryStatus m;
 
 	for (int round = 0; round < RECLAIM_ROUNDS; round++)
 	{
-		Size got;
+		Size wanted, missing;
 
 		strata_memory_status_get(&m);
 		if (m.used <= target)
 			break;
-		got = strata_memory_reclaim(m.used - target, STRATA_RECLAIM_ARENAS, STRATA_RECLAIM_COLD, freed);
-		for (int step = 0; step < STRATA_RECLAIM_STEPS; step++)
-			if (freed[step] > 0)
-				strata_pressure_acted(step, freed[step]);
-		if (got == 0)
+		wanted = missing = m.used - target;
+		missing -= Min(missing, run_step(&actions, STRATA_RECLAIM_ARENAS, missing));
+		missing -= Min(missing, run_warm(&actions, missing));
+		missing -= Min(missing, run_step(&actions, STRATA_RECLAIM_COLD, missing));
+		if (missing == wanted)
 			break;
-		total += got;
+		total += wanted - missing;
 	}
 	strata_memory_status_get(&m);
 	if (m.committed > target)
-	{
-		Size got = strata_region_trim(m.committed - target);
-
-		if (got > 0)
-			strata_pressure_acted(STRATA_RECLAIM_KERNEL, got);
-	}
+		run_step(&actions, STRATA_RECLAIM_KERNEL, m.committed - target);
 	return total;
 }
 
