@@ -183,8 +183,9 @@ static void
 apply_settings(void)
 {
 	strata_pressure_apply_settings();
-	strata_pool_apply_settings();
+	/* First, so that what a lowered strata.memory costs is counted; the pool would see to itself alone. */
 	strata_reclaim_fit();
+	strata_pool_apply_settings();
 }
 
 static void
