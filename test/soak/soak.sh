@@ -160,7 +160,7 @@ watch_memory() {
         echo "$bytes bytes with a limit of $limit MB" >> "$work/over"
       fi
     fi
-    sleep 0.1
+    sleep 0.1 # pace of the measurements
   done
   echo "$samples $over $most" > "$work/memory.done"
 }
@@ -187,7 +187,7 @@ while [ $((SECONDS - begun)) -lt "$seconds" ]; do
     for ((try = 0; try < 300; try++)); do
       fits=$(sql -c 'SELECT limit_bytes = '$((size * 1024 * 1024))' AND committed_bytes <= limit_bytes FROM strata.memory_status()' 2> /dev/null || true)
       [ "$fits" != t ] || break
-      sleep 0.1
+      sleep 0.1 # poll
     done
     [ "$fits" = t ] || echo "strata.memory = $size MB was not obeyed in 30 s" >> "$work/over"
   fi
@@ -210,7 +210,7 @@ pids=()
 # The last crash, if there is one under way, ends.
 for ((try = 0; try < 600; try++)); do
   sql -c 'SELECT 1' > "$work/alive" 2>&1 && break
-  sleep 0.1
+  sleep 0.1 # poll
 done
 asked=0
 wrong=0

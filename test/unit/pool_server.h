@@ -28,7 +28,7 @@
 volatile sig_atomic_t InterruptPending;
 
 static sigjmp_buf server_cancel_to;
-static bool server_cancel_armed; /* a sleep may end by a cancel, to server_cancel_to */
+static bool server_cancel_armed; /* a wait may end by a cancel, to server_cancel_to */
 static uint32 server_cancel_dice = 1;
 
 void
@@ -95,7 +95,7 @@ cv_may_cancel(void)
 {
 	if (InterruptHoldoffCount != 0)
 	{
-		printf("Bail out! a sleep with interrupts held off\n");
+		printf("Bail out! waits with interrupts held off\n");
 		abort();
 	}
 	server_cancel_dice = server_cancel_dice * 1664525 + 1013904223;
