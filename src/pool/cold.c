@@ -61,7 +61,7 @@ static File cold_file = -1;
 static void
 cold_exit(int code, Datum arg)
 {
-	if (MyProcPid == PostmasterPid)
+	if (MyProcPid == PostmasterPid || !IsPostmasterEnvironment)
 		unlink(cold_path);
 }
 
@@ -413,17 +413,35 @@ pool_cold_read(const PoolPage *page, char *image)
 
 /* ---- warnings ---- */
 
-/* ereport() below ERROR checks for interrupts; the callers promised to throw nothing. */
-void
-pool_cold_warn_write(int error)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	uint64 last = pg_atomic_read_u64(&pool->cold_warned);
+/*
+ * A warning goes to the client, who may be slow, and ereport() checks for interrupts: neither may happen
+ * while pages are owned.  So a failed write is noted, and told when the process owns nothing any more.
+ */
+static int cold_write_error = 0;
 
+void
+pool_cold_note_write(int error)
+{
+	cold_write_error = error;
+}
+
+void
+pool_cold_tell_write(void)
+{
+	TimestampTz now;
+	uint64 last;
+	int error = cold_write_error;
+
+	if (likely(error == 0))
+		return;
+	cold_write_error = 0;
+	now = GetCurrentTimestamp();
+	last = pg_atomic_read_u64(&pool->cold_warned);
 	if (last != 0 && now - (TimestampTz)last < COLD_WARN_US)
 		return;
 	if (!pg_atomic_compare_exchange_u64(&pool->cold_warned, &last, now))
 		return;
+	/* The callers promised to throw nothing. */
 	HOLD_INTERRUPTS();
 	errno = error;
 	/* A file that may not grow is a full disk to us. */

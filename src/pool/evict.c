@@ -90,7 +90,7 @@ evict_write(PoolPage *page, const char *data, uint32 bytes, bool lz4, uint32 fra
 {
 	if (pool_cold_write(page, data, bytes, lz4) != POOL_COLD_OK)
 	{
-		pool_cold_warn_write(errno);
+		pool_cold_note_write(errno);
 		return false;
 	}
 	pg_atomic_fetch_sub_u64(&pool->dirty_pages, 1);
@@ -164,42 +164,53 @@ evict_warm(Eviction *e)
 
 /* ---- to LZ4 ---- */
 
-/* The owner's hot page becomes warm in the first frames of its run.  False: not worth it, or there is no room
- * among the warm ones. */
-static bool
-evict_to_warm(uint32 number, PoolPage *page, bool dirty, Eviction *e)
+/*
+ * Sets frames aside among the warm ones for a victim before it is owned, for room may have to be made there
+ * by writing others, and nobody should wait for those who wants this one.  As many as it takes at most; 0: it
+ * is not to become warm.  What is read of a page that is not owned yet is a guess, and evict_victim() makes
+ * sure of it.
+ */
+static uint32
+evict_reserve_warm(const PoolPage *page, bool dirty, Eviction *e)
 {
-	uint32 saved = Max(1, page->frames / LZ4_SAVES);
-	uint64 limit = warm_limit();
 	PoolTierFigures *warm = &pool->tier[STRATA_TIER_WARM];
+	uint32 frames = page->frames;
+	uint32 reserved = frames - Max(1, frames / LZ4_SAVES);
+	uint64 limit = warm_limit();
+
+	if (!e->keep_warm || page->stubborn || frames < 2 || (!dirty && !page->reused) || reserved > limit)
+		return 0;
+	pg_atomic_fetch_add_u64(&warm->frames, reserved);
+	while (pg_atomic_read_u64(&warm->frames) > limit)
+		if (!evict_warm(e))
+		{
+			pg_atomic_fetch_sub_u64(&warm->frames, reserved);
+			return 0;
+		}
+	return reserved;
+}
+
+/* The owner's hot page becomes warm in the first frames of its run.  False: it does not fit the frames
+ * reserved. */
+static bool
+evict_to_warm(uint32 number, PoolPage *page, bool dirty, uint32 reserved, Eviction *e)
+{
+	uint64 s = pg_atomic_read_u64(&page->state);
 	uint32 packed_bytes, frames;
 	char *packed;
-	uint64 s = pg_atomic_read_u64(&page->state);
 
-	if (!e->keep_warm || page->stubborn || page->frames < 2 || limit == 0 || (!dirty && !page->reused))
-		return false;
-	packed_bytes = pool_lz4_pack(page->image, page->bytes, (page->frames - saved) * pool->frame, &packed);
+	packed_bytes = pool_lz4_pack(page->image, page->bytes, reserved * pool->frame, &packed);
 	if (packed_bytes == 0)
 	{
 		page->stubborn = true;
 		return false;
 	}
 	frames = pool_frames_of(packed_bytes);
-	if (frames > limit)
-		return false;
-	/* Count first, so that several who do this at once do not all fit. */
-	pg_atomic_fetch_add_u64(&warm->frames, frames);
-	while (pg_atomic_read_u64(&warm->frames) > limit)
-		if (!evict_warm(e))
-		{
-			pg_atomic_fetch_sub_u64(&warm->frames, frames);
-			return false;
-		}
-
 	memcpy(page->image, packed, packed_bytes);
 	page->warm_bytes = packed_bytes;
 	pool_count(POOL_HOT, page, -1, page->frames);
 	pool_count(POOL_WARM, page, 1, 0);
+	pg_atomic_fetch_sub_u64(&pool->tier[STRATA_TIER_WARM].frames, reserved - frames);
 	pg_atomic_fetch_add_u64(&pool->tier[STRATA_TIER_HOT].demotions, 1);
 	if (dirty)
 		pg_atomic_fetch_sub_u64(&pool->dirty_frames, page->frames - frames);
@@ -268,6 +279,21 @@ evict_choose(Eviction *e, uint64 frames)
 	LWLockRelease(pool_lock);
 }
 
+/* Makes a claimed victim the caller's.  False: it was saved by a pin, or dropped. */
+static bool
+evict_own(PoolPage *page, uint32 version)
+{
+	uint64 s = pg_atomic_read_u64(&page->state);
+	uint64 new;
+
+	do
+	{
+		if (!pool_state_evict(s, version, &new))
+			return false;
+	} while (!pg_atomic_compare_exchange_u64(&page->state, &s, new));
+	return true;
+}
+
 /* Moves one victim down.  False: it stays hot, or is gone. */
 static bool
 evict_victim(Eviction *e, int i)
@@ -275,36 +301,35 @@ evict_victim(Eviction *e, int i)
 	uint32 number = e->victim[i].number;
 	PoolPage *page = pool_page(number);
 	uint64 s = pg_atomic_read_u64(&page->state);
-	uint64 new;
-	bool dirty;
+	bool dirty = (s & POOL_DIRTY) != 0; /* stays so while the claim stands */
+	uint32 reserved = (s & POOL_CLAIM) ? evict_reserve_warm(page, dirty, e) : 0;
+	bool owned = evict_own(page, e->victim[i].version);
 
-	do
+	if (reserved > 0)
 	{
-		if (!pool_state_evict(s, e->victim[i].version, &new))
-		{
-			e->victim[i].back = true;
-			return false;
-		}
-	} while (!pg_atomic_compare_exchange_u64(&page->state, &s, new));
-
-	dirty = (s & POOL_DIRTY) != 0;
-	if (!evict_to_warm(number, page, dirty, e))
+		if (owned && reserved < page->frames && evict_to_warm(number, page, dirty, reserved, e))
+			return true;
+		pg_atomic_fetch_sub_u64(&pool->tier[STRATA_TIER_WARM].frames, reserved);
+	}
+	if (!owned)
 	{
-		if (dirty && (e->clean_only || !evict_write(page, page->image, page->bytes, false, page->frames)))
+		e->victim[i].back = true;
+		return false;
+	}
+	if (dirty)
+	{
+		if (e->clean_only || !evict_write(page, page->image, page->bytes, false, page->frames))
 		{
 			e->clean_only = true;
 			e->victim[i].back = true;
 			pool_settle(number, page, POOL_HOT, true, (s & POOL_AHEAD) != 0, 0);
 			return false;
 		}
-		if (dirty)
-		{
-			LWLockAcquire(pool_lock, LW_EXCLUSIVE);
-			pool_list_remove(POOL_LIST_DIRTY, number);
-			LWLockRelease(pool_lock);
-		}
-		evict_to_cold(number, page, POOL_HOT, page->frames, e);
+		LWLockAcquire(pool_lock, LW_EXCLUSIVE);
+		pool_list_remove(POOL_LIST_DIRTY, number);
+		LWLockRelease(pool_lock);
 	}
+	evict_to_cold(number, page, POOL_HOT, page->frames, e);
 	return true;
 }
 
@@ -541,6 +566,7 @@ strata_pool_shrink(Size bytes, StrataTier to)
 		evict_tell(&e);
 	pool_frames_release();
 	RESUME_INTERRUPTS();
+	pool_cold_tell_write();
 	return (e.freed + kept) * pool->frame;
 }
 
@@ -564,4 +590,5 @@ pool_obey_ratios(void)
 	else
 		evict_tell(&e);
 	RESUME_INTERRUPTS();
+	pool_cold_tell_write();
 }

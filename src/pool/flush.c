@@ -14,11 +14,16 @@
 #include "pool/pool_internal.h"
 #include "ring/publish.h"
 
+/* How many pages in a row that cannot be written, being clean (warm ones) or at work, are passed under the
+ * lock. */
+#define FLUSH_LOOKS 256
+
 /* The next dirty page that can be written; *new is its word, in place.  0: there is none. */
 static uint32
 flush_next(PoolListKind list)
 {
 	uint32 number;
+	int looks = 0;
 
 	LWLockAcquire(pool_lock, LW_EXCLUSIVE);
 	for (number = pool->list[list].first; number != 0; number = pool_page(number)->link[list].next)
@@ -30,6 +35,11 @@ flush_next(PoolListKind list)
 		if (pool_state_write(s, pool_state_version(s), &new) &&
 			pg_atomic_compare_exchange_u64(&page->state, &s, new))
 			break;
+		if (++looks == FLUSH_LOOKS)
+		{
+			number = 0;
+			break;
+		}
 	}
 	LWLockRelease(pool_lock);
 	return number;
@@ -114,12 +124,13 @@ strata_pool_flush(int n, bool *failed)
 		else
 		{
 			stopped = true;
-			pool_cold_warn_write(errno);
+			pool_cold_note_write(errno);
 		}
 	}
 	if (written > 0)
 		flush_tell(written, last);
 	RESUME_INTERRUPTS();
+	pool_cold_tell_write();
 	if (failed != NULL)
 		*failed = stopped;
 	return written;

@@ -339,6 +339,7 @@ pin_slow(PoolPage *page, StrataPageId id, StrataPinResult *result)
 		}
 		break;
 	}
+	pool_cold_tell_write();
 	if (timed)
 	{
 		INSTR_TIME_SET_CURRENT(end);
@@ -353,6 +354,7 @@ strata_pool_load_ahead(StrataPageId id)
 {
 	PoolPage *page = pool_find(id);
 	uint64 s, new;
+	bool loaded;
 
 	if (page == NULL)
 		return false;
@@ -361,7 +363,9 @@ strata_pool_load_ahead(StrataPageId id)
 	if (pool_state_pin(s, pool_id_version(id), &new) != POOL_PIN_LOAD ||
 		!pg_atomic_compare_exchange_u64(&page->state, &s, new))
 		return false;
-	if (load(pool_id_number(id), page, 0) != STRATA_PIN_OK)
+	loaded = load(pool_id_number(id), page, 0) == STRATA_PIN_OK;
+	pool_cold_tell_write();
+	if (!loaded)
 		return false;
 	pg_atomic_fetch_add_u64(&pool->prefetched, 1);
 	return true;
@@ -508,5 +512,6 @@ strata_pool_create(Size bytes, const StrataPageTag *tag, void **image)
 		id = create(bytes, tag, image);
 		RESUME_INTERRUPTS();
 	} while (id == STRATA_PAGE_NONE && pool_room_wait(&tries));
+	pool_cold_tell_write();
 	return id;
 }

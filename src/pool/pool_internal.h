@@ -299,8 +299,9 @@ typedef enum PoolColdResult
 extern PoolColdResult pool_cold_write(PoolPage *page, const char *data, uint32 bytes, bool lz4);
 extern PoolColdResult pool_cold_read(const PoolPage *page, char *image);
 extern void pool_cold_forget(PoolPage *page);
-/* WARNING, not more than one a minute for the whole server. */
-extern void pool_cold_warn_write(int error);
+/* A write failed; and, when the process owns no page: the WARNING, not more than one a minute for the whole server. */
+extern void pool_cold_note_write(int error);
+extern void pool_cold_tell_write(void);
 extern void pool_cold_warn_read(StrataPageId id, PoolColdResult result, int error);
 /* Makes the file's next extent before it is needed; called when memory has just been freed. */
 extern void pool_cold_grow_early(void);
