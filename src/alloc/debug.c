@@ -154,6 +154,8 @@ debug_fault(StrataDebugFault fault, const DebugSuspect *s, Size freed_bytes)
 
 	if (debug != NULL)
 		pg_atomic_fetch_add_u64(&debug->faults[fault], 1);
+	/* A message checks for interrupts; freeing throws nothing. */
+	HOLD_INTERRUPTS();
 	if (fault == STRATA_DEBUG_UNKNOWN)
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_CORRUPTED), errmsg("memory at %p of pg_strata %s", s->p, what[fault]),
@@ -164,6 +166,7 @@ debug_fault(StrataDebugFault fault, const DebugSuspect *s, Size freed_bytes)
 				 errmsg("memory at %p of pg_strata, allocated at %s:%d by process %d, %s", s->p,
 						debug_base_name(s->file), s->line, s->pid, what[fault]),
 				 errdetail("%zu bytes were allocated, %zu were to be freed.", s->bytes, freed_bytes)));
+	RESUME_INTERRUPTS();
 }
 
 /* ---- the table; with the partition's lock held ---- */

@@ -64,8 +64,8 @@
 #define GIGABYTE	   ((Size)1024 * 1024 * 1024)
 /* Free blocks that a request looks at for one that is committed already. */
 #define ALLOC_TRIES 16
-/* Memory that strata_region_trim() cuts out without letting go of the lock: well below a millisecond's work.
- */
+/* Memory that is cut out without letting go of the lock, but for what a request needs: well below a
+ * millisecond's work. */
 #define TRIM_STEP ((Size)4 * 1024 * 1024)
 
 typedef struct RegionShared
@@ -470,7 +470,7 @@ region_commit(uint32 page, uint32 npages)
 static void
 region_idle_run(uint32 page, uint32 npages)
 {
-	uint64 first, last, limit_units;
+	uint64 first, last;
 	uint32 order;
 
 	if (region_unit_pages == 0)
@@ -490,10 +490,31 @@ region_idle_run(uint32 page, uint32 npages)
 			region->idle_units++;
 		}
 	}
+}
 
-	limit_units = region_limit() / region_unit_bytes();
-	if (region->committed_units > limit_units)
-		region_cut(region->committed_units - limit_units);
+/*
+ * Cuts idle memory down to the limit, which was lowered.  In steps, and the lock, which the caller holds, is
+ * let go in between: nobody waits for all of it.
+ */
+static void
+region_keep_limit(void)
+{
+	Size unit = region_unit_bytes();
+	uint64 limit_units, over;
+
+	if (unit == 0)
+		return;
+	for (;;)
+	{
+		limit_units = region_limit() / unit;
+		if (region->committed_units <= limit_units || region->idle_units == 0)
+			return;
+		over = region->committed_units - limit_units;
+		if (region_cut(Min(over, Max(TRIM_STEP / unit, 1))) == 0)
+			return;
+		LWLockRelease(region_lock);
+		LWLockAcquire(region_lock, LW_EXCLUSIVE);
+	}
 }
 
 /* ---- handing out ---- */
@@ -511,6 +532,7 @@ strata_region_alloc_for(int account, Size bytes)
 	npages = region_pages(bytes);
 
 	LWLockAcquire(region_lock, LW_EXCLUSIVE);
+	region_keep_limit();
 	if (npages <= region_bytes / region_page &&
 		(region_head + region->used_pages + npages) * region_page <= region_limit())
 	{
@@ -571,13 +593,19 @@ strata_region_free_for(int account, void *p, Size bytes)
 		a->freed += npages * region_page;
 		a->current -= npages * region_page;
 		region_idle_run(page, (uint32)npages);
+		region_keep_limit();
 	}
 	LWLockRelease(region_lock);
 
 	/* Cannot happen.  Callers free in abort paths, where an ERROR would only make it worse. */
 	Assert(freed);
 	if (!freed)
+	{
+		/* A message checks for interrupts; freeing throws nothing. */
+		HOLD_INTERRUPTS();
 		elog(WARNING, "block of %zu bytes of the pg_strata region was freed twice", bytes);
+		RESUME_INTERRUPTS();
+	}
 }
 
 void *

@@ -17,8 +17,8 @@
  * class, with seven objects to a slab of 64 kB.
  *
  * Magazines hold up to 62 objects and about 16 kB.  A process gives them to the depots when its transaction
- * ends and when it exits (before_shmem_exit), so that an idle backend holds nothing and strata_slab_reclaim()
- * reaches all that is not in use.  A process that is killed takes its magazines with it, but then the
+ * ends and when it exits (before_shmem_exit), and does without them outside of a transaction, so that an idle
+ * backend holds nothing and strata_slab_reclaim() reaches all that is not in use.  A process that is killed takes its magazines with it, but then the
  * postmaster restarts all the others with an empty region.  The postmaster itself, which allocates when it
  * lays out shared memory, has no magazines: its children would inherit them.
  *
@@ -304,8 +304,13 @@ slab_put(int class, void **object, uint32 n, bool direct)
 
 	Assert(twice == 0);
 	if (twice > 0)
+	{
+		/* A message checks for interrupts; freeing throws nothing. */
+		HOLD_INTERRUPTS();
 		elog(WARNING, "%u objects of %u bytes of the pg_strata region were freed twice", twice,
 			 form[class].object_bytes);
+		RESUME_INTERRUPTS();
+	}
 }
 
 /* Adds an empty slab to the class; `reclaim`: others may be asked to make room, which may come back here. */
@@ -519,6 +524,9 @@ cache_ready(int class)
 	if (k->capacity != 0)
 		return true;
 	if (exiting || (IsPostmasterEnvironment && !IsUnderPostmaster))
+		return false;
+	/* A transaction's memory contexts, and what they hold, end after its callbacks. */
+	if (!IsTransactionState())
 		return false;
 	if (!exit_registered)
 	{

@@ -237,6 +237,7 @@ is_fault(StrataDebugFault fault, const char *what, int line, const char *name)
 	if (!ok(server_warnings == 1 && strstr(server_warning, what) && strstr(server_warning, site),
 			"%s: told with its place and its process", name))
 		note("%d warnings, the last: %s", server_warnings, server_warning);
+	is_int(server_messages_interruptible, 0, "%s: by a message that no cancel makes an error", name);
 	memcpy(before, s.faults, sizeof(before));
 	server_warnings = 0;
 }

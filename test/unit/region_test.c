@@ -51,12 +51,36 @@ test_huge_page_size(Size *size, int *flags)
 	*flags = MAP_HUGETLB;
 }
 
+static size_t cut_in_hold, cut_in_hold_max; /* bytes cut while the lock was not let go of */
+
+static int
+test_madvise(void *addr, size_t bytes, int advice)
+{
+	if (advice == MADV_REMOVE)
+	{
+		cut_in_hold += bytes;
+		cut_in_hold_max = Max(cut_in_hold_max, cut_in_hold);
+	}
+	return madvise(addr, bytes, advice);
+}
+
+static void
+test_release(LWLock *lock)
+{
+	cut_in_hold = 0;
+	LWLockRelease(lock);
+}
+
+#define madvise					   test_madvise
+#define LWLockRelease			   test_release
 #define strata_hugepages_shmem_thp test_shmem_thp
 #define strata_hugepages_pool	   test_pool
 #define mmap					   test_mmap
 #define GetHugePageSize			   test_huge_page_size
 #include "alloc/region.c"
 #undef mmap
+#undef madvise
+#undef LWLockRelease
 
 bool strata_preloaded = true;
 
@@ -403,6 +427,7 @@ by_hand(void)
 	strata_region_free_for(0, p, 100);
 	strata_region_free_for(0, p, 100);
 	ok(strstr(server_warning, "freed twice") != NULL, "a second free is refused with a warning");
+	is_int(server_messages_interruptible, 0, "which no cancel makes an error");
 	ok(check_status() == NULL, "and changes nothing");
 	IsUnderPostmaster = true;
 	region_assign_memory(64 * 1024, NULL);
@@ -418,6 +443,31 @@ by_hand(void)
 	is_int(s.used, 0, "after a crash restart nothing is used");
 	is_int(s.committed, head, "nor committed");
 	ok(resident() <= head, "nor resident");
+}
+
+/* Much idle memory and a limit lowered: whoever comes next gives it back, but keeps nobody waiting for all. */
+static void
+lowered(bool by_alloc)
+{
+	StrataRegionStatus s;
+	void *p, *q;
+
+	thp = 0;
+	start(256, 192, 8);
+	q = strata_region_alloc_for(1, 8192);
+	p = strata_region_alloc_for(0, 128 * MB);
+	strata_region_free_for(0, p, 128 * MB);
+	set_limit(16 * MB);
+	cut_in_hold_max = 0;
+	if (by_alloc)
+		(void)strata_region_alloc_for(0, 8192);
+	else
+		strata_region_free_for(1, q, 8192);
+	strata_region_status(&s);
+	ok(s.committed <= 16 * MB, "the next %s cuts down to a lowered limit", by_alloc ? "request" : "free");
+	ok(cut_in_hold_max > 0 && cut_in_hold_max <= TRIM_STEP, "in steps with the lock let go: %zu bytes at most",
+	   cut_in_hold_max);
+	ok(check_status() == NULL, "the accounts add up");
 }
 
 static void explicit(void)
@@ -579,6 +629,8 @@ main(void)
 	smaps();
 	processes(0);
 	processes(2 * MB);
+	lowered(true);
+	lowered(false);
 	explicit();
 	is_int(server_locks_held, 0, "no lock is held at the end");
 	return tap_done();

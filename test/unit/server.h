@@ -52,6 +52,7 @@ static Size server_shmem_used;
 static int server_locks_held;
 static char server_warning[1024]; /* the last one */
 static int server_warnings;
+static int server_messages_interruptible; /* raised where a cancel would have become an ERROR */
 static TimestampTz server_now = 1000000; /* GetCurrentTimestamp(); tests move it */
 
 /* ---- processes ---- */
@@ -321,6 +322,14 @@ server_reset_context(void)
 
 /* ---- transactions ---- */
 
+static bool server_in_transaction = true;
+
+bool
+IsTransactionState(void)
+{
+	return server_in_transaction;
+}
+
 static XactCallback server_xact_function[8];
 static void *server_xact_arg[8];
 static int server_xacts;
@@ -414,6 +423,9 @@ errfinish(const char *filename, int lineno, const char *funcname)
 		printf("Bail out! ERROR in %s:%d: %s\n", filename, lineno, server_warning);
 		abort();
 	}
+	/* Any message checks for interrupts. */
+	if (InterruptHoldoffCount == 0)
+		server_messages_interruptible++;
 }
 
 int
