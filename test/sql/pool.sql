@@ -70,6 +70,62 @@ FROM strata.pool_stats() s, (SELECT sum(pages) AS pages, sum(frames) AS frames F
 SELECT count(*) > 0 AS some, bool_and(value >= 0) AS values FROM strata.pool_policy_stats();
 SELECT name, unit FROM strata.settings WHERE name ~ '^strata\.prefetch' ORDER BY name;
 
+-- ---- pages of a table ----
+
+CREATE TABLE pool_t WITH (autovacuum_enabled = off) AS
+SELECT i AS id, i * 7919 % 100003 AS spread, md5(i::text) AS words FROM generate_series(1, 100000) i;
+VACUUM (FREEZE) pool_t;
+SELECT strata.enable('pool_t');
+SELECT strata.populate('pool_t') > 0 AS job;
+CREATE VIEW pool_t_pages AS SELECT * FROM strata.pool_pages WHERE relid = 'pool_t'::regclass;
+SELECT schema_name, table_name, database = (SELECT oid FROM pg_database WHERE datname = current_database()) AS here,
+       array_agg(DISTINCT column_name ORDER BY column_name) AS columns, min(unit) AS first_unit,
+       bool_and(tier = 'hot') AS hot, bool_and(bytes <= frames * (SELECT frame_bytes FROM strata.pool_stats())) AS fits,
+       bool_and(frames = frames_now) AS frames, sum(pins) AS pins, bool_and(dirty <> on_disk) AS dirty_or_on_disk,
+       bool_and(attnum = 0 OR column_name IS NOT NULL) AS named, bool_and(policy_state IS NOT NULL) AS known_to_policy
+FROM pool_t_pages GROUP BY 1, 2, 3;
+
+-- Flushed pages stay, and are not dirty any more.
+SELECT strata.pool_flush(true) > 0 AS some;
+SELECT bool_and(tier = 'hot') AS hot, bool_or(dirty) AS dirty, bool_and(on_disk) AS on_disk FROM pool_t_pages;
+SELECT strata.pool_flush(true), strata.pool_flush();
+
+-- A pinned page stays when all others go.
+SELECT page_id AS pinned, column_name FROM pool_t_pages WHERE column_name = 'words' AND unit = 0 \gset
+SELECT p BETWEEN now() + '59 min' AND now() + '61 min' AS in_an_hour FROM strata.pool_pin(:pinned) p;
+SELECT p BETWEEN now() + '23 h' AND now() + '25 h' AS in_a_day FROM strata.pool_pin(:pinned, '1 day') p;
+SELECT strata.pool_pin(:pinned, NULL);
+SELECT pins FROM strata.pool_pages WHERE page_id = :pinned;
+SELECT pinned_pages, pinned_frames = (SELECT frames FROM strata.pool_pages WHERE page_id = :pinned) AS its_frames FROM strata.pool_stats();
+SELECT strata.release_pressure(0) > 0 AS freed;
+SELECT page_id = :pinned AS pinned, tier, count(*) > 0 AS some, bool_and(frames_now = 0) AS no_memory FROM pool_t_pages GROUP BY 1, 2 ORDER BY 1;
+SELECT strata.pool_unpin(:pinned), strata.pool_unpin(:pinned), strata.pool_unpin(:pinned), strata.pool_unpin(:pinned);
+SELECT pins, tier FROM strata.pool_pages WHERE page_id = :pinned;
+
+-- The worker brings pages back that are asked for; those in memory are not asked for.
+SELECT array_agg(page_id ORDER BY page_id) AS cold FROM pool_t_pages WHERE tier = 'cold' \gset
+SELECT prefetched AS before FROM strata.pool_stats() \gset
+SELECT strata.pool_prefetch(:'cold') = cardinality(:'cold'::bigint[]) AS all_queued, strata.pool_prefetch(ARRAY[:pinned]) AS in_memory;
+SET statement_timeout = '1min';
+DO $$
+BEGIN
+    WHILE EXISTS (SELECT FROM pool_t_pages WHERE tier <> 'hot') LOOP
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
+RESET statement_timeout;
+SELECT prefetched - :before = cardinality(:'cold'::bigint[]) AS counted FROM strata.pool_stats();
+SELECT prefetch_hits AS before FROM strata.pool_stats() \gset
+SELECT count(*), sum(id), max(words) FROM pool_t WHERE spread >= 0;
+SELECT prefetch_hits > :before AS used FROM strata.pool_stats();
+-- Pages that are gone stay gone under their number.
+SELECT strata.evict('pool_t') > 0 AS evicted;
+SELECT count(*) FROM pool_t_pages;
+SELECT strata.pool_pin((:'cold'::bigint[])[1]) IS NULL;
+SELECT strata.pool_prefetch(:'cold');
+DROP VIEW pool_t_pages;
+DROP TABLE pool_t;
+
 -- ---- who may ----
 
 CREATE ROLE pool_nobody;
