@@ -67,6 +67,13 @@ acted(StrataActions *actions, StrataReclaimStep step, Size bytes)
 	actions->done |= 1u << step;
 }
 
+/* Not by Min(), which evaluates an argument twice: what is given here is the result of doing something. */
+static void
+lessen(Size *missing, Size got)
+{
+	*missing -= Min(*missing, got);
+}
+
 /* One step of the chain; returns what it gave. */
 static Size
 run_step(StrataActions *actions, StrataReclaimStep step, Size wanted)
@@ -168,7 +175,7 @@ relieve_machine(const StrataPressure *p, StrataPressureSource source, StrataActi
 	/* Free memory that is still committed goes first; only what it does not cover is taken from pages. */
 	strata_region_status(&region);
 	missing = wanted - Min(wanted, region.idle);
-	missing -= Min(missing, run_warm(actions, missing));
+	lessen(&missing, run_warm(actions, missing));
 	if (level >= STRATA_PRESSURE_HIGH)
 		run_step(actions, STRATA_RECLAIM_COLD, missing);
 	run_step(actions, STRATA_RECLAIM_KERNEL, wanted);
@@ -211,9 +218,9 @@ strata_reclaim_to(Size target)
 		if (m.used <= target)
 			break;
 		wanted = missing = m.used - target;
-		missing -= Min(missing, run_step(&actions, STRATA_RECLAIM_ARENAS, missing));
-		missing -= Min(missing, run_warm(&actions, missing));
-		missing -= Min(missing, run_step(&actions, STRATA_RECLAIM_COLD, missing));
+		lessen(&missing, run_step(&actions, STRATA_RECLAIM_ARENAS, missing));
+		lessen(&missing, run_warm(&actions, missing));
+		lessen(&missing, run_step(&actions, STRATA_RECLAIM_COLD, missing));
 		if (missing == wanted)
 			break;
 		total += wanted - missing;
