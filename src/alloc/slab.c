@@ -18,7 +18,8 @@
  *
  * Magazines hold up to 62 objects and about 16 kB.  A process gives them to the depots when its transaction
  * ends and when it exits (before_shmem_exit), and does without them outside of a transaction, so that an idle
- * backend holds nothing and strata_slab_reclaim() reaches all that is not in use.  A process that is killed takes its magazines with it, but then the
+ * backend holds nothing and strata_slab_reclaim() reaches all that is not in use.  A process that is killed
+ * takes its magazines with it, but then the
  * postmaster restarts all the others with an empty region.  The postmaster itself, which allocates when it
  * lays out shared memory, has no magazines: its children would inherit them.
  *

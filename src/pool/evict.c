@@ -16,7 +16,9 @@
  * When the cold file takes nothing (disk full), dirty pages stay, clean ones go first, and when only dirty
  * ones are left one write a call is tried.
  *
- * Interrupts are held off by the callers throughout.
+ * Interrupts are held off by the callers throughout, so a page in work never loses its owner.  How much there
+ * is to move has no bound (strata.memory may have been halved), so who was told to cancel or to terminate
+ * stops between two rounds: he hears "no memory", and whoever called him obeys the interrupt.
  */
 #include "postgres.h"
 
@@ -57,6 +59,12 @@ typedef struct Eviction
 	StrataPageId last[EVICT_WAYS];
 	uint64 freed; /* frames */
 } Eviction;
+
+bool
+pool_interrupted(void)
+{
+	return QueryCancelPending || ProcDiePending;
+}
 
 /* Hot frames allowed now. */
 static uint64
@@ -432,7 +440,11 @@ evict_until(Eviction *e, bool (*enough)(void *arg), void *arg, uint64 frames)
 	while (!done)
 	{
 		if (evict_round(e, frames))
+		{
 			done = enough(arg);
+			if (pool_interrupted())
+				break;
+		}
 		else if (e->clean_only && !tried_dirty)
 		{
 			tried_dirty = true;
@@ -558,9 +570,9 @@ strata_pool_shrink(Size bytes, StrataTier to)
 	HOLD_INTERRUPTS();
 	kept = pg_atomic_read_u64(&pool->kept_frames);
 	if (to == STRATA_TIER_COLD)
-		while (!shrink_holds(&bytes) && evict_warm(&e))
+		while (!shrink_holds(&bytes) && !pool_interrupted() && evict_warm(&e))
 			;
-	if (!shrink_holds(&bytes))
+	if (!shrink_holds(&bytes) && !pool_interrupted())
 		evict_until(&e, shrink_holds, &bytes, POOL_BATCH);
 	else
 		evict_tell(&e);
@@ -583,9 +595,9 @@ pool_obey_ratios(void)
 
 	HOLD_INTERRUPTS();
 	pool_tell_capacity();
-	while (!obey_warm_fits(NULL) && evict_warm(&e))
+	while (!obey_warm_fits(NULL) && !pool_interrupted() && evict_warm(&e))
 		;
-	if (!room_hot_fits(NULL))
+	if (!room_hot_fits(NULL) && !pool_interrupted())
 		evict_until(&e, room_hot_fits, NULL, POOL_BATCH);
 	else
 		evict_tell(&e);

@@ -110,7 +110,7 @@ strata_pool_flush(int n, bool *failed)
 	if (pool == NULL)
 		return 0;
 	HOLD_INTERRUPTS();
-	while (written < n && !stopped)
+	while (written < n && !stopped && !pool_interrupted())
 	{
 		uint32 number = pool->list[POOL_LIST_WARM].count > 0 ? flush_next(POOL_LIST_WARM) : 0;
 

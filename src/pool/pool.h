@@ -115,6 +115,8 @@ extern uint64 strata_pool_prefetch_wasted(void);
 
 /* ---- moving pages down (flusher, pressure, gc) ---- */
 
+/* What follows stops early, without an ERROR, when the process is told to cancel or to terminate. */
+
 /* Writes up to n dirty pages to the cold file, warm ones first, then the oldest; they stay.
  * Returns how many were written; *failed (may be NULL) says that the file could not be written. */
 extern int strata_pool_flush(int n, bool *failed);

@@ -275,6 +275,8 @@ extern bool pool_room_wait(int *tries);
 extern void pool_tell_capacity(void);
 /* Moves pages down until hot and warm ones keep to their shares. */
 extern void pool_obey_ratios(void);
+/* A cancel or a terminate waits: work without a bound stops between two pages. */
+extern bool pool_interrupted(void);
 /* Hits that this process has not told yet. */
 extern void pool_tell_hits(void);
 

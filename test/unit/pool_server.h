@@ -25,7 +25,7 @@
 
 /* ---- query cancel: an error thrown where the pool may be interrupted ---- */
 
-volatile sig_atomic_t InterruptPending;
+volatile sig_atomic_t InterruptPending, QueryCancelPending, ProcDiePending;
 
 static sigjmp_buf server_cancel_to;
 static bool server_cancel_armed; /* a wait may end by a cancel, to server_cancel_to */

@@ -521,6 +521,12 @@ test_shrink(void)
 	pool_begin(4 * 1024 * 1024);
 	for (int i = 0; i < 30; i++)
 		ids[i] = make((i + 1) * 3, 80000); /* these compress */
+	QueryCancelPending = true;
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	strata_pool_flush(30, NULL);
+	QueryCancelPending = false;
+	is_int(pg_atomic_read_u64(&pool->tier[0].pages), 30, "who is told to cancel moves nothing more");
+	is_int(pg_atomic_read_u64(&pool->dirty_pages), 30, "and writes nothing");
 	strata_pool_shrink((Size)200 * FRAME, STRATA_TIER_WARM);
 	ok((pg_atomic_read_u64(&pool->tier[0].frames) + pg_atomic_read_u64(&pool->tier[1].frames)) <= 200,
 	   "shrunk to 200 frames");
@@ -532,6 +538,15 @@ test_shrink(void)
 	is_int(pg_atomic_read_u64(&pool->tier[1].pages), 0, "the warm ones left first");
 	strata_pool_shrink(0, STRATA_TIER_WARM);
 	is_int(pg_atomic_read_u64(&pool->tier[0].pages), 0, "to nothing");
+	for (int i = 0; i < 30; i++)
+		ok(reads(ids[i], (i + 1) * 3), "and back");
+	frames->limit /= 4; /* as strata.memory lowered: the next request would move most of the pool */
+	ProcDiePending = true;
+	ok(make(1, FRAME) == STRATA_PAGE_NONE, "who is told to terminate gets no page");
+	ProcDiePending = false;
+	ok(pg_atomic_read_u64(&pool->tier[0].pages) >= 22, "after one round of eviction");
+	ok(make(1, FRAME) != STRATA_PAGE_NONE, "others do, after as many as it takes");
+	frames->limit *= 4;
 	for (int i = 0; i < 30; i++)
 		ok(reads(ids[i], (i + 1) * 3), "and back");
 	check_ok("shrink");
