@@ -29,7 +29,7 @@ typedef enum StrataConsumer
 
 extern const char *strata_consumer_name(StrataConsumer consumer);
 
-/* Pages of the region on a consumer's account; as strata_region_alloc/free.  When the region is at its limit
+/* Pages of the region on a consumer's account; as strata_region_alloc_for/free_for.  When the region is at its limit
  * the reclaimers are asked first (not for POOL, which makes its own room).  NULL: exhausted.  Never ERRORs. */
 extern void *strata_memory_pages(StrataConsumer consumer, Size bytes);
 extern void strata_memory_pages_free(StrataConsumer consumer, void *p, Size bytes);

@@ -608,18 +608,6 @@ strata_region_free_for(int account, void *p, Size bytes)
 	}
 }
 
-void *
-strata_region_alloc(Size bytes)
-{
-	return strata_region_alloc_for(2, bytes);
-}
-
-void
-strata_region_free(void *p, Size bytes)
-{
-	strata_region_free_for(2, p, bytes);
-}
-
 Size
 strata_region_trim(Size wanted)
 {

@@ -1,7 +1,7 @@
 /*
  * region.h - the shared region: one MAP_SHARED mapping that all of pg_strata's big memory lies in.
  *
- * Included by: alloc/, column/, api/ (server only).
+ * Included by: alloc/, pool/, column/, api/ (server only); only memory.c and slab.c allocate by it.
  * Memory: reserved by the postmaster at start (strata.memory_max), inherited at the same address by every
  * child, so pointers into it may be shared.  Committed by use up to strata.memory.
  * Locking: one LWLock inside guards the allocator; it is a leaf.
@@ -42,10 +42,6 @@ extern Size strata_region_round(Size bytes);
 extern bool strata_region_contains(const void *p, Size bytes);
 /* Where it lies; base NULL: there is none. */
 extern void strata_region_extent(void **base, Size *bytes);
-
-/* For callers that do not use memory.h: on the account of large objects. */
-extern void *strata_region_alloc(Size bytes);
-extern void strata_region_free(void *p, Size bytes);
 
 typedef struct StrataRegionStatus
 {

@@ -6,6 +6,7 @@
 #   pair_N       allocate N bytes and free them, one at a time
 #   stack_NxD    allocate D objects, free them last first
 #   random       10,000 objects of 16 .. 1024 bytes, one replaced a step
+#   touch_NxM    no allocation: one write to each of M objects of N bytes, in turn
 #   memory_pair  as pair, through strata_memory_alloc(), which also asks whether the debugger is on
 #   pass_100     allocated by one process and freed by another (malloc: by two threads), through a queue; what the
 #                queue costs alone is ring_alone

@@ -37,6 +37,16 @@ extern void strata_memory_pages_free(int consumer, void *p, size_t bytes);
 #define STEPS	2000000
 #define RING	1024
 
+/* Time of this process's own, for what one process does alone. */
+static double
+cpu(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+}
+
 static double
 now(void)
 {
@@ -102,7 +112,7 @@ ring_get(Ring *r, unsigned i)
 #define PATTERNS(name, ALLOC, FREE)                                                                          \
 	static double name##_pairs(size_t bytes)                                                                 \
 	{                                                                                                        \
-		double began = now();                                                                                \
+		double began = cpu();                                                                                \
                                                                                                              \
 		for (int i = 0; i < PAIRS; i++)                                                                      \
 		{                                                                                                    \
@@ -111,13 +121,13 @@ ring_get(Ring *r, unsigned i)
 			use(p);                                                                                          \
 			FREE(p, bytes);                                                                                  \
 		}                                                                                                    \
-		return (now() - began) / PAIRS;                                                                      \
+		return (cpu() - began) / PAIRS;                                                                      \
 	}                                                                                                        \
                                                                                                              \
 	static double name##_stack(size_t bytes, int depth)                                                      \
 	{                                                                                                        \
 		static void *p[1000];                                                                                \
-		double began = now();                                                                                \
+		double began = cpu();                                                                                \
                                                                                                              \
 		for (int i = 0; i < PAIRS / depth; i++)                                                              \
 		{                                                                                                    \
@@ -129,7 +139,25 @@ ring_get(Ring *r, unsigned i)
 			for (int j = depth; j-- > 0;)                                                                    \
 				FREE(p[j], bytes);                                                                           \
 		}                                                                                                    \
-		return (now() - began) / (PAIRS / depth * depth);                                                    \
+		return (cpu() - began) / (PAIRS / depth * depth);                                                    \
+	}                                                                                                        \
+                                                                                                             \
+	/* Not the allocator but where it puts things: writing to each of n objects in turn. */                  \
+	static double name##_touch(size_t bytes, int n)                                                          \
+	{                                                                                                        \
+		static void *p[1000];                                                                                \
+		double began;                                                                                        \
+                                                                                                             \
+		for (int i = 0; i < n; i++)                                                                          \
+			p[i] = ALLOC(bytes);                                                                             \
+		began = cpu();                                                                                       \
+		for (int round = 0; round < PAIRS / n; round++)                                                      \
+			for (int i = 0; i < n; i++)                                                                      \
+				use(p[i]);                                                                                   \
+		began = (cpu() - began) / (PAIRS / n * n);                                                           \
+		for (int i = 0; i < n; i++)                                                                          \
+			FREE(p[i], bytes);                                                                               \
+		return began;                                                                                        \
 	}                                                                                                        \
                                                                                                              \
 	static double name##_random(void)                                                                        \
@@ -144,14 +172,14 @@ ring_get(Ring *r, unsigned i)
 			int slot = script[i].slot;                                                                       \
                                                                                                              \
 			if (i == STEPS / 2)                                                                              \
-				began = now();                                                                               \
+				began = cpu();                                                                               \
 			if (p[slot])                                                                                     \
 				FREE(p[slot], size[slot]);                                                                   \
 			size[slot] = script[i].bytes;                                                                    \
 			p[slot] = ALLOC(script[i].bytes);                                                                \
 			use(p[slot]);                                                                                    \
 		}                                                                                                    \
-		began = (now() - began) / (STEPS / 2);                                                               \
+		began = (cpu() - began) / (STEPS / 2);                                                               \
 		for (int i = 0; i < OBJECTS; i++)                                                                    \
 			if (p[i])                                                                                        \
 				FREE(p[i], size[i]);                                                                         \
@@ -256,7 +284,7 @@ ring_alone(void)
 static double
 memory_pairs(size_t bytes)
 {
-	double began = now();
+	double began = cpu();
 
 	for (int i = 0; i < PAIRS; i++)
 	{
@@ -265,7 +293,7 @@ memory_pairs(size_t bytes)
 		use(p);
 		strata_memory_free(p, bytes);
 	}
-	return (now() - began) / PAIRS;
+	return (cpu() - began) / PAIRS;
 }
 
 static double
@@ -275,7 +303,7 @@ region_pairs(size_t bytes)
 	{
 		N = 200000
 	};
-	double began = now();
+	double began = cpu();
 
 	for (int i = 0; i < N; i++)
 	{
@@ -284,7 +312,7 @@ region_pairs(size_t bytes)
 		use(p);
 		strata_memory_pages_free(3, p, bytes);
 	}
-	return (now() - began) / N;
+	return (cpu() - began) / N;
 }
 
 int
@@ -320,6 +348,9 @@ main(int argc, char **argv)
 	printf("stack_64x30 %.2f\n", slab ? slab_stack(64, 30) : malloc_stack(64, 30));
 	printf("stack_64x1000 %.2f\n", slab ? slab_stack(64, 1000) : malloc_stack(64, 1000));
 	printf("random_16_1024 %.2f\n", slab ? slab_random() : malloc_random());
+	printf("touch_1024x500 %.2f\n", slab ? slab_touch(1024, 500) : malloc_touch(1024, 500));
+	printf("touch_4096x500 %.2f\n", slab ? slab_touch(4096, 500) : malloc_touch(4096, 500));
+	printf("touch_8192x500 %.2f\n", slab ? slab_touch(8192, 500) : malloc_touch(8192, 500));
 	printf("pass_100 %.2f\n", slab ? slab_pass() : malloc_pass());
 	return 0;
 }
