@@ -78,11 +78,14 @@ populated($node, 't_low');
 pass('a reload changes that');
 
 # No slot for a worker: said in the log and by the job.
-$node->append_conf('postgresql.conf', 'max_worker_processes = 2'); # the launcher and logical replication's
+$node->append_conf('postgresql.conf', 'max_worker_processes = 2'); # logical replication's launcher and ours
 $node->restart;
 my ($status, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT strata.populate('t_low')");
 like($err, qr/53400: could not populate "public.t_low": no background worker slot is free; raise max_worker_processes/, 'populate says that no slot is free');
 ok($node->log_contains('no background worker slot is free for the column store of database'), 'so does the log');
+$node->wait_for_log(qr/no background worker slot is free for the memory worker of pg_strata/);
+pass('and that nobody looks after memory');
 same_answers($node, 't_low', 'without any worker');
+is($node->safe_psql('postgres', 'SELECT pressure_level IS NULL AND measured_at IS NULL FROM strata.memory_pressure()'), 't', 'what nobody measured is not known');
 $node->stop;
 done_testing();

@@ -124,6 +124,20 @@ $node->reload;
 $node->wait_for_log(qr/no memory cgroup is at "\/nowhere"/);
 wait_for("SELECT sources->'cgroup' = 'null' FROM strata.memory_pressure()", 'a cgroup that is not there is not known');
 
+# strata.memory itself is short when it is full of pages that are not in the cold file.  Clean ones are no pressure.
+$node->safe_psql('postgres', $_)
+  for ('ALTER SYSTEM RESET strata.pressure_medium', 'ALTER SYSTEM RESET strata.pressure_high', "ALTER SYSTEM SET strata.memory = '24MB'",
+	'ALTER SYSTEM SET strata.dirty_ratio = 1');
+$node->reload;
+wait_for("SELECT committed_bytes <= limit_bytes AND limit_bytes = 24 * $mb FROM strata.memory_status()", 'a smaller pool');
+$seq = value('SELECT last_seq FROM strata.ring_status()');
+$node->safe_psql('postgres', "SELECT strata.populate('items', force => true)");
+wait_for("SELECT count(*) > 0 FROM strata.events($seq, 'memory') WHERE event_type IN ('pressure_warning', 'pressure_critical') AND fields->>'source' = 'pool' AND fields->'actions_taken' ? 'flush'",
+	'a pool of dirty pages is pressure, and they are written');
+wait_for("SELECT sources->'pool'->>'pressure_level' = 'normal' FROM strata.memory_pressure()", 'which resolves it');
+cmp_ok(value("SELECT used_bytes::float8 / limit_bytes FROM strata.memory_status()"), '>', 0.7, 'although the pool is full');
+is(same_answers($node, 'items', 'in a small pool'), $answers, 'nothing changed');
+
 # cgroup v1, with a limit only above.
 mkdir "$cgroup/v1" or die $!;
 cgroup_file('v1/memory.usage_in_bytes', 50 * $mb . "\n");
