@@ -108,20 +108,22 @@ excess(const StrataPressure *p, StrataPressureSource source)
 	return r->known && r->used > calm ? r->used - calm : 0;
 }
 
-/* Writes dirty pages until `wanted` bytes of them are clean, none is left, or time is up. */
-static void
+/* Writes dirty pages until `wanted` bytes of them are clean, none is left, or time is up; returns how many
+ * bytes fewer are dirty. */
+static Size
 flush_some(StrataActions *actions, Size wanted)
 {
 	instr_time start, now;
 	StrataPoolStats pool;
 	StrataRegionStatus region;
-	uint64 enough;
+	uint64 before, enough;
 	bool failed = false;
 
 	strata_region_status(&region);
 	strata_pool_stats(&pool);
-	enough = wanted / region.page_size;
-	enough = pool.dirty_frames > enough ? pool.dirty_frames - enough : 0;
+	before = pool.dirty_frames;
+	enough = (wanted + region.page_size - 1) / region.page_size;
+	enough = before > enough ? before - enough : 0;
 	INSTR_TIME_SET_CURRENT(start);
 	while (pool.dirty_frames > enough && !failed && strata_pool_flush(FLUSH_PAGES, &failed) > 0)
 	{
@@ -132,6 +134,7 @@ flush_some(StrataActions *actions, Size wanted)
 		if (INSTR_TIME_GET_MILLISEC(now) > FLUSH_MAX_MS)
 			break;
 	}
+	return before > pool.dirty_frames ? (before - pool.dirty_frames) * region.page_size : 0;
 }
 
 /* strata.memory is short. */
@@ -146,7 +149,7 @@ relieve_pool(const StrataPressure *p, StrataActions *actions)
 	if (level < STRATA_PRESSURE_MEDIUM || wanted == 0)
 		return;
 	wanted -= Min(wanted, run_step(actions, STRATA_RECLAIM_ARENAS, wanted));
-	flush_some(actions, wanted);
+	wanted -= Min(wanted, flush_some(actions, wanted));
 	/* What could not be written takes less room compressed, or in the file once that has room again. */
 	strata_region_status(&region);
 	strata_pool_stats(&pool);
