@@ -98,12 +98,13 @@ run_warm(StrataActions *actions, Size wanted)
 	return run_step(actions, STRATA_RECLAIM_WARM, Min(wanted, pool.tier[STRATA_TIER_HOT].bytes / 4));
 }
 
-/* Bytes over what would be calm: STRATA_PRESSURE_MARGIN points below the lowest threshold. */
+/* Bytes over what is surely calm: twice the margin that the level needs to fall, below the lowest threshold.
+ */
 static Size
 excess(const StrataPressure *p, StrataPressureSource source)
 {
 	const StrataPressureReading *r = &p->reading[source];
-	Size calm = (Size)((double)r->total * (p->thresholds[0] - STRATA_PRESSURE_MARGIN) / 100.0);
+	Size calm = (Size)((double)r->total * Max(0, p->thresholds[0] - 2 * STRATA_PRESSURE_MARGIN) / 100.0);
 
 	return r->known && r->used > calm ? r->used - calm : 0;
 }
