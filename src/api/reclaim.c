@@ -149,13 +149,13 @@ relieve_pool(const StrataPressure *p, StrataActions *actions)
 
 	if (level < STRATA_PRESSURE_MEDIUM || wanted == 0)
 		return;
-	wanted -= Min(wanted, run_step(actions, STRATA_RECLAIM_ARENAS, wanted));
-	wanted -= Min(wanted, flush_some(actions, wanted));
+	lessen(&wanted, run_step(actions, STRATA_RECLAIM_ARENAS, wanted));
+	lessen(&wanted, flush_some(actions, wanted));
 	/* What could not be written takes less room compressed, or in the file once that has room again. */
 	strata_region_status(&region);
 	strata_pool_stats(&pool);
 	wanted = Min(wanted, pool.dirty_frames * region.page_size);
-	wanted -= Min(wanted, run_warm(actions, wanted));
+	lessen(&wanted, run_warm(actions, wanted));
 	if (level >= STRATA_PRESSURE_HIGH)
 		run_step(actions, STRATA_RECLAIM_COLD, wanted);
 }
