@@ -172,11 +172,18 @@ allocator_row(FunctionCallInfo fcinfo, const char *name, const StrataRegionAccou
 	row_put(fcinfo, &row);
 }
 
+/* A process counts what it allocates later than another counts it freed: then there seem to be fewer than none. */
+static Size
+slab_class_used(const StrataSlabClassStats *c)
+{
+	return c->objects_used <= c->objects_total ? c->objects_used * c->object_bytes : 0;
+}
+
 static void
 slab_class_row(FunctionCallInfo fcinfo, const StrataSlabClassStats *c)
 {
 	Size held = c->slabs * strata_region_round(STRATA_SLAB_BYTES);
-	Size used = c->objects_used * c->object_bytes;
+	Size used = slab_class_used(c);
 	MemoryRow row = {.n = 0};
 
 	row_text(&row, c->magazines ? "slab magazines" : psprintf("slab %zu", c->object_bytes));
@@ -217,7 +224,7 @@ strata_allocator_stats(PG_FUNCTION_ARGS)
 	{
 		if (classes[i].magazines)
 			continue;
-		slab_used += classes[i].objects_used * classes[i].object_bytes;
+		slab_used += slab_class_used(&classes[i]);
 		slab_allocs += classes[i].allocs;
 		slab_frees += classes[i].frees;
 	}

@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "alloc/debug.h"
 #include "alloc/memory.h"
 #include "alloc/region.h"
 #include "base/compat.h"
@@ -368,7 +369,7 @@ static bool
 store_alloc_slots(StoreSlots *slots, uint32 nslots)
 {
 	slots->nslots = Max(STORE_MIN_SLOTS, pg_nextpower2_32(nslots));
-	slots->units = strata_memory_alloc((Size)slots->nslots * sizeof(StrataUnit *));
+	slots->units = strata_debug_shared(strata_memory_alloc((Size)slots->nslots * sizeof(StrataUnit *)));
 	if (slots->units == NULL)
 		return false;
 	memset(slots->units, 0, (Size)slots->nslots * sizeof(StrataUnit *));
