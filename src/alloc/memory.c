@@ -136,9 +136,17 @@ strata_memory_pages(StrataConsumer consumer, Size bytes)
 			wanted *= 2;
 		}
 	}
-	if (p == NULL && memory != NULL)
-		pg_atomic_fetch_add_u64(&memory->failures[consumer], 1);
+	/* The pool evicts and comes again: it says itself what failed for good. */
+	if (p == NULL && consumer != STRATA_MEM_POOL)
+		strata_memory_failed(consumer);
 	return p;
+}
+
+void
+strata_memory_failed(StrataConsumer consumer)
+{
+	if (memory != NULL)
+		pg_atomic_fetch_add_u64(&memory->failures[consumer], 1);
 }
 
 void

@@ -32,6 +32,8 @@ extern const char *strata_consumer_name(StrataConsumer consumer);
 /* Pages of the region on a consumer's account; as strata_region_alloc_for/free_for.  When the region is at its limit
  * the reclaimers are asked first (not for POOL, which makes its own room).  NULL: exhausted.  Never ERRORs. */
 extern void *strata_memory_pages(StrataConsumer consumer, Size bytes);
+/* Counts a request of POOL that failed though it evicted; those of others are counted where they fail. */
+extern void strata_memory_failed(StrataConsumer consumer);
 extern void strata_memory_pages_free(StrataConsumer consumer, void *p, Size bytes);
 
 /* Any size: a slab object up to STRATA_SLAB_MAX, else a large object.  Sized free.  With strata.memory_debug on,

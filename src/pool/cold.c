@@ -99,6 +99,7 @@ static File
 cold_open_file(int flags)
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32 held_off = InterruptHoldoffCount;
 	volatile File file = -1;
 	volatile int error = 0;
 
@@ -109,6 +110,8 @@ cold_open_file(int flags)
 	}
 	PG_CATCH();
 	{
+		/* An error sets it to zero, but the cold lock is still ours, and so may be a page. */
+		InterruptHoldoffCount = held_off;
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		error = ENOMEM;

@@ -16,6 +16,7 @@
 #include "storage/ipc.h"
 #include "utils/wait_event.h"
 
+#include "alloc/memory.h"
 #include "pool/pool_internal.h"
 #include "ring/publish.h"
 
@@ -326,6 +327,8 @@ pin_slow(PoolPage *page, StrataPageId id, StrataPinResult *result)
 				*result = load(number, page, 1);
 				if (*result == STRATA_PIN_NO_MEMORY && pool_room_wait(&tries))
 					continue;
+				if (*result == STRATA_PIN_NO_MEMORY)
+					strata_memory_failed(STRATA_MEM_POOL);
 				break;
 			case POOL_PIN_WAIT:
 				wait_for_owner(page, number, version);
@@ -513,5 +516,7 @@ strata_pool_create(Size bytes, const StrataPageTag *tag, void **image)
 		RESUME_INTERRUPTS();
 	} while (id == STRATA_PAGE_NONE && pool_room_wait(&tries));
 	pool_cold_tell_write();
+	if (id == STRATA_PAGE_NONE)
+		strata_memory_failed(STRATA_MEM_POOL);
 	return id;
 }

@@ -305,6 +305,14 @@ frames_unlock(void)
 	pg_atomic_write_u32(&frames->lock, 0);
 }
 
+static int server_pool_failures;
+
+void
+strata_memory_failed(StrataConsumer consumer)
+{
+	server_pool_failures++;
+}
+
 void *
 strata_memory_pages(StrataConsumer consumer, Size bytes)
 {
@@ -365,6 +373,7 @@ typedef struct Disk
 	uint32 read_errno;
 	uint32 short_transfer; /* at most so many bytes a call; 0: all */
 	uint32 open_errno;
+	bool open_throws;
 	uint32 slow; /* how often others may run during a transfer */
 } Disk;
 
@@ -388,6 +397,11 @@ disk_turns(void)
 File
 PathNameOpenFilePerm(const char *fileName, int fileFlags, mode_t fileMode)
 {
+	if (disk->open_throws)
+	{
+		InterruptHoldoffCount = 0; /* as errfinish() does */
+		pg_re_throw();
+	}
 	if (disk->open_errno)
 	{
 		errno = disk->open_errno;

@@ -346,7 +346,9 @@ test_pinned(void)
 	int pinned = 0;
 
 	pool_begin(2 * 1024 * 1024);
+	server_pool_failures = 0;
 	make_all(100, 64 * 1024);
+	is_int(server_pool_failures, 0, "a request that is served after an eviction is no failure");
 	for (int i = 0; i < 100; i++)
 		if (strata_pool_pin(ids[i], &result) == NULL)
 		{
@@ -356,7 +358,9 @@ test_pinned(void)
 		else
 			pinned++;
 	ok(pinned >= 20, "nearly all of the pool can be pinned");
+	is_int(server_pool_failures, 1, "which counts as a failure");
 	is_int(make(1000, 64 * 1024), 0, "nothing can be made then");
+	is_int(server_pool_failures, 2, "which is another");
 	for (int i = 0; i < pinned; i++)
 		ok(right(pool_page(pool_id_number(ids[i]))->image, i + 1), "a pinned page is not touched");
 	for (int i = 0; i < pinned; i++)
@@ -440,6 +444,10 @@ test_no_cold_file(void)
 	}
 	is_int(wrong, 0, "nothing is lost");
 	check_ok("no cold file");
+	disk->open_throws = true;
+	(void)make(N + 1, 400000);
+	check_ok("an error while it is opened");
+	disk->open_throws = false;
 	pool_end();
 }
 

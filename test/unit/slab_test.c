@@ -371,7 +371,10 @@ chain(void)
 		nhoard++;
 	is_int(norder, 0, "the pool's requests ask nobody");
 	strata_memory_status_get(&m);
-	is_int(m.consumer[STRATA_MEM_POOL].failures, 1, "its failure is counted");
+	is_int(m.consumer[STRATA_MEM_POOL].failures, 0, "and is no failure before it has evicted");
+	strata_memory_failed(STRATA_MEM_POOL);
+	strata_memory_status_get(&m);
+	is_int(m.consumer[STRATA_MEM_POOL].failures, 1, "it says itself what failed");
 
 	p = strata_memory_pages(STRATA_MEM_LARGE, 3 * MB);
 	ok(p != NULL, "another's request gets room");
