@@ -29,15 +29,16 @@ typedef enum StrataConsumer
 
 extern const char *strata_consumer_name(StrataConsumer consumer);
 
-/* Pages of the region on a consumer's account; as strata_region_alloc_for/free_for.  When the region is at its limit
- * the reclaimers are asked first (not for POOL, which makes its own room).  NULL: exhausted.  Never ERRORs. */
+/* Pages of the region on a consumer's account; as strata_region_alloc_for/free_for.  When the region is at
+ * its limit the reclaimers are asked first (not for POOL, which makes its own room).  NULL: exhausted.  Never
+ * ERRORs. */
 extern void *strata_memory_pages(StrataConsumer consumer, Size bytes);
 /* Counts a request of POOL that failed though it evicted; those of others are counted where they fail. */
 extern void strata_memory_failed(StrataConsumer consumer);
 extern void strata_memory_pages_free(StrataConsumer consumer, void *p, Size bytes);
 
-/* Any size: a slab object up to STRATA_SLAB_MAX, else a large object.  Sized free.  With strata.memory_debug on,
- * the allocation is recorded with the place that asked. */
+/* Any size: a slab object up to STRATA_SLAB_MAX, else a large object.  Sized free.  With strata.memory_debug
+ * on, the allocation is recorded with the place that asked. */
 #define strata_memory_alloc(bytes) strata_memory_alloc_at(bytes, __FILE__, __LINE__)
 extern void *strata_memory_alloc_at(Size bytes, const char *file, int line);
 extern void strata_memory_free(void *p, Size bytes);
@@ -62,7 +63,8 @@ typedef Size (*StrataReclaimer)(Size wanted);
 
 /* Called at load, by the modules that own the step (each process has the same table, inherited). */
 extern void strata_memory_on_reclaim(StrataReclaimStep step, StrataReclaimer reclaimer);
-/* Runs steps first .. last in order until `wanted` bytes came back; freed[step] (may be NULL) gets what each gave. */
+/* Runs steps first .. last in order until `wanted` bytes came back; freed[step] (may be NULL) gets what each
+ * gave. */
 extern Size strata_memory_reclaim(Size wanted, StrataReclaimStep first, StrataReclaimStep last,
 								  Size freed[STRATA_RECLAIM_STEPS]);
 
