@@ -178,7 +178,8 @@ relieve_machine(const StrataPressure *p, StrataPressureSource source, StrataActi
 	run_step(actions, STRATA_RECLAIM_ARENAS, wanted);
 	/* Free memory that is still committed goes first; only what it does not cover is taken from pages. */
 	strata_region_status(&region);
-	missing = wanted - Min(wanted, region.idle);
+	/* Explicit huge pages cannot be given back, whatever leaves them. */
+	missing = region.huge_page_size != 0 ? 0 : wanted - Min(wanted, region.idle);
 	lessen(&missing, run_warm(actions, missing));
 	if (level >= STRATA_PRESSURE_HIGH)
 		run_step(actions, STRATA_RECLAIM_COLD, missing);
