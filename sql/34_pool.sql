@@ -49,7 +49,7 @@ GRANT SELECT ON strata.pool_pages TO pg_monitor;
 CREATE FUNCTION strata.pool_flush(force bool DEFAULT false) RETURNS int
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'strata_pool_flush_sql';
-COMMENT ON FUNCTION strata.pool_flush(bool) IS 'Writes dirty pages to the cold file, those nearest to eviction first: strata.flush_batch of them, or all with force; returns how many. They stay in memory.';
+COMMENT ON FUNCTION strata.pool_flush(bool) IS 'Writes dirty pages to the cold file, compressed ones first, then the oldest: strata.flush_batch of them, or all with force; returns how many. They stay in memory.';
 REVOKE EXECUTE ON FUNCTION strata.pool_flush(bool) FROM PUBLIC;
 
 CREATE FUNCTION strata.pool_pin(page_id bigint, expires interval DEFAULT '1 hour') RETURNS timestamptz
