@@ -112,7 +112,7 @@ SET statement_timeout = '1min';
 DO $$
 BEGIN
     WHILE EXISTS (SELECT FROM pool_t_pages WHERE tier <> 'hot') LOOP
-        PERFORM pg_sleep(0.01);
+        PERFORM pg_sleep(0.01); -- poll
     END LOOP;
 END $$;
 RESET statement_timeout;
