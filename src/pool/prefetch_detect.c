@@ -2,10 +2,10 @@
  * prefetch_detect.c - from the positions a scan was at, the positions it will be at: patterns and window.
  *
  * Strides need no search: the detector counts equal steps.  A worker of a parallel scan, which takes every
- * n-th unit, shows a stride too.  A cycle is the shortest period of the latest positions that covers two full
- * turns; the prefix function of Knuth, Morris and Pratt over the history read backwards finds it in one pass
- * of at most 128 comparisons or so.  One turn and a bit would find cycles earlier, but also many that are
- * none.
+ * n-th unit, shows a stride too.  A cycle is what the longest stretch of latest positions has gone through
+ * twice in full (the longest, since a cycle may have smaller ones inside).  The prefix function of Knuth,
+ * Morris and Pratt over the history read backwards finds it in one pass of some 128 comparisons.  One turn
+ * and a bit would find cycles earlier, but also many that are none.
  *
  * While a pattern holds, the positions asked for are always the nearest ones ahead on it.  So a queue is
  * enough to know them, and what is to be asked for next is only what lies between its end and the window.  A
@@ -268,7 +268,7 @@ latest(const StrataDetector *d, int i)
 	return d->history[(d->nhistory - 1 - (uint64_t)i) % STRATA_DETECT_HISTORY];
 }
 
-/* Length of the shortest cycle that the latest positions have gone through twice; 0: none. */
+/* Length of the cycle that most of the latest positions have gone through twice; 0: none. */
 static int
 find_cycle(const StrataDetector *d)
 {
@@ -290,7 +290,7 @@ find_cycle(const StrataDetector *d)
 			b++;
 		border[i] = b;
 		period = i + 1 - b;
-		if (2 * period <= i + 1 && (best == 0 || period < best))
+		if (2 * period <= i + 1)
 			best = period;
 	}
 	return best;

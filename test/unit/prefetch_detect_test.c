@@ -201,6 +201,19 @@ test_cycles(void)
 	ok(right && d.pattern == STRATA_PATTERN_CYCLE && d.cycle_length == 4,
 	   "a cycle that has a position twice does not ask for it twice");
 
+	/* 1 2 3 4 3 4: a cycle with a smaller one inside, which is found first. */
+	strata_detect_start(&d, 8, 32);
+	n = 0;
+	for (int i = 0; i < 60; i++)
+	{
+		static const int64_t outer[] = {1, 2, 3, 4, 3, 4};
+
+		go(outer[i % 6]);
+		if (i >= 12)
+			n += d.pattern == STRATA_PATTERN_CYCLE && d.cycle_length == 6;
+	}
+	is_int(n, 48, "a cycle inside another does not hide it for long");
+
 	/* A small table scanned again and again: a run at first, then a cycle that also knows what follows the
 	 * end. */
 	strata_detect_start(&d, 2, 4);
@@ -316,6 +329,18 @@ test_passing_over(void)
 	   "passing over positions that have nothing is no waste");
 
 	strata_detect_start(&d, 2, 32);
+	for (int i = 0; i <= 100; i++)
+	{
+		go(i);
+		strata_detect_outcome(&d, STRATA_FORESEEN_READY);
+	}
+	go(102);
+	go(104);
+	n = go(105);
+	ok(d.pattern == STRATA_PATTERN_SEQUENTIAL && d.nasked > 0,
+	   "passing over every second position for a while is no stride yet");
+
+	strata_detect_start(&d, 2, 32);
 	for (int i = 0; i <= 60; i++)
 		go(i);
 	for (int i = 62; i <= 160; i += 2)
@@ -412,6 +437,30 @@ test_window(void)
 		strata_detect_outcome(&d, STRATA_FORESEEN_LOST);
 	}
 	ok(right && d.window == 128, "one window lost halves once");
+
+	/* The pool has grown: after some patience at the old width the window opens as fast as ever. */
+	strata_detect_start(&d, 1, 256);
+	for (at = 0; d.window < 16; at++)
+	{
+		go(at);
+		strata_detect_outcome(&d, STRATA_FORESEEN_READY);
+	}
+	strata_detect_outcome(&d, STRATA_FORESEEN_LOST);
+	strata_detect_outcome(&d, STRATA_FORESEEN_LOST);
+	go(at++);
+	is_int(d.window, 8, "lost at 16");
+	for (int i = 0; i < 200; i++)
+	{
+		strata_detect_outcome(&d, STRATA_FORESEEN_READY);
+		go(at++);
+	}
+	is_int(d.window, 8, "it does not go back at once");
+	for (int i = 0; i < 400; i++)
+	{
+		strata_detect_outcome(&d, STRATA_FORESEEN_READY);
+		go(at++);
+	}
+	is_int(d.window, 256, "but when 16 goes well, it goes on");
 
 	strata_detect_limit(&d, 10);
 	is_int(d.window, 10, "a lower bound holds at once");
