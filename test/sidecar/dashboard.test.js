@@ -140,6 +140,26 @@ test('memory is a picture with a sentence, and a table for who wants one', async
   await page.close();
 });
 
+test('the page pool: pressure, hits, and pages by tier, as SQL has them', async () => {
+  await pg.sql("SELECT strata.populate('sales', force => true)");
+  const page = await signedIn();
+  await page.locator('#pressure').getByText('No memory pressure').waitFor();
+  const cell = (tier, column) => page.locator(`tr[data-tier="${tier}"] td`).nth(column).textContent();
+  const inSql = async (tier) => String(await pg.value(`SELECT pages FROM strata.pool_tiers() WHERE tier = '${tier}'`));
+  await until('the hot pages', async () => (await inSql('hot')) !== '0' && (await cell('hot', 0)) === (await inSql('hot')));
+  await pg.sql('SELECT strata.release_pressure(0)');
+  await until('the cold pages', async () => (await inSql('cold')) !== '0' && (await cell('cold', 0)) === (await inSql('cold')) && (await cell('hot', 0)) === (await inSql('hot')));
+  assert.match(await cell('cold', 1), /^[\d.]+ [kM]B$/);
+  await pg.sql('SELECT min(day), max(day) FROM sales WHERE amount > 3');
+  await until('the hit ratio', async () => /^[\d.]+ %$/.test(await page.locator('#hit-ratio').textContent()));
+  assert.equal(await page.locator('#eviction-policy').textContent(), await pg.value('SELECT eviction_policy FROM strata.pool_stats()'));
+  await page.locator('li[data-event-type$="_evicted"]').getByText(/moved from \w+ to cold/).first().waitFor();
+  await pg.sql('SELECT strata.gc(true)');
+  await page.locator('li[data-event-type="gc_completed"]').getByText('Garbage collection (full)').first().waitFor();
+  assert.deepEqual(page.complaints, []);
+  await page.close();
+});
+
 test('evict asks first; no means no', async () => {
   const page = await signedIn();
   const evict = row(page, 'public.sales').getByRole('button', { name: 'Evict' });

@@ -134,7 +134,7 @@ export function sentence(e) {
     case 'page_flushed':
       return `${pages(e.num_pages)} written to the cold file.`;
     case 'stats_update':
-      return `Page pool: ${count(e.free_frames)} of ${count(e.total_frames)} frames free${Number.isFinite(e.hit_ratio) ? `, ${percent(e.hit_ratio)} found in memory` : ''}.`;
+      return `Page pool: ${count(e.free_frames)} of ${count(e.total_frames)} frames free${e.hit_ratio > 0 ? `, ${percent(e.hit_ratio)} found in memory` : ''}.`;
     default:
       return details(e).map(([key, value]) => `${key} ${value}`).join(', ');
   }

@@ -1,4 +1,4 @@
-// memory.js - the page pool, below the memory chart: pressure, how often pages are found in memory, and where they lie.
+// memory.js - memory pressure and the page pool: how often pages are found in memory, and where they lie.
 
 import { $, el, say, setPill } from './dom.js';
 import { bytes, count, percent } from './format.js';
