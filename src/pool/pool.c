@@ -366,12 +366,13 @@ strata_pool_load_ahead(StrataPageId id)
 	if (pool_state_pin(s, pool_id_version(id), &new) != POOL_PIN_LOAD ||
 		!pg_atomic_compare_exchange_u64(&page->state, &s, new))
 		return false;
-	loaded = load(pool_id_number(id), page, 0) == STRATA_PIN_OK;
-	pool_cold_tell_write();
-	if (!loaded)
-		return false;
+	/* Counted first: who sees the page in memory sees it counted. */
 	pg_atomic_fetch_add_u64(&pool->prefetched, 1);
-	return true;
+	loaded = load(pool_id_number(id), page, 0) == STRATA_PIN_OK;
+	if (!loaded)
+		pg_atomic_fetch_sub_u64(&pool->prefetched, 1);
+	pool_cold_tell_write();
+	return loaded;
 }
 
 uint64
