@@ -8,10 +8,11 @@
 #   --concurrent SECONDS              checkers against writers
 #   --standby                         with --concurrent: the checkers ask on a streaming standby
 #   --self-test                       the comparison finds nothing in copies, and finds what was changed
+#   --memory SIZE                     strata.memory (default: 1GB, room for all columns)
 #   --plain                           without the extension: the generator against PostgreSQL itself
 #
-# Without options: the self-test, 3000 queries, and checkers against writers, 20 s on the same server and 15 s on a
-# standby.  DIFF_SEED sets the seed.
+# Without options: the self-test, 3000 queries, half of them over pages that come and go (strata.memory far smaller than
+# the columns), and checkers against writers, 20 s on the same server and 15 s on a standby.  DIFF_SEED sets the seed.
 set -euo pipefail
 export PG_CONFIG=${PG_CONFIG:-pg_config}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,18 +31,20 @@ trap 'exit 130' INT TERM
 ${CC:-cc} -std=gnu11 -O1 -g -Wall -Wextra -Wno-missing-field-initializers -I"$("$PG_CONFIG" --includedir)" \
   -o "$work/diff" "$here"/*.c -L"$("$PG_CONFIG" --libdir)" -lpq
 
-plain= standby= options=()
-for arg; do
-  case $arg in
+plain= standby= memory=1GB options=()
+while [ $# != 0 ]; do
+  case $1 in
     --plain) plain=--plain ;;
     --standby) standby=1 ;;
-    *) options+=("$arg") ;;
+    --memory) memory=$2 && shift ;;
+    *) options+=("$1") ;;
   esac
+  shift
 done
 conf=('fsync = off' 'full_page_writes = off' 'autovacuum = off' 'max_wal_size = 4GB' 'shared_buffers = 512MB'
   'work_mem = 32MB' 'max_worker_processes = 16')
 [ -n "$plain" ] || conf+=("shared_preload_libraries = 'pg_strata'" 'strata.auto_populate = off' 'strata.memory_max = 1GB'
-  'strata.memory = 1GB')
+  "strata.memory = $memory")
 cluster_start "$work" "${conf[@]}"
 
 start_standby() {
@@ -70,10 +73,35 @@ run() { # run DATABASE OPTION...: one run of the program in a database of its ow
   passed=$((passed + $(cut -d' ' -f1 <<< "$counts")))
   failed=$((failed + $(cut -d' ' -f3 <<< "$counts")))
 }
+
+# Every page that a query needs has to come back from the cold file, more often than not.
+small_memory() {
+  [ -z "$plain" ] || return 0
+  as_server psql -qXc "ALTER SYSTEM SET strata.memory = '8MB'" -c 'SELECT pg_reload_conf()' postgres > /dev/null
+}
+normal_memory() {
+  local stats
+  [ -z "$plain" ] || return 0
+  stats=$(as_server psql -qXAtc "SELECT format('%s pages read from the cold file, %s left pinned', page_reads, pinned_pages)
+    FROM strata.pool_stats()" small)
+  echo "# small: $stats"
+  case $stats in
+    [1-9][0-9][0-9]*' left pinned') passed=$((passed + 1)) ;;
+    *) echo 'not ok: at least 100 pages must come from the cold file' && failed=$((failed + 1)) ;;
+  esac
+  case $stats in
+    *', 0 left pinned') passed=$((passed + 1)) ;;
+    *) echo 'not ok: no page may be left pinned' && failed=$((failed + 1)) ;;
+  esac
+  as_server psql -qXc 'ALTER SYSTEM RESET strata.memory' -c 'SELECT pg_reload_conf()' postgres > /dev/null
+}
 on_standby=("--standby" "host=$work/standby dbname=standby")
 if [ "${#options[@]}" = 0 ]; then
   run self --self-test --queries 400 $plain
-  run diff --queries 3000 --seed "${DIFF_SEED:-1}" --min-share 40 $plain
+  run diff --queries 1500 --seed "${DIFF_SEED:-1}" --min-share 40 $plain
+  small_memory
+  run small --queries 1500 --seed "$((${DIFF_SEED:-1} + 1))" --min-share 40 $plain
+  normal_memory
   run race --concurrent 20 --seed "${DIFF_SEED:-1}" $plain
   start_standby
   run standby --concurrent 15 --seed "${DIFF_SEED:-1}" $plain "${on_standby[@]}"

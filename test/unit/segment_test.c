@@ -512,6 +512,50 @@ wrong_dictionary(const StrataSegment *s)
 	return NULL;
 }
 
+/* The zone map says of the column what the segment says, in memory of just the size that it asks for. */
+static const char *
+wrong_zone(const StrataSegment *s)
+{
+	size_t bytes = strata_segment_zone_bytes(s);
+	StrataSegment *zone = malloc(bytes);
+	const char *text = NULL;
+	uint32_t len, zone_len;
+
+	strata_segment_zone(s, zone);
+	if (bytes % 8 != 0)
+		text = "size of the zone map";
+	else if (zone->phys != s->phys || zone->encoding != s->encoding || zone->nrows != s->nrows ||
+			 zone->null_count != s->null_count || zone->scale != s->scale || zone->distinct != s->distinct ||
+			 zone->sum_lo != s->sum_lo || zone->sum_hi != s->sum_hi || zone->bytes != s->bytes ||
+			 (zone->flags | STRATA_SEG_HAS_RANGE) != (s->flags | STRATA_SEG_HAS_RANGE))
+		text = "header of the zone map";
+	else if (s->phys != STRATA_PHYS_BYTES)
+	{
+		if (zone->flags != s->flags || zone->min.i != s->min.i || zone->max.i != s->max.i)
+			text = "range of the zone map";
+	}
+	else if (s->flags & STRATA_SEG_HAS_RANGE)
+	{
+		uint32_t min_len, max_len;
+		const char *min = strata_segment_min_bytes(s, &min_len);
+		const char *max = strata_segment_max_bytes(s, &max_len);
+		bool fits = min_len <= 1024 && max_len <= 1024;
+
+		if (fits != !!(zone->flags & STRATA_SEG_HAS_RANGE))
+			text = "range flag of the zone map";
+		else if (fits && (strata_segment_min_bytes(zone, &len), len != min_len ||
+			memcmp(strata_segment_min_bytes(zone, NULL), min, len) != 0))
+			text = "least image of the zone map";
+		else if (fits && (strata_segment_max_bytes(zone, &zone_len), zone_len != max_len ||
+			memcmp(strata_segment_max_bytes(zone, NULL), max, zone_len) != 0))
+			text = "greatest image of the zone map";
+	}
+	else if (zone->flags & STRATA_SEG_HAS_RANGE)
+		text = "range flag of the zone map";
+	free(zone);
+	return text;
+}
+
 static const char *
 wrong(const Column *c, const StrataSegment *s)
 {
@@ -521,6 +565,8 @@ wrong(const Column *c, const StrataSegment *s)
 		text = wrong_header(c, s);
 	if (!text)
 		text = wrong_dictionary(s);
+	if (!text)
+		text = wrong_zone(s);
 	for (int level = 0; !text && level < STRATA_SIMD_NLEVELS; level++)
 		if (strata_simd_choose((StrataSimdLevel)level) == (StrataSimdLevel)level)
 			text = wrong_values(c, s);
