@@ -27,6 +27,7 @@
 #include "api/workers.h"
 #include "base/compat.h"
 #include "column/store.h"
+#include "pool/pool.h"
 
 /* A table whose job failed, was cancelled or could not do all is left alone by automatic jobs for this long.
  */
@@ -174,15 +175,17 @@ columns_complete(Relation rel, const StrataTableConfig *config)
 	return complete;
 }
 
-/* After running out of memory: is there room for more than one unit like those that did fit? */
+/* After running out of memory: could room be made for more than one unit like those that did fit? */
 static bool
 memory_left(const StrataTableStat *stat)
 {
-	StrataRegionStatus region;
+	StrataPoolStats pool;
 	Size unit = stat->units > 0 ? stat->bytes / stat->units : 0;
 
-	strata_region_status(&region);
-	return region.free > 2 * unit && region.largest_free > unit;
+	/* What others have in the pool can leave memory, unless it is pinned. */
+	strata_pool_stats(&pool);
+	return pool.total_frames > pool.pinned_frames &&
+		   (pool.total_frames - pool.pinned_frames) * strata_region_round(1) > 2 * unit;
 }
 
 /* What an enabled table needs, if anything, becomes a job. */

@@ -78,8 +78,8 @@ struct StrataUnitFresh
 	pg_atomic_uint32 last_stale;
 
 	Size bytes_raw;
-	Size page_bytes;		   /* of the pages while all of them are hot: whole frames */
-	StrataArena *arena;		   /* of the unit, itself included */
+	Size page_bytes;		  /* of the pages while all of them are hot: whole frames */
+	StrataArena *arena;		  /* of the unit, itself included */
 	StrataTableMemory *table; /* referenced; NULL until strata_store_publish() */
 };
 
@@ -101,9 +101,9 @@ typedef struct StrataTable
 	StrataTableStatus status;
 	char last_error[STRATA_ERROR_LEN];
 
-	uint32 unit_blocks; /* fixed while there are units; 0: not chosen */
-	uint32 nslots;		/* entries of units[] */
-	StrataUnit **units; /* of strata_memory_alloc(); NULL entries are units that are not stored */
+	uint32 unit_blocks;		   /* fixed while there are units; 0: not chosen */
+	uint32 nslots;			   /* entries of units[] */
+	StrataUnit **units;		   /* of strata_memory_alloc(); NULL entries are units that are not stored */
 	StrataTableMemory *memory; /* NULL while there are no units */
 
 	/* Sums over units[]. */
@@ -133,9 +133,9 @@ extern uint32 strata_store_unit_blocks(Oid relid, Oid relnumber);
 /* What population needs to know; false when not attached or not prepared for this relfilenode. */
 extern bool strata_store_population_config(Oid relid, Oid relnumber, StrataTableConfig *config,
 										   uint32 *unit_blocks);
-/* Makes the unit the table's unit unit->unitno; its reference then belongs to the directory, and its arena hangs
- * under the table's.  DONE, NO_MEMORY (for units[] or the arena) or GONE; the caller drops the reference unless
- * DONE. */
+/* Makes the unit the table's unit unit->unitno; its reference then belongs to the directory, and its arena
+ * hangs under the table's.  DONE, NO_MEMORY (for units[] or the arena) or GONE; the caller drops the
+ * reference unless DONE. */
 extern StrataPopulateResult strata_store_publish(StrataUnit *unit, uint32 unit_blocks,
 												 BlockNumber heap_blocks);
 /* Unpublishes one unit without an event: nothing of it can be used any more. */

@@ -4,8 +4,8 @@
  * Three steps.  Pages: every all-visible block of the range is copied whole into private memory under its
  * share lock; locks and pins are gone before anything is decoded, and varlena values can be pointed to where
  * they lie in the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.
- * Segments: each array is encoded (segment.c) and moved to the pool, zone maps and all else to the unit's arena, and
- * the whole is published by one pointer (store.c).
+ * Segments: each array is encoded (segment.c) and moved to the pool, zone maps and all else to the unit's
+ * arena, and the whole is published by one pointer (store.c).
  *
  * The order of looks at the snapshot, WAL position, map and pages is part of the argument in freshness.c.
  *
@@ -44,9 +44,9 @@
 #define POPULATE_MAX_BYTES ((Size)256 * 1024 * 1024)
 
 /*
- * Segments of at least half a frame get a page of their own, so that it is in memory only while that column is
- * read.  Smaller ones share pages, or a small table would take a frame for every column; a shared page holds
- * up to so many frames, since it comes and goes as a whole.  Tiny ones stay in the metadata.
+ * Segments of at least half a frame get a page of their own, so that it is in memory only while that column
+ * is read.  Smaller ones share pages, or a small table would take a frame for every column; a shared page
+ * holds up to so many frames, since it comes and goes as a whole.  Tiny ones stay in the metadata.
  */
 #define POPULATE_SHARED_FRAMES 8
 #define POPULATE_TINY_BYTES	   512
@@ -796,10 +796,9 @@ populate_layout_head(const UnitBuild *b, const SegmentPlace *place, uint32 npage
 	{
 		const StrataSegment *segment = b->cols[c].segment;
 
-		h->zones[c] = populate_place(base, &used,
-									 place[c].page == STRATA_COLUMN_NO_PAGE
-										 ? segment->bytes
-										 : strata_segment_zone_bytes(segment));
+		h->zones[c] = populate_place(
+			base, &used,
+			place[c].page == STRATA_COLUMN_NO_PAGE ? segment->bytes : strata_segment_zone_bytes(segment));
 	}
 	return used;
 }
@@ -916,7 +915,8 @@ populate_make_page(UnitBuild *b, const SegmentPlace *place, const PagePlan *plan
 			const StrataSegment *segment = b->cols[c].segment;
 
 			memcpy((char *)image + place[c].offset, segment, segment->bytes);
-			memset((char *)image + place[c].offset + segment->bytes, 0, MAXALIGN(segment->bytes) - segment->bytes);
+			memset((char *)image + place[c].offset + segment->bytes, 0,
+				   MAXALIGN(segment->bytes) - segment->bytes);
 		}
 	strata_pool_unpin(id);
 	b->ids[unit->npages++] = id;

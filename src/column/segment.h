@@ -117,9 +117,9 @@ extern const char *strata_segment_min_bytes(const StrataSegment *s, uint32_t *le
 extern const char *strata_segment_max_bytes(const StrataSegment *s, uint32_t *len);
 
 /*
- * A zone map: the segment's header, and behind it the images of min and max where it is of BYTES and neither is
- * longer than 1 KB (else STRATA_SEG_HAS_RANGE is unset).  The fields of the header and the two functions above
- * read it as they read the segment; nothing else may.  zone_bytes says how long it is, 8-aligned.
+ * A zone map: the segment's header, and behind it the images of min and max where it is of BYTES and neither
+ * is longer than 1 KB (else STRATA_SEG_HAS_RANGE is unset).  The fields of the header and the two functions
+ * above read it as they read the segment; nothing else may.  zone_bytes says how long it is, 8-aligned.
  */
 extern size_t strata_segment_zone_bytes(const StrataSegment *s);
 extern void strata_segment_zone(const StrataSegment *s, StrataSegment *zone);

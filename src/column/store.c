@@ -364,7 +364,8 @@ store_grow(StrataTable *t, StoreSlots *slots)
 	*slots = old;
 }
 
-/* A zeroed units[] for at least nslots units; with some slack, so that a growing heap seldom needs another. */
+/* A zeroed units[] for at least nslots units; with some slack, so that a growing heap seldom needs another.
+ */
 static bool
 store_alloc_slots(StoreSlots *slots, uint32 nslots)
 {
@@ -1085,8 +1086,8 @@ bool
 strata_column_stored(Relation rel, AttrNumber attnum)
 {
 	StoreLocked l;
-	StrataRep	rep;
-	bool		stored = false;
+	StrataRep rep;
+	bool stored = false;
 
 	if (store_tables == NULL || attnum <= 0 ||
 		!strata_column_rep(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid, &rep))

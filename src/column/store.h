@@ -133,12 +133,12 @@ typedef struct StrataTableStat
 	uint32 slots;			  /* unit numbers are below this */
 	BlockNumber total_blocks; /* of the heap at the last population */
 	uint64 copied_blocks;
-	uint64 stale_blocks;	   /* of the copied ones, as scans last saw them */
-	uint64 rows;			   /* in units, stale ones included */
-	Size bytes;				   /* units and unit table while all pages are hot; strata_store_memory() says what is */
-	Size bytes_raw;			   /* what the values take uncompressed */
-	uint64 generation;		   /* of the newest unit */
-	bool evicted;			/* units left for memory's sake, and nobody has asked for them again since */
+	uint64 stale_blocks; /* of the copied ones, as scans last saw them */
+	uint64 rows;		 /* in units, stale ones included */
+	Size bytes;		   /* units and unit table while all pages are hot; strata_store_memory() says what is */
+	Size bytes_raw;	   /* what the values take uncompressed */
+	uint64 generation; /* of the newest unit */
+	bool evicted;	   /* units left for memory's sake, and nobody has asked for them again since */
 	TimestampTz populated_at;  /* 0: never */
 	TimestampTz last_accessed; /* 0: never */
 	uint64 scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;
@@ -258,7 +258,8 @@ extern StrataUnitStaleness *strata_store_staleness(Relation rel, uint32 *nunits)
 /* ---- eviction ---- */
 
 /* Unpublishes one unit / all units of the table.  Returns the memory that comes back (once the last scan that
- * reads them is over; cold pages take none) and publishes segment_evicted, and table_evicted for a table that had units. */
+ * reads them is over; cold pages take none) and publishes segment_evicted, and table_evicted for a table that
+ * had units. */
 extern Size strata_store_evict_unit(Oid dbid, Oid relid, uint32 unitno, StrataEvictReason reason);
 extern Size strata_store_evict_table(Oid dbid, Oid relid, StrataEvictReason reason);
 
