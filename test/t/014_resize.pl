@@ -107,6 +107,19 @@ resize('2GB');
 wait_for('SELECT limit_bytes = 240 * 1024 * 1024 FROM strata.memory_status()', 'strata.memory_max is the most');
 is(same_answers($node, 'items', 'all of it'), $answers, 'nothing changed');
 
+# What the memory worker tells from time to time, and that it collects garbage.
+$node->safe_psql('postgres', "ALTER SYSTEM SET strata.gc_interval = '1s'");
+$node->reload;
+my $by_worker = "pid = (SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_strata memory')";
+for my $type (qw(minor major))
+{
+	wait_for("SELECT count(*) > 0 FROM strata.events(topic => 'memory') WHERE event_type = 'gc_completed' AND fields->>'gc_type' = '$type' AND $by_worker", "a $type collection");
+}
+wait_for("SELECT count(*) > 0 FROM strata.events(topic => 'memory') WHERE event_type = 'allocator_stats' AND fields->>'allocator_type' = 'slab'
+		AND (fields->>'allocated_bytes')::bigint - (fields->>'freed_bytes')::bigint = (fields->>'current_bytes')::bigint AND (fields->>'peak_bytes')::bigint >= (fields->>'current_bytes')::bigint
+		AND (fields->>'fragmentation')::float8 BETWEEN 0 AND 1 AND $by_worker", "allocator_stats of slab add up");
+wait_for("SELECT count(*) > 0 FROM strata.events(topic => 'buffer') WHERE event_type = 'stats_update' AND $by_worker", 'stats_update of the pool');
+
 $in .= "\\q\n";
 $session->finish;
 $node->stop;
