@@ -491,6 +491,13 @@ pool_room(uint32 n, uint32 incoming)
 	RoomWanted wanted = {.bytes = n * pool->frame};
 	PoolTierFigures *hot = &pool->tier[STRATA_TIER_HOT];
 
+	/* Nothing is evicted for a page that can never fit. */
+	if (n > hot_limit())
+	{
+		pool_tell_capacity();
+		if (n > hot_limit())
+			return NULL;
+	}
 	/* Count first, so that several who do this at once do not all fit. */
 	pg_atomic_fetch_add_u64(&hot->frames, n);
 	if (strata_hot_ratio < 1)

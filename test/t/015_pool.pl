@@ -157,7 +157,7 @@ populated($node, 'items');
 {
 	my ($out, $err) = ('', '');
 	my $psql = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
-			"SELECT count(*) FROM items WHERE id % 50000 = 7 AND pg_sleep(1000)::text = 'sleeper'" ], '>', \$out, '2>', \$err);
+			"SELECT count(*) FROM items WHERE id % 50000 = 7 AND pg_sleep(1000)::text = 'sleeper'" ], '>', \$out, '2>', \$err); # outlasts the test
 	my $sleeper = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%sleeper%' AND pid <> pg_backend_pid()";
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 $sleeper"), 'a scan has pages pinned');
 	cmp_ok(stat_of('pinned_pages'), '>', 0, 'it says so');

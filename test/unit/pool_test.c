@@ -228,6 +228,7 @@ test_life(void)
 	is_int(strata_pool_create((Size)2 << 30, &no_tag, &fresh), 0,
 		   "nor one larger than an extent of the cold file");
 	is_int(make(9, 8 * 1024 * 1024), 0, "nor one larger than the pool");
+	is_int(tier_of(again), STRATA_TIER_HOT, "for which nothing is evicted");
 	check_ok("life");
 	pool_end();
 }
