@@ -27,11 +27,14 @@ $node->safe_psql('postgres', "SELECT strata.enable('items')");
 populated($node, 'items');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM strata.allocations WHERE kind = 'arena' AND arena ~ '^unit '"), '>', 0, 'units are recorded');
 
-# Has a table copied and looks for the worker that does it, by its arena; faster than a new connection each time could.
+# Has a table copied, again and again, until the worker that does it is seen by its arena.
 $node->safe_psql('postgres', "CREATE FUNCTION builder() RETURNS int LANGUAGE plpgsql AS \$\$ DECLARE builder int; BEGIN
-	PERFORM strata.populate('large', force => true, wait => false);
-	WHILE builder IS NULL AND clock_timestamp() < statement_timestamp() + interval '30 s' LOOP
-		SELECT pid INTO builder FROM strata.memory_contexts WHERE life = 'process' AND total_bytes > 0;
+	WHILE builder IS NULL AND clock_timestamp() < statement_timestamp() + interval '1 min' LOOP
+		PERFORM strata.populate('large', force => true, wait => false);
+		FOR i IN 1 .. 2000 LOOP
+			SELECT pid INTO builder FROM strata.memory_contexts WHERE life = 'process';
+			EXIT WHEN builder IS NOT NULL;
+		END LOOP;
 	END LOOP;
 	RETURN builder;
 END \$\$");

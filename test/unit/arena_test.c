@@ -768,6 +768,18 @@ test_owners(void)
 
 	handed[0] = strata_arena_create(strata_arena_root(), "table", 0, STRATA_ARENA_SHARED);
 	pg_atomic_write_u32(stage, 0);
+	ok(ended_well(in_process(4, loses_arenas)), "a process loses its arena");
+	pid = in_process(4, works_below);
+	wait_stage(1);
+	ok(strata_arena_reclaim(&contexts) >= 3000 && contexts == 1,
+	   "the next process in its place is not taken for it: what was lost is freed, what is in use is not");
+	pg_atomic_write_u32(stage, 2);
+	ok(ended_well(pid), "and goes on");
+	strata_arena_destroy(handed[0]);
+	is_int(below->taken, 0, "nothing is left");
+
+	handed[0] = strata_arena_create(strata_arena_root(), "table", 0, STRATA_ARENA_SHARED);
+	pg_atomic_write_u32(stage, 0);
 	pid = in_process(3, works_below);
 	wait_stage(1);
 	strata_arena_reset(handed[0]);
