@@ -914,6 +914,7 @@ scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinat
 	for (int i = 0; i < STRATA_NCOUNTS; i++)
 		pg_atomic_init_u64(&shared->counts[i], 0);
 	scan->shared = shared;
+	scan->looking_ahead = false;
 }
 
 static void
@@ -924,6 +925,7 @@ scan_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordin
 	scan->shared = coordinate;
 	pg_atomic_write_u32(&scan->shared->next, 0);
 	pg_atomic_write_u32(&scan->shared->asked, 0);
+	scan->looking_ahead = false;
 }
 
 static void
