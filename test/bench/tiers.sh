@@ -26,7 +26,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-PG_CONFIG=$("$top/test/private_install.sh" "$work/pg")
+PG_CONFIG=${BENCH_PG_CONFIG:-$("$top/test/private_install.sh" "$work/pg")}
 export PG_CONFIG
 . "$top/test/cluster.sh"
 mkdir "$work/cluster"
