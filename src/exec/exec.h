@@ -23,6 +23,7 @@
 #include "nodes/pathnodes.h"
 #include "port/atomics.h"
 
+#include "alloc/arena.h"
 #include "base/compat.h"
 #include "base/module.h"
 #include "column/column.h"
@@ -183,6 +184,8 @@ typedef struct StrataScanState
 
 	MemoryContext batch_context; /* reset for each vector */
 	MemoryContext unit_context;	 /* reset for each unit */
+	StrataArena	  *arena;		  /* of this query, for decoded vectors; NULL: none yet, or refused */
+	bool		   arena_refused;
 	ExprContext	 *pred_econtext;
 	TupleTableSlot *pred_slot;
 

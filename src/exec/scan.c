@@ -76,10 +76,27 @@ strata_scan_column(StrataScanState *scan, AttrNumber attnum)
 	return scan->ncols++;
 }
 
+/*
+ * Room for one decoded vector, until the query ends.  It lies in an arena of the query, so that strata.memory_contexts
+ * shows who is scanning and what it takes; when the region has no room for that, in private memory.
+ */
 static void *
 vector_buffer(StrataScanState *scan, Size width)
 {
-	return MemoryContextAlloc(scan->css.ss.ps.state->es_query_cxt, STRATA_VECTOR * width);
+	MemoryContext context = scan->css.ss.ps.state->es_query_cxt;
+	void		 *p = NULL;
+
+	if (!scan->arena && !scan->arena_refused)
+	{
+		char name[STRATA_ARENA_NAME];
+
+		snprintf(name, sizeof(name), "scan %s", RelationGetRelationName(scan->css.ss.ss_currentRelation));
+		scan->arena = strata_arena_create_in(context, strata_arena_root(), name, 0);
+		scan->arena_refused = scan->arena == NULL;
+	}
+	if (scan->arena)
+		p = strata_arena_alloc(scan->arena, STRATA_VECTOR * width);
+	return p ? p : MemoryContextAlloc(context, STRATA_VECTOR * width);
 }
 
 const int64 *
