@@ -29,10 +29,11 @@
 #include "pool/pool_internal.h"
 #include "ring/publish.h"
 
-#define EVICT_WAIT_MS  10  /* how long one wait for other evictions takes at most */
-#define EVICT_WAITS	   100 /* and how many there are before a caller hears "no memory" */
-#define LZ4_SAVES	   8   /* LZ4 must save one frame in eight */
-#define CAPACITY_DRIFT 64  /* the policy is told of a change of its size by more than one part in so many */
+#define EVICT_WAIT_MS	   10	/* how long one wait for other evictions takes at most */
+#define EVICT_WAITS_MS	   1000 /* and all of them together, before a caller hears "no memory" */
+#define EVICT_SAVED_ROUNDS 100	/* rounds in a row whose victims were all saved, before he does */
+#define LZ4_SAVES		   8	/* LZ4 must save one frame in eight */
+#define CAPACITY_DRIFT	   64	/* the policy is told of a change of its size by more than one part in so many */
 
 /* The ways down. */
 typedef enum EvictWay
@@ -49,6 +50,7 @@ typedef struct Eviction
 	uint32 incoming; /* page that room is made for, or 0 */
 	bool keep_warm;	 /* LZ4 is tried */
 	bool clean_only; /* the cold file takes nothing */
+	bool stuck;		 /* and refused a page in this round */
 	int nvictims;
 	struct
 	{
@@ -153,7 +155,7 @@ evict_warm(Eviction *e)
 	frames = pool_frames_of(page->warm_bytes);
 	if ((s & POOL_DIRTY) && !evict_write(page, page->image, page->warm_bytes, true, frames))
 	{
-		e->clean_only = true;
+		e->clean_only = e->stuck = true;
 		LWLockAcquire(pool_lock, LW_EXCLUSIVE);
 		pool_list_add(POOL_LIST_WARM, number);
 		LWLockRelease(pool_lock);
@@ -328,7 +330,7 @@ evict_victim(Eviction *e, int i)
 	{
 		if (e->clean_only || !evict_write(page, page->image, page->bytes, false, page->frames))
 		{
-			e->clean_only = true;
+			e->clean_only = e->stuck = true;
 			e->victim[i].back = true;
 			pool_settle(number, page, POOL_HOT, true, (s & POOL_AHEAD) != 0, 0);
 			return false;
@@ -401,28 +403,30 @@ evict_tell(const Eviction *e)
 	}
 }
 
-/* Chooses and moves victims of about so many frames; falls back on warm pages.  False: nothing moved. */
-static bool
+typedef enum EvictRound
+{
+	EVICT_MOVED,
+	EVICT_SAVED, /* all victims were pinned, or dropped, before their turn: there may be others */
+	EVICT_STUCK	 /* there is no victim, or none can be written */
+} EvictRound;
+
+/* Chooses and moves victims of about so many frames; falls back on warm pages. */
+static EvictRound
 evict_round(Eviction *e, uint64 frames)
 {
-	bool moved = false;
-	bool back = false;
+	int moved = 0;
 
 	evict_choose(e, frames);
 	for (int i = 0; i < e->nvictims; i++)
-	{
 		if (evict_victim(e, i))
-			moved = true;
-		else
-			back = true;
-	}
-	if (back)
+			moved++;
+	if (moved < e->nvictims)
 		evict_readmit(e);
-	if (!moved && !evict_warm(e))
-		return false;
+	if (moved == 0 && !evict_warm(e))
+		return e->nvictims > 0 && !e->stuck ? EVICT_SAVED : EVICT_STUCK;
 	pool_cold_grow_early();
 	pool_tell_capacity();
-	return true;
+	return EVICT_MOVED;
 }
 
 /*
@@ -434,13 +438,20 @@ evict_until(Eviction *e, bool (*enough)(void *arg), void *arg, uint64 frames)
 {
 	bool done = false;
 	bool tried_dirty = false;
+	int saved = 0;
 
 	e->clean_only = pg_atomic_read_u32(&pool->cold_failing) != 0;
 	pg_atomic_fetch_add_u32(&pool->moving, 1);
 	while (!done)
 	{
-		if (evict_round(e, frames))
+		EvictRound round;
+
+		e->stuck = false;
+		round = evict_round(e, frames);
+		saved = round == EVICT_SAVED ? saved + 1 : 0;
+		if (round == EVICT_MOVED || (round == EVICT_SAVED && saved < EVICT_SAVED_ROUNDS))
 		{
+			/* After a round that moved nothing, too: victims that were dropped gave their frames back. */
 			done = enough(arg);
 			if (pool_interrupted())
 				break;
@@ -528,9 +539,18 @@ pool_room_for_table(Size bytes)
 }
 
 bool
-pool_room_wait(int *tries)
+pool_room_wait(instr_time *since)
 {
-	if (pg_atomic_read_u32(&pool->moving) == 0 || (*tries)++ >= EVICT_WAITS)
+	instr_time now;
+
+	if (pg_atomic_read_u32(&pool->moving) == 0)
+		return false;
+	/* By the clock: a wake-up says that something has moved, not that there is room for the caller. */
+	INSTR_TIME_SET_CURRENT(now);
+	if (INSTR_TIME_IS_ZERO(*since))
+		*since = now;
+	INSTR_TIME_SUBTRACT(now, *since);
+	if (INSTR_TIME_GET_MILLISEC(now) >= EVICT_WAITS_MS)
 		return false;
 	ConditionVariablePrepareToSleep(&pool->room);
 	ConditionVariableTimedSleep(&pool->room, EVICT_WAIT_MS, PG_WAIT_EXTENSION);

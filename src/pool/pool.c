@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/ipc.h"
 #include "utils/wait_event.h"
 
@@ -292,7 +291,7 @@ pin_slow(PoolPage *page, StrataPageId id, StrataPinResult *result)
 	uint32 version = pool_id_version(id);
 	instr_time begin, end;
 	bool timed = false;
-	int tries = 0;
+	instr_time waits = {0};
 
 	for (;;)
 	{
@@ -325,7 +324,7 @@ pin_slow(PoolPage *page, StrataPageId id, StrataPinResult *result)
 				break;
 			case POOL_PIN_LOAD:
 				*result = load(number, page, 1);
-				if (*result == STRATA_PIN_NO_MEMORY && pool_room_wait(&tries))
+				if (*result == STRATA_PIN_NO_MEMORY && pool_room_wait(&waits))
 					continue;
 				if (*result == STRATA_PIN_NO_MEMORY)
 					strata_memory_failed(STRATA_MEM_POOL);
@@ -506,7 +505,7 @@ StrataPageId
 strata_pool_create(Size bytes, const StrataPageTag *tag, void **image)
 {
 	StrataPageId id;
-	int tries = 0;
+	instr_time waits = {0};
 
 	if (pool == NULL || bytes == 0 || bytes > POOL_MAX_BYTES)
 		return STRATA_PAGE_NONE;
@@ -515,7 +514,7 @@ strata_pool_create(Size bytes, const StrataPageTag *tag, void **image)
 		HOLD_INTERRUPTS();
 		id = create(bytes, tag, image);
 		RESUME_INTERRUPTS();
-	} while (id == STRATA_PAGE_NONE && pool_room_wait(&tries));
+	} while (id == STRATA_PAGE_NONE && pool_room_wait(&waits));
 	pool_cold_tell_write();
 	if (id == STRATA_PAGE_NONE)
 		strata_memory_failed(STRATA_MEM_POOL);

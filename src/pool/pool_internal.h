@@ -14,6 +14,7 @@
 
 #include "port/atomics.h"
 #include "port/pg_crc32c.h"
+#include "portability/instr_time.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 #include "storage/spin.h"
@@ -269,8 +270,9 @@ extern char *pool_room(uint32 n, uint32 incoming);
 extern void pool_room_undo(char *run, uint32 n);
 /* Memory for descriptors. */
 extern void *pool_room_for_table(Size bytes);
-/* Waits for the evictions of others to free something; false: there are none, or it took too long. */
-extern bool pool_room_wait(int *tries);
+/* Waits for the evictions of others to free something; false: there are none, or it took too long.  *since: zero
+ * at first, then the time of the first wait. */
+extern bool pool_room_wait(instr_time *since);
 /* Looks how many frames the pool could have now, and tells the policy when that changed. */
 extern void pool_tell_capacity(void);
 /* Moves pages down until hot and warm ones keep to their shares. */

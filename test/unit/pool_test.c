@@ -371,6 +371,74 @@ test_pinned(void)
 	pool_end();
 }
 
+static int rescues; /* rounds of eviction whose victims are all pinned before their turn */
+
+static void
+rescue(LWLock *lock)
+{
+	bool rescued = false;
+	uint64 new;
+
+	if (lock != pool_lock || rescues == 0)
+		return;
+	for (uint32 number = 1; number < pool_numbers(); number++)
+	{
+		PoolPage *page = pool_page(number);
+		uint64 s = pg_atomic_read_u64(&page->state);
+
+		if ((s & POOL_CLAIM) && pool_state_pin(s, pool_state_version(s), &new) == POOL_PIN_TAKEN)
+		{
+			/* Pinned and unpinned. */
+			pg_atomic_write_u64(&page->state, new - 1);
+			rescued = true;
+		}
+	}
+	rescues -= rescued;
+}
+
+/* Victims that scans pin before they are moved. */
+static void
+test_rescue(void)
+{
+	pool_begin(2 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	make_all(100, 64 * 1024);
+	server_released = rescue;
+	rescues = 20;
+	ok(make(1000, 64 * 1024) != 0, "twenty rounds of victims are saved by pins, and the next gives room");
+	is_int(rescues, 0, "they were");
+	rescues = 100000;
+	is_int(make(1001, 64 * 1024), 0, "when victims are saved again and again it ends some time");
+	ok(rescues > 99000, "after %d rounds", 100000 - rescues);
+	server_released = NULL;
+	ok(all_read(100), "nothing is lost");
+	check_ok("rescue");
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+/* Many wake-ups that bring nothing are no reason to give up. */
+static void
+test_room_wait(void)
+{
+	instr_time since, begin, took;
+	int wakeups = 0;
+
+	pool_begin(2 * 1024 * 1024);
+	INSTR_TIME_SET_ZERO(since);
+	ok(!pool_room_wait(&since), "nobody moves anything: no wait");
+	pg_atomic_write_u32(&pool->moving, 1);
+	INSTR_TIME_SET_CURRENT(begin);
+	while (pool_room_wait(&since))
+		wakeups++;
+	INSTR_TIME_SET_CURRENT(took);
+	INSTR_TIME_SUBTRACT(took, begin);
+	ok(INSTR_TIME_GET_MILLISEC(took) >= EVICT_WAITS_MS, "others move pages: waits a second, through %d wake-ups",
+	   wakeups);
+	pg_atomic_write_u32(&pool->moving, 0);
+	pool_end();
+}
+
 static void
 test_disk_full(void)
 {
@@ -910,6 +978,8 @@ main(int argc, char **argv)
 		test_tiers(kind, kind % 2 ? 0.25 : 0.0, strata_policy_ops(kind)->name);
 	test_hot_ratio();
 	test_pinned();
+	test_rescue();
+	test_room_wait();
 	test_disk_full();
 	test_no_cold_file();
 	test_damage();

@@ -50,6 +50,7 @@
 static char *server_shmem;
 static Size server_shmem_used;
 static int server_locks_held;
+static void (*server_released)(LWLock *lock); /* what another process does just then */
 static char server_warning[1024]; /* the last one */
 static int server_warnings;
 static int server_messages_interruptible; /* raised where a cancel would have become an ERROR */
@@ -190,6 +191,8 @@ LWLockRelease(LWLock *lock)
 	}
 	server_locks_held--;
 	InterruptHoldoffCount--;
+	if (server_released != NULL)
+		server_released(lock);
 }
 
 /* A spinlock is PostgreSQL's own; only waiting for it is ours. */
