@@ -89,6 +89,7 @@ soak: ## a store forty times its memory; then sessions killed and memory resized
 
 bench: ## column store against sequential scan and DuckDB, what it costs writers, allocators, events; minutes long
 	test/bench/columns.sh
+	test/bench/tiers.sh
 	test/bench/alloc.sh
 	test/bench/ring.sh
 	PG_CONFIG='$(PG_CONFIG)' test/bench/pool.sh
