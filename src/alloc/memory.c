@@ -9,7 +9,8 @@
  * Only failures are counted here, for only here is it known that a request failed for good.
  *
  * When the region refuses a request, those that hold memory they can do without are asked for it, cheapest
- * first (StrataReclaimStep).  A process does that outside every lock of alloc/, since reclaimers allocate,
+ * first (StrataReclaimStep).  Ghosts of the eviction policy are not: they hold no memory of the region, and are
+ * forgotten under pressure only.  A process does that outside every lock of alloc/, since reclaimers allocate,
  * free and do I/O; a request that a reclaimer makes in turn is served from what there is or fails, so the
  * chain never calls itself.  The pool makes its own room: its eviction is the chain's own last resort.
  */
@@ -130,7 +131,7 @@ strata_memory_pages(StrataConsumer consumer, Size bytes)
 
 		for (int round = 0; round < RECLAIM_ROUNDS && p == NULL; round++)
 		{
-			if (strata_memory_reclaim(wanted, STRATA_RECLAIM_GHOSTS, STRATA_RECLAIM_COLD, NULL) == 0)
+			if (strata_memory_reclaim(wanted, STRATA_RECLAIM_ARENAS, STRATA_RECLAIM_COLD, NULL) == 0)
 				break;
 			p = strata_region_alloc_for(consumer, bytes);
 			wanted *= 2;

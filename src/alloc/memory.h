@@ -47,7 +47,7 @@ extern void strata_memory_free(void *p, Size bytes);
 
 typedef enum StrataReclaimStep
 {
-	STRATA_RECLAIM_GHOSTS,	   /* ghosts of the eviction policy */
+	STRATA_RECLAIM_GHOSTS,	   /* ghosts of the eviction policy: under pressure only, as they hold no memory */
 	STRATA_RECLAIM_ARENAS,	   /* blocks kept by arenas, empty slabs */
 	STRATA_RECLAIM_WARM,	   /* hot pages become warm */
 	STRATA_RECLAIM_COLD,	   /* pages go to the cold file */

@@ -263,14 +263,6 @@ pool_shmem_startup(void)
 /* ---- giving memory back when others want it ---- */
 
 static Size
-reclaim_ghosts(Size wanted)
-{
-	/* Ghosts live in descriptors that are there anyway: forgetting them frees the policy, not memory. */
-	(void)strata_pool_drop_ghosts();
-	return 0;
-}
-
-static Size
 reclaim_to(Size wanted, StrataTier tier)
 {
 	Size held;
@@ -300,7 +292,6 @@ pool_start(bool preloaded)
 {
 	if (!preloaded)
 		return;
-	strata_memory_on_reclaim(STRATA_RECLAIM_GHOSTS, reclaim_ghosts);
 	strata_memory_on_reclaim(STRATA_RECLAIM_WARM, reclaim_warm);
 	strata_memory_on_reclaim(STRATA_RECLAIM_COLD, reclaim_cold);
 }

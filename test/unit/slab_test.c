@@ -347,6 +347,13 @@ cold(Size wanted)
 }
 
 static Size
+warm(Size wanted)
+{
+	order[norder++] = STRATA_RECLAIM_WARM;
+	return 0;
+}
+
+static Size
 population(Size wanted)
 {
 	order[norder++] = STRATA_RECLAIM_POPULATION;
@@ -364,6 +371,7 @@ chain(void)
 	memory_start(true);
 	slab_start(true);
 	strata_memory_on_reclaim(STRATA_RECLAIM_COLD, cold);
+	strata_memory_on_reclaim(STRATA_RECLAIM_WARM, warm);
 	strata_memory_on_reclaim(STRATA_RECLAIM_GHOSTS, ghosts);
 	strata_memory_on_reclaim(STRATA_RECLAIM_POPULATION, population);
 	start(64, 16, 8);
@@ -378,12 +386,12 @@ chain(void)
 
 	p = strata_memory_pages(STRATA_MEM_LARGE, 3 * MB);
 	ok(p != NULL, "another's request gets room");
-	ok(norder >= 2 && order[0] == STRATA_RECLAIM_GHOSTS && order[1] == STRATA_RECLAIM_COLD,
+	ok(norder >= 2 && order[0] == STRATA_RECLAIM_WARM && order[1] == STRATA_RECLAIM_COLD,
 	   "the steps are asked in order");
 	for (int i = 0; i < norder; i++)
-		if (order[i] == STRATA_RECLAIM_POPULATION)
+		if (order[i] == STRATA_RECLAIM_POPULATION || order[i] == STRATA_RECLAIM_GHOSTS)
 			norder = -1000;
-	ok(norder > 0, "population is not stopped for one request");
+	ok(norder > 0, "population is not stopped for one request, nor does the policy forget its ghosts");
 	strata_memory_status_get(&m);
 	is_int(m.consumer[STRATA_MEM_LARGE].failures, 0, "a request that was served in the end is no failure");
 	is_int(m.consumer[STRATA_MEM_LARGE].current_bytes, 3 * MB, "and is on its account");
