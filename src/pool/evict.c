@@ -51,6 +51,7 @@ typedef struct Eviction
 	bool keep_warm;	 /* LZ4 is tried */
 	bool clean_only; /* the cold file takes nothing */
 	bool stuck;		 /* and refused a page in this round */
+	bool awaited_too; /* there was no other victim than pages that a scan will come to */
 	int nvictims;
 	struct
 	{
@@ -238,15 +239,30 @@ evict_to_warm(uint32 number, PoolPage *page, bool dirty, uint32 reserved, Evicti
 
 /* ---- rounds ---- */
 
+/*
+ * A page that was read ahead and not used yet is kept for a while: to a policy that tells pages used again from
+ * others it is the best victim there is, and would leave before the scan comes to it.  The while is half a
+ * turnover of the pool.  So what a scan that stopped early left is ordinary soon, and what is kept was loaded
+ * in place of the half that left since: it cannot be much more than half of the pool.
+ */
+static bool
+evict_awaited(const PoolPage *page, uint64 s)
+{
+	return (s & POOL_AHEAD) && pg_atomic_read_u64(&pool->evicted_bytes) - page->ahead_at <
+								   pg_atomic_read_u64(&pool->capacity) * pool->frame / 2;
+}
+
 /* Only asks: a policy may ask about a page and then take another. */
 static bool
 evict_may(void *arg, uint32_t number)
 {
 	const Eviction *e = arg;
-	uint64 s = pg_atomic_read_u64(&pool_page(number)->state);
+	PoolPage *page = pool_page(number);
+	uint64 s = pg_atomic_read_u64(&page->state);
 	uint64 new;
 
-	return pool_state_claim(s, &new) && !(e->clean_only && (s & POOL_DIRTY));
+	return pool_state_claim(s, &new) && !(e->clean_only && (s & POOL_DIRTY)) &&
+		   (e->awaited_too || !evict_awaited(page, s));
 }
 
 /* A page that was pinned since the policy asked stays unmarked, and is found to be saved when its turn comes.
@@ -276,6 +292,11 @@ evict_choose(Eviction *e, uint64 frames)
 		uint32 number = ops->victim(&pool->policy, &pool_nodes, e->incoming, evict_may, e);
 		PoolPage *page;
 
+		if (number == STRATA_POLICY_NONE && !e->awaited_too)
+		{
+			e->awaited_too = true;
+			continue;
+		}
 		if (number == STRATA_POLICY_NONE)
 			break;
 		page = pool_page(number);

@@ -257,6 +257,7 @@ load(uint32 number, PoolPage *page, uint32 pins)
 	if (warm_frames > 0)
 		pool_frames_give(page->image, warm_frames);
 	page->image = image;
+	page->ahead_at = pg_atomic_read_u64(&pool->evicted_bytes);
 
 	LWLockAcquire(pool_lock, LW_EXCLUSIVE);
 	pool_list_remove(POOL_LIST_WARM, number);

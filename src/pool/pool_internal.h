@@ -61,7 +61,8 @@ typedef struct PoolList
  *while warm.  As image. cold_*		the copy in the cold file.  Written by the owner or the writer; read by
  *the same. strata_pool_page() and the views read them without right, and tolerate a value of a moment ago.
  *resident
- *the policy has the page among its residents.  Pool lock. reused		pinned again since it was loaded or
+ *the policy has the page among its residents.  Pool lock. ahead_at	written by the owner; read by evictions,
+ *which mind no value of a moment ago. reused		pinned again since it was loaded or
  *created.  Pool lock. stubborn		LZ4 did not save enough; not tried again.  Owner. link, listed	pool lock.
  * free_next	next free number, while the number has no page.
  */
@@ -86,7 +87,8 @@ typedef struct PoolPage
 		uint32 prev, next;
 	} link[POOL_LISTS];
 	StrataPageTag tag;
-	char pad[44];
+	uint64 ahead_at; /* evicted_bytes when the page was last loaded ahead of its use */
+	char pad[32];
 } PoolPage;
 
 StaticAssertDecl(sizeof(PoolPage) == 128, "two cache lines a page");

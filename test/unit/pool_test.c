@@ -751,6 +751,56 @@ test_ahead(void)
 	pool_end();
 }
 
+/* Pages of 10 frames in 512, under a policy that gives up first what was used once. */
+static void
+test_awaited(StrataPolicyKind kind)
+{
+	const char *name = strata_policy_ops(kind)->name;
+	int kept = 0;
+	int loaded = 0;
+
+	pool_begin(4 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	strata_eviction_policy = kind;
+	strata_pool_apply_settings();
+	make_all(200, 80000);
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	/* A working set that every policy would keep. */
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < 45; i++)
+			reads(ids[i], i + 1);
+	pool_tell_hits();
+	for (int i = 100; i < 110; i++)
+		strata_pool_load_ahead(ids[i]);
+	for (int i = 120; i < 132; i++)
+		reads(ids[i], i + 1);
+	for (int i = 100; i < 110; i++)
+		kept += tier_of(ids[i]) == STRATA_TIER_HOT;
+	is_int(kept, 10, "%s: pages read ahead are there when a scan comes to them", name);
+	is_int(strata_pool_prefetch_wasted(), 0, "%s: none was loaded in vain", name);
+
+	/* The scan does not come, and others read on. */
+	for (int round = 0; round < 3; round++)
+		for (int i = 120; i < 200; i++)
+			reads(ids[i], i + 1);
+	kept = 0;
+	for (int i = 100; i < 110; i++)
+		kept += tier_of(ids[i]) == STRATA_TIER_HOT;
+	is_int(kept, 0, "%s: when no scan comes they go", name);
+
+	for (int i = 0; i < 100; i++)
+		loaded += strata_pool_load_ahead(ids[i]);
+	kept = 0;
+	for (int i = 0; i < 200; i++)
+		kept += tier_of(ids[i]) == STRATA_TIER_HOT;
+	ok(loaded > 60 && kept >= 49, "%s: a pool that is full of them has room for more", name);
+	ok(reads(ids[199], 200) && make(1000, 80000) != 0, "%s: and for others", name);
+	check_ok("awaited");
+	strata_warm_ratio = 0.25;
+	strata_eviction_policy = STRATA_POLICY_ARC;
+	pool_end();
+}
+
 /* ---- several processes ---- */
 
 #define SLOTS	  160
@@ -988,6 +1038,8 @@ main(int argc, char **argv)
 	test_switch();
 	test_session_pins();
 	test_ahead();
+	for (int kind = 0; kind < STRATA_POLICY_COUNT; kind++)
+		test_awaited(kind);
 	test_processes(argc > 1 ? atoi(argv[1]) : 20000);
 	return tap_done();
 }
