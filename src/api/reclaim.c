@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "portability/instr_time.h"
+#include "utils/timestamp.h"
 
 #include "alloc/memory.h"
 #include "alloc/region.h"
@@ -31,29 +32,53 @@
 #define FLUSH_PAGES	   32
 #define FLUSH_MAX_MS   500
 #define RECLAIM_ROUNDS 4
+/* Descriptors looked at for pins, and the longest time between two looks. */
+#define LOOKS_A_SECOND 65536
+#define LOOK_MAX_MS	   10000
+
+/*
+ * Pinned frames, as of not long ago.  Pins are not counted but looked for, so the more pages there are, the less
+ * often: LOOKS_A_SECOND descriptors a second, and every LOOK_MAX_MS at least.
+ */
+static uint64
+pinned_frames(void)
+{
+	static TimestampTz looked_at;
+	static int interval_ms;
+	static uint64 frames;
+	TimestampTz now = GetCurrentTimestamp();
+	uint64 pages, looked;
+
+	/* The clock may have been set back. */
+	if (now >= looked_at && !TimestampDifferenceExceeds(looked_at, now, interval_ms))
+		return frames;
+	strata_pool_pinned(&pages, &frames, &looked);
+	looked_at = now;
+	interval_ms = (int)Min(looked * 1000 / LOOKS_A_SECOND, LOOK_MAX_MS);
+	return frames;
+}
 
 /* Bytes of the pool that could not be had at once: dirty or pinned.  A page that is both counts twice, which
  * errs on the side of pressure. */
 static Size
-pool_busy(const StrataMemoryStatus *m, const StrataPoolStats *pool)
+pool_busy(const StrataMemoryStatus *m)
 {
 	StrataRegionStatus region;
+	StrataPoolFrames pool;
 
 	strata_region_status(&region);
-	return Min((pool->dirty_frames + pool->pinned_frames) * region.page_size,
-			   m->consumer[STRATA_MEM_POOL].current_bytes);
+	strata_pool_frames(&pool);
+	return Min((pool.dirty + pinned_frames()) * region.page_size, m->consumer[STRATA_MEM_POOL].current_bytes);
 }
 
 void
 strata_reclaim_pool_reading(Size *total, Size *used)
 {
 	StrataMemoryStatus m;
-	StrataPoolStats pool;
 
 	strata_memory_status_get(&m);
-	strata_pool_stats(&pool);
 	*total = m.limit;
-	*used = m.used - m.consumer[STRATA_MEM_POOL].current_bytes + pool_busy(&m, &pool);
+	*used = m.used - m.consumer[STRATA_MEM_POOL].current_bytes + pool_busy(&m);
 }
 
 /* ---- under pressure ---- */
@@ -92,10 +117,12 @@ run_step(StrataActions *actions, StrataReclaimStep step, Size wanted)
 static Size
 run_warm(StrataActions *actions, Size wanted)
 {
-	StrataPoolStats pool;
+	StrataRegionStatus region;
+	StrataPoolFrames pool;
 
-	strata_pool_stats(&pool);
-	return run_step(actions, STRATA_RECLAIM_WARM, Min(wanted, pool.tier[STRATA_TIER_HOT].bytes / 4));
+	strata_region_status(&region);
+	strata_pool_frames(&pool);
+	return run_step(actions, STRATA_RECLAIM_WARM, Min(wanted, pool.hot * region.page_size / 4));
 }
 
 /* Bytes over what is surely calm: twice the margin that the level needs to fall, below the lowest threshold.
@@ -115,27 +142,27 @@ static Size
 flush_some(StrataActions *actions, Size wanted)
 {
 	instr_time start, now;
-	StrataPoolStats pool;
+	StrataPoolFrames pool;
 	StrataRegionStatus region;
 	uint64 before, enough;
 	bool failed = false;
 
 	strata_region_status(&region);
-	strata_pool_stats(&pool);
-	before = pool.dirty_frames;
+	strata_pool_frames(&pool);
+	before = pool.dirty;
 	enough = (wanted + region.page_size - 1) / region.page_size;
 	enough = before > enough ? before - enough : 0;
 	INSTR_TIME_SET_CURRENT(start);
-	while (pool.dirty_frames > enough && !failed && strata_pool_flush(FLUSH_PAGES, &failed) > 0)
+	while (pool.dirty > enough && !failed && strata_pool_flush(FLUSH_PAGES, &failed) > 0)
 	{
 		actions->done |= 1u << STRATA_RECLAIM_STEPS;
-		strata_pool_stats(&pool);
+		strata_pool_frames(&pool);
 		INSTR_TIME_SET_CURRENT(now);
 		INSTR_TIME_SUBTRACT(now, start);
 		if (INSTR_TIME_GET_MILLISEC(now) > FLUSH_MAX_MS)
 			break;
 	}
-	return before > pool.dirty_frames ? (before - pool.dirty_frames) * region.page_size : 0;
+	return before > pool.dirty ? (before - pool.dirty) * region.page_size : 0;
 }
 
 /* strata.memory is short. */
@@ -145,7 +172,7 @@ relieve_pool(const StrataPressure *p, StrataActions *actions)
 	StrataPressureLevel level = p->reading[STRATA_PRESSURE_POOL].level;
 	Size wanted = excess(p, STRATA_PRESSURE_POOL);
 	StrataRegionStatus region;
-	StrataPoolStats pool;
+	StrataPoolFrames pool;
 
 	if (level < STRATA_PRESSURE_MEDIUM || wanted == 0)
 		return;
@@ -153,8 +180,8 @@ relieve_pool(const StrataPressure *p, StrataActions *actions)
 	lessen(&wanted, flush_some(actions, wanted));
 	/* What could not be written takes less room compressed, or in the file once that has room again. */
 	strata_region_status(&region);
-	strata_pool_stats(&pool);
-	wanted = Min(wanted, pool.dirty_frames * region.page_size);
+	strata_pool_frames(&pool);
+	wanted = Min(wanted, pool.dirty * region.page_size);
 	lessen(&wanted, run_warm(actions, wanted));
 	if (level >= STRATA_PRESSURE_HIGH)
 		run_step(actions, STRATA_RECLAIM_COLD, wanted);

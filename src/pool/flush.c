@@ -139,8 +139,12 @@ strata_pool_flush(int n, bool *failed)
 int
 strata_pool_flush_due(void)
 {
-	if (pool == NULL || pg_atomic_read_u64(&pool->dirty_frames) <=
-							(uint64)(strata_dirty_ratio * pg_atomic_read_u64(&pool->capacity)))
+	if (pool == NULL)
+		return 0;
+	/* The share is of what the pool may have now; this is asked several times a second. */
+	pool_tell_capacity();
+	if (pg_atomic_read_u64(&pool->dirty_frames) <=
+		(uint64)(strata_dirty_ratio * pg_atomic_read_u64(&pool->capacity)))
 		return 0;
 	return strata_flush_batch;
 }

@@ -171,7 +171,18 @@ typedef struct StrataPoolStats
 	StrataPoolTierStats tier[3];
 } StrataPoolStats;
 
+/* Looks at every descriptor for pins: for users and for what is done now and then. */
 extern void strata_pool_stats(StrataPoolStats *out);
+
+typedef struct StrataPoolFrames
+{
+	uint64 hot, warm, dirty;
+} StrataPoolFrames;
+
+/* Three atomic reads. */
+extern void strata_pool_frames(StrataPoolFrames *out);
+/* Pages and frames that are pinned; looks at every descriptor, *looked (may be NULL) says how many there are. */
+extern void strata_pool_pinned(uint64 *pages, uint64 *frames, uint64 *looked);
 /* The running policy's own; returns how many. */
 extern int strata_pool_policy_stats(StrataPolicyKind *kind, StrataPolicyStat out[STRATA_POLICY_STATS]);
 /* Parameters as the settings say now. */

@@ -113,21 +113,35 @@ view_tiers(StrataPoolStats *out)
 }
 
 /* Nobody counts pinned pages, since a pin writes nothing but the page's word: they are looked for. */
-static void
-view_pinned(StrataPoolStats *out)
+void
+strata_pool_pinned(uint64 *pages, uint64 *frames, uint64 *looked)
 {
-	uint32 end = pool_numbers();
+	uint32 end = pool == NULL ? 1 : pool_numbers();
 
+	*pages = *frames = 0;
+	if (looked != NULL)
+		*looked = end - 1;
 	for (uint32 number = 1; number < end; number++)
 	{
 		uint64 s = pg_atomic_read_u64(&pool_page(number)->state);
 
 		if (pool_state_pins(s) > 0)
 		{
-			out->pinned_pages++;
-			out->pinned_frames += pool_page(number)->frames;
+			(*pages)++;
+			*frames += pool_page(number)->frames;
 		}
 	}
+}
+
+void
+strata_pool_frames(StrataPoolFrames *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (pool == NULL)
+		return;
+	out->hot = pg_atomic_read_u64(&pool->tier[STRATA_TIER_HOT].frames);
+	out->warm = pg_atomic_read_u64(&pool->tier[STRATA_TIER_WARM].frames);
+	out->dirty = pg_atomic_read_u64(&pool->dirty_frames);
 }
 
 void
@@ -141,7 +155,7 @@ strata_pool_stats(StrataPoolStats *out)
 
 	out->total_frames = pg_atomic_read_u64(&pool->capacity);
 	view_tiers(out);
-	view_pinned(out);
+	strata_pool_pinned(&out->pinned_pages, &out->pinned_frames, NULL);
 	out->dirty_pages = pg_atomic_read_u64(&pool->dirty_pages);
 	out->dirty_frames = pg_atomic_read_u64(&pool->dirty_frames);
 	out->hits = pg_atomic_read_u64(&pool->hits);

@@ -721,6 +721,28 @@ test_session_pins(void)
 	pool_end();
 }
 
+/* The cheap figures are those of the dear ones; the pins are found. */
+static void
+test_frames(const StrataPoolStats *s)
+{
+	StrataPoolFrames f;
+	StrataPinResult result;
+	uint64 pages, pinned, looked;
+
+	strata_pool_frames(&f);
+	ok(f.hot == s->tier[0].frames && f.warm == s->tier[1].frames && f.dirty == s->dirty_frames && f.hot > 0,
+	   "frames by three reads");
+	strata_pool_pin(ids[7], &result);
+	strata_pool_pin(ids[7], &result);
+	strata_pool_pinned(&pages, &pinned, &looked);
+	ok(pages == 1 && pinned == pool_page(pool_id_number(ids[7]))->frames && looked == pool_numbers() - 1,
+	   "a pinned page counts once");
+	strata_pool_unpin(ids[7]);
+	strata_pool_unpin(ids[7]);
+	strata_pool_pinned(&pages, &pinned, NULL);
+	ok(pages == 0 && pinned == 0, "and no more when it is unpinned");
+}
+
 static void
 test_ahead(void)
 {
@@ -743,6 +765,7 @@ test_ahead(void)
 	is_int(s.prefetch_hits, 1, "one hit");
 	is_int(s.prefetch_wasted, 1, "one wasted");
 	is_int(s.misses, 98, "no miss of them");
+	test_frames(&s);
 	is_int(s.hits - before, 2, "the first use is a hit in the figures");
 	strata_pool_drop(ids[5]);
 	ok(!strata_pool_load_ahead(ids[5]), "not what is gone");
