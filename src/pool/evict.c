@@ -32,6 +32,7 @@
 #define EVICT_WAIT_MS	   10	/* how long one wait for other evictions takes at most */
 #define EVICT_WAITS_MS	   1000 /* and all of them together, before a caller hears "no memory" */
 #define EVICT_SAVED_ROUNDS 100	/* rounds in a row whose victims were all saved, before he does */
+#define EVICT_WARM_LOOKS   256	/* warm pages in a row that are dirty or at work and are passed under the lock */
 #define LZ4_SAVES		   8	/* LZ4 must save one frame in eight */
 #define CAPACITY_DRIFT	   64	/* the policy is told of a change of its size by more than one part in so many */
 
@@ -137,10 +138,17 @@ evict_warm(Eviction *e)
 	PoolPage *page = NULL;
 	uint64 s, new;
 	uint32 frames;
+	int looks = 0;
 
 	LWLockAcquire(pool_lock, LW_EXCLUSIVE);
 	for (number = pool->list[POOL_LIST_WARM].first; number != 0; number = page->link[POOL_LIST_WARM].next)
 	{
+		/* Where all are dirty and the disk is full, each request would look at all of them. */
+		if (looks++ == EVICT_WARM_LOOKS)
+		{
+			number = 0;
+			break;
+		}
 		page = pool_page(number);
 		s = pg_atomic_read_u64(&page->state);
 		if ((!e->clean_only || !(s & POOL_DIRTY)) && pool_state_cool(s, &new) &&

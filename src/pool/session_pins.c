@@ -57,13 +57,16 @@ strata_pool_session_pin(StrataPageId id, TimestampTz expires)
 	StrataPinResult result;
 	int i;
 
-	if (strata_pool_pin(id, &result) == NULL)
-		return result;
+	if (pool == NULL)
+		return STRATA_PIN_GONE;
+	/* First of all, as it throws when the server has no room for one more. */
 	if (!session_exit_registered)
 	{
 		before_shmem_exit(session_exit, (Datum)0);
 		session_exit_registered = true;
 	}
+	if (strata_pool_pin(id, &result) == NULL)
+		return result;
 	/* From here to the end nothing can throw. */
 	LWLockAcquire(pool_session_lock, LW_EXCLUSIVE);
 	for (i = 0; i < POOL_SESSION_PINS; i++)

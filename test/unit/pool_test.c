@@ -684,6 +684,26 @@ test_switch(void)
 	pool_end();
 }
 
+/* A session with no room for what it is to do at its end. */
+static bool
+refused(StrataPageId id)
+{
+	volatile bool thrown = false;
+
+	server_no_exits = true;
+	PG_TRY();
+	{
+		strata_pool_session_pin(id, 0);
+	}
+	PG_CATCH();
+	{
+		thrown = true;
+	}
+	PG_END_TRY();
+	server_no_exits = false;
+	return thrown;
+}
+
 static void
 test_session_pins(void)
 {
@@ -693,6 +713,8 @@ test_session_pins(void)
 
 	pool_begin(32 * 1024 * 1024);
 	make_all(2, 1000);
+	ok(refused(ids[0]) && strata_pool_page(ids[0], &info) && info.pins == 0,
+	   "a session that cannot register its end pins nothing");
 	is_int(strata_pool_session_pin(ids[0], 0), STRATA_PIN_OK, "a session pins a page");
 	is_int(strata_pool_session_pin(ids[0], 100), STRATA_PIN_OK, "and again, for a while");
 	ok(strata_pool_page(ids[0], &info) && info.pins == 2, "two pins");

@@ -70,10 +70,14 @@ PROC_HDR *ProcGlobal;
 static void (*server_exit_function[20])(int, Datum);
 static Datum server_exit_arg[20];
 static int server_exits;
+static bool server_no_exits; /* no room for another callback */
 
 void
 on_shmem_exit(pg_on_exit_callback function, Datum arg)
 {
+	/* As the server's FATAL, where a test catches it. */
+	if (server_no_exits)
+		pg_re_throw();
 	server_exit_function[server_exits] = function;
 	server_exit_arg[server_exits++] = arg;
 }
