@@ -18,10 +18,12 @@
  */
 #include "postgres.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
 #include "common/hashfn.h"
 #include "common/file_perm.h"
 #include "miscadmin.h"
@@ -65,31 +67,88 @@ cold_exit(int code, Datum arg)
 		unlink(cold_path);
 }
 
+static void
+cold_remove(const char *path)
+{
+	if (unlink(path) != 0 && errno != ENOENT)
+		ereport(WARNING, (errcode_for_file_access(),
+						  errmsg("could not remove the cold file \"%s\" of an earlier run: %m", path)));
+}
+
 /*
- * In a directory of the DBA's, several servers may keep their files: the name says whose it is, by port and
- * by the identity of the data directory.
+ * What names of this server's cold files in a directory of the DBA's begin with.  Several servers may keep
+ * theirs there, also of other hosts where it is shared: so a name has the system identifier, which a standby has
+ * as well, host and data directory, which containers of one image may have in common one by one, and the port.
+ */
+static void
+cold_prefix(char *prefix, Size size)
+{
+	struct
+	{
+		uint64 system, device, inode;
+		char host[256];
+	} whose;
+	struct stat st;
+
+	memset(&whose, 0, sizeof(whose));
+	whose.system = GetSystemIdentifier();
+	if (stat(DataDir, &st) == 0)
+	{
+		whose.device = st.st_dev;
+		whose.inode = st.st_ino;
+	}
+	(void)gethostname(whose.host, sizeof(whose.host) - 1);
+	snprintf(prefix, size, COLD_NAME ".%016" INT64_MODIFIER "x.%d.",
+			 DatumGetUInt64(hash_any_extended((const unsigned char *)&whose, sizeof(whose), 0)), PostPortNumber);
+}
+
+/* Removes what earlier lives of this server left, and nothing of others, who may be alive. */
+static void
+cold_remove_earlier(const char *prefix)
+{
+	DIR *directory = opendir(strata_cold_path);
+	struct dirent *entry;
+
+	/* A directory that cannot be read is told of when the file cannot be made. */
+	if (directory == NULL)
+		return;
+	while ((entry = readdir(directory)) != NULL)
+	{
+		char path[MAXPGPATH];
+
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", strata_cold_path, entry->d_name);
+		cold_remove(path);
+	}
+	closedir(directory);
+}
+
+/*
+ * In a directory of the DBA's the name ends with a random number of this life.  Should two servers be alike in
+ * all that the prefix has, the one that starts removes the other's file, and each goes on with one of its own:
+ * processes of the other that have not opened theirs yet find none, and read from the tables.
  */
 void
 pool_cold_start(void)
 {
-	struct stat st;
-	uint64 identity[2] = {0, 0};
+	char prefix[NAMEDATALEN];
+	uint64 life;
 
 	if (strata_cold_path[0] == '\0')
+	{
 		strlcpy(cold_path, COLD_DIRECTORY "/" COLD_NAME ".cold", sizeof(cold_path));
+		cold_remove(cold_path);
+	}
 	else
 	{
-		if (stat(DataDir, &st) == 0)
-		{
-			identity[0] = st.st_dev;
-			identity[1] = st.st_ino;
-		}
-		snprintf(cold_path, sizeof(cold_path), "%s/" COLD_NAME ".%d.%08x.cold", strata_cold_path,
-				 PostPortNumber, DatumGetUInt32(hash_any((const unsigned char *)identity, sizeof(identity))));
+		cold_prefix(prefix, sizeof(prefix));
+		cold_remove_earlier(prefix);
+		if (!pg_strong_random(&life, sizeof(life)))
+			life = (uint64)GetCurrentTimestamp() ^ (uint64)MyProcPid << 48;
+		snprintf(cold_path, sizeof(cold_path), "%s/%s%016" INT64_MODIFIER "x.cold", strata_cold_path, prefix,
+				 life);
 	}
-	if (unlink(cold_path) != 0 && errno != ENOENT)
-		ereport(WARNING, (errcode_for_file_access(),
-						  errmsg("could not remove the cold file \"%s\" of an earlier run: %m", cold_path)));
 	on_shmem_exit(cold_exit, (Datum)0);
 	pool_cold_grow_early();
 }
@@ -276,7 +335,11 @@ pool_cold_forget(PoolPage *page)
 /* ---- reading and writing ---- */
 
 /*
- * CRC-32C of the image, in four: stripes of 128 bytes go to four checksums in turn, and the result is the
+ * CRC-32C of the image as written.  It is kept in the descriptor, not in the file: an image that another page,
+ * life or server left there passes only if it has the same checksum, which nothing that both sides knew and that
+ * was mixed in would change.
+ *
+ * It is made of four: stripes of 128 bytes go to four checksums in turn, and the result is the
  * checksum of those.  One checksum waits three cycles for every eight bytes; four that do not wait for each
  * other are computed side by side.  Scans of cold pages went from 61 % to 77 % of the speed of plain reads by
  * it (test/bench/pool.sh).

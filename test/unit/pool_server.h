@@ -12,6 +12,7 @@
 #define STRATA_TEST_POOL_SERVER_H
 
 #include <setjmp.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "storage/condition_variable.h"
@@ -147,10 +148,29 @@ int PostPortNumber = 5432;
 char *DataDir = "/tmp";
 bool strata_preloaded = true;
 
-uint32
-hash_bytes(const unsigned char *k, int keylen)
+/* FNV-1a. */
+uint64
+hash_bytes_extended(const unsigned char *k, int keylen, uint64 seed)
 {
-	return 42;
+	uint64 hash = UINT64CONST(0xcbf29ce484222325) ^ seed;
+
+	for (int i = 0; i < keylen; i++)
+		hash = (hash ^ k[i]) * UINT64CONST(0x100000001b3);
+	return hash;
+}
+
+static uint64 server_system = 1;
+
+uint64
+GetSystemIdentifier(void)
+{
+	return server_system;
+}
+
+bool
+pg_strong_random(void *buf, size_t len)
+{
+	return getrandom(buf, len, 0) == (ssize_t)len;
 }
 
 void

@@ -566,6 +566,61 @@ test_damage(void)
 	pool_end();
 }
 
+static int
+files_in(const char *path)
+{
+	DIR *directory = opendir(path);
+	int n = 0;
+
+	while (readdir(directory) != NULL)
+		n++;
+	closedir(directory);
+	return n - 2;
+}
+
+/* Several servers keep their files in one directory. */
+static void
+test_whose_file(void)
+{
+	char first[MAXPGPATH], second[MAXPGPATH], third[MAXPGPATH], fourth[MAXPGPATH];
+	bool content;
+	char *image;
+
+	pool_begin(4 * 1024 * 1024);
+	make_all(2, 80000);
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	strcpy(first, cold_path);
+	ok(strlen(strrchr(first, '/')) <= NAMEDATALEN, "the name has the length that strata.cold_path leaves");
+	server_system++;
+	pool_cold_start();
+	strcpy(second, cold_path);
+	ok(strcmp(first, second) != 0 && access(first, F_OK) == 0, "another cluster's file is left alone");
+	server_system--;
+	PostPortNumber++;
+	pool_cold_start();
+	strcpy(third, cold_path);
+	ok(strcmp(first, third) != 0 && access(first, F_OK) == 0, "so is that of one at another port");
+	PostPortNumber--;
+	DataDir = "/";
+	pool_cold_start();
+	ok(strcmp(first, cold_path) != 0 && access(first, F_OK) == 0, "and with another data directory");
+	DataDir = "/tmp";
+	pool_cold_start();
+	strcpy(fourth, cold_path);
+	ok(access(first, F_OK) != 0 && files_in(disk_directory) == 0, "its own of an earlier life is removed");
+	ok(strcmp(first, fourth) != 0, "and no name comes twice");
+
+	/* A stale image: another page's in the place of this one's. */
+	image = malloc(80000);
+	ok(pread(disk_fd, image, 80000, cold_offset(pool_page(pool_id_number(ids[0]))->cold_at)) == 80000 &&
+		   pwrite(disk_fd, image, 80000, cold_offset(pool_page(pool_id_number(ids[1]))->cold_at)) == 80000,
+	   "one page's image is copied over another's");
+	free(image);
+	is_int(look(ids[1], 2, &content), STRATA_PIN_LOST, "which is refused");
+	ok(reads(ids[0], 1), "the first page is well");
+	pool_end();
+}
+
 static void
 test_flush(void)
 {
@@ -1078,6 +1133,7 @@ main(int argc, char **argv)
 	test_disk_full();
 	test_no_cold_file();
 	test_damage();
+	test_whose_file();
 	test_flush();
 	test_shrink();
 	test_switch();
