@@ -29,7 +29,9 @@
 #include "column/store.h"
 #include "pool/pool.h"
 
-/* A table whose job failed, was cancelled or could not do all is left alone by automatic jobs for this long.
+/*
+ * A table whose job failed, was cancelled, could not do all, or brought back lost units is left alone by
+ * automatic jobs for this long.
  */
 #define PAUSE_MS 60000
 /* Copied again by itself: a unit of which this share of blocks would become fresh. */
@@ -228,6 +230,9 @@ look_at_table(Relation rel, const StrataEnabled *row)
 		if (units[u].gain > 0 &&
 			(uint64)units[u].gain * 100 >= (uint64)units[u].nblocks * UPKEEP_GAIN_PERCENT)
 		{
+			/* Lost units come back at once, but not again and again from a file that keeps losing them. */
+			if (stat.lost)
+				strata_upkeep_pause(row->relid, false);
 			add_auto_job(rel, row, STRATA_JOB_COMPACT, false);
 			return;
 		}

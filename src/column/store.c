@@ -647,6 +647,7 @@ strata_store_lose_unit(StrataUnit *unit)
 	{
 		taken = store_take(l.table, unit->unitno);
 		last = l.table->nunits == 0;
+		l.table->lost = true;
 		store_qualified_name(l.table, name, sizeof(name));
 		snprintf(l.table->last_error, STRATA_ERROR_LEN,
 				 "unit %u was dropped: its columns could not be read back from the cold file", unit->unitno);
@@ -762,6 +763,8 @@ strata_store_set_status(Oid relid, StrataTableStatus status, const char *error)
 		l.table->status = status;
 		if (status == STRATA_TABLE_QUEUED)
 			l.table->evicted = false;
+		if (status == STRATA_TABLE_POPULATING)
+			l.table->lost = false;
 		if (error != NULL)
 		{
 			/* Never cut inside a character. */
@@ -895,6 +898,7 @@ store_copy_stat(const StrataTable *t, StrataTableStat *out)
 	out->bytes_raw = t->bytes_raw;
 	out->generation = t->generation;
 	out->evicted = t->evicted;
+	out->lost = t->lost;
 	out->populated_at = t->populated_at;
 	out->last_accessed = (TimestampTz)pg_atomic_read_u64(&a->last_accessed);
 	out->scans = pg_atomic_read_u64(&a->scans);

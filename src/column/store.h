@@ -139,6 +139,7 @@ typedef struct StrataTableStat
 	Size bytes_raw;	   /* what the values take uncompressed */
 	uint64 generation; /* of the newest unit */
 	bool evicted;	   /* units left for memory's sake, and nobody has asked for them again since */
+	bool lost;		   /* units were dropped since the last copy began, as their pages could not be read back */
 	TimestampTz populated_at;  /* 0: never */
 	TimestampTz last_accessed; /* 0: never */
 	uint64 scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;
