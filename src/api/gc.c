@@ -13,15 +13,19 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/syscache.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "alloc/arena.h"
@@ -62,33 +66,52 @@ fragmentation(void)
 	return m.free == 0 ? 0 : 1.0 - (double)Min(m.largest_free, m.free) / (double)m.free;
 }
 
-/* Is the table of these units gone, or its file?  `fresh` catalog caches are the caller's business. */
+/* Looks a row of a catalog up by OID with a snapshot taken now.  False: there is none; *relnumber of a table. */
+static bool
+catalog_has(Oid catalog, Oid index, AttrNumber key_column, Oid oid, Oid *relnumber)
+{
+	Relation rel = table_open(catalog, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool found;
+
+	InvalidateCatalogSnapshot();
+	ScanKeyInit(&key, key_column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(rel, index, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple);
+	if (found && relnumber != NULL)
+		*relnumber = ((Form_pg_class)GETSTRUCT(tuple))->relfilenode;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/*
+ * Is the table of these units gone, or its file?  Units are made by workers, who see a table and its row in
+ * strata.enabled_tables only when both are committed, and their database as well.  So a snapshot that is newer
+ * than the units has the table unless a commit took it away.  The caches would not do: a commit is seen by
+ * others a moment before its invalidations arrive.
+ */
 static bool
 units_are_dead(const StrataTableStat *table, bool *dropped)
 {
-	HeapTuple tuple;
-	bool dead;
+	Oid relnumber = InvalidOid;
 
-	*dropped = false;
 	if (table->dbid != MyDatabaseId)
 	{
-		*dropped = !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(table->dbid));
+		*dropped = !catalog_has(DatabaseRelationId, DatabaseOidIndexId, Anum_pg_database_oid, table->dbid, NULL);
 		return *dropped;
 	}
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table->relid));
-	if (!HeapTupleIsValid(tuple))
-	{
-		*dropped = true;
-		return true;
-	}
-	dead = table->units > 0 && ((Form_pg_class)GETSTRUCT(tuple))->relfilenode != table->relnumber;
-	ReleaseSysCache(tuple);
-	return dead;
+	*dropped = !catalog_has(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, table->relid, &relnumber);
+	return *dropped || (table->units > 0 && relnumber != table->relnumber);
 }
 
 /*
  * The workers of a database do the same every few seconds, so what is found here is what they have not come
- * to yet, or cannot, without a background worker slot.  Only with a catalog to ask.
+ * to yet, or cannot, without a background worker slot.  Only with a catalog to ask, and not in a transaction
+ * that has written anything: it sees what it dropped or truncated itself, and may yet be rolled back.
  */
 static Size
 collect_dead_units(void)
@@ -97,10 +120,10 @@ collect_dead_units(void)
 	Size freed = 0;
 	int n;
 
-	if (!IsTransactionState())
+	if (!IsTransactionState() || TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return 0;
+	/* Before any snapshot below. */
 	tables = strata_store_tables(InvalidOid, &n);
-	AcceptInvalidationMessages();
 	for (int i = 0; i < n; i++)
 	{
 		bool dropped;

@@ -192,6 +192,9 @@ static void
 memory_worker_exit(int code, Datum arg)
 {
 	pg_atomic_write_u32(&shared->pid, 0);
+	/* The next one, if any, decides anew. */
+	if (strata_pressure_population_stopped())
+		strata_pressure_stop_population(false);
 }
 
 /* Is it time?  Then the next time is set.  Shortens *wait_ms to what is left otherwise. */

@@ -32,6 +32,16 @@ SELECT strata.enable('gc_gone');
 SELECT strata.populate('gc_gone') > 0 AS populated;
 SELECT gc_type FROM strata.gc(true);
 SELECT count(*) FROM strata.column_units WHERE table_name = 'gc_gone';
+-- What the session itself did and may roll back counts for nothing.
+BEGIN;
+TRUNCATE gc_gone;
+SELECT gc_type FROM strata.gc();
+ROLLBACK;
+BEGIN;
+DROP TABLE gc_gone;
+SELECT gc_type FROM strata.gc();
+ROLLBACK;
+SELECT count(*) FROM strata.column_units WHERE table_name = 'gc_gone';
 DROP TABLE gc_gone;
 SELECT gc_type FROM strata.gc();
 SELECT count(*) FROM strata.column_units WHERE table_name = 'gc_gone';

@@ -87,6 +87,10 @@ is(same_answers($node, 'items', 'with its pages in the cold file'), $answers, 'n
 cgroup_usage(97);
 like(actions(event('pressure_critical', 'critical')), qr/stop_population/, 'critical pressure: population stops');
 wait_for('SELECT population_stopped FROM strata.memory_pressure()', 'as memory_pressure() says');
+# Nobody stays stopped by a worker that is gone; the next one comes after five seconds.
+is(value("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE backend_type = 'pg_strata memory';
+	SELECT population_stopped FROM strata.memory_pressure()"), "t\nf", 'a memory worker that ends lets population go on');
+wait_for('SELECT population_stopped FROM strata.memory_pressure()', 'and the next one stops it again');
 my $job = value("SELECT strata.populate('later', wait => false)");
 wait_for("SELECT state = 'running' AND phase = 'waiting for memory' FROM strata.jobs WHERE id = $job", 'a job waits for memory');
 is(same_answers($node, 'later', 'not populated'), same_answers($node, 'later', 'again'), 'queries do not wait');
