@@ -598,38 +598,6 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 	return bytes;
 }
 
-/* A unit that was taken out of its table: events, and the memory it held. */
-static Size
-store_one_leaves(StrataUnit *unit, const char *table, bool last, StrataEvictReason reason)
-{
-	uint64 rows = unit->nrows;
-	Size bytes = store_unit_leaves(unit, table, reason);
-
-	if (last)
-		store_table_leaves(table, rows, bytes, reason);
-	strata_store_set_gauges();
-	return bytes;
-}
-
-Size
-strata_store_evict_unit(Oid dbid, Oid relid, uint32 unitno, StrataEvictReason reason)
-{
-	char name[2 * NAMEDATALEN];
-	StrataUnit *unit = NULL;
-	bool last = false;
-	StoreLocked l;
-
-	store_lock(&l, dbid, relid, LW_EXCLUSIVE);
-	if (l.table != NULL && unitno < l.table->nslots)
-	{
-		unit = store_take(l.table, unitno);
-		last = l.table->nunits == 0;
-		store_qualified_name(l.table, name, sizeof(name));
-	}
-	store_unlock(&l);
-	return unit == NULL ? 0 : store_one_leaves(unit, name, last, reason);
-}
-
 void
 strata_store_lose_unit(StrataUnit *unit)
 {
@@ -654,7 +622,14 @@ strata_store_lose_unit(StrataUnit *unit)
 	}
 	store_unlock(&l);
 	if (taken != NULL)
-		store_one_leaves(taken, name, last, STRATA_EVICT_POLICY);
+	{
+		uint64 rows = taken->nrows;
+		Size bytes = store_unit_leaves(taken, name, STRATA_EVICT_POLICY);
+
+		if (last)
+			store_table_leaves(name, rows, bytes, STRATA_EVICT_POLICY);
+		strata_store_set_gauges();
+	}
 }
 
 Size

@@ -258,10 +258,8 @@ extern StrataUnitStaleness *strata_store_staleness(Relation rel, uint32 *nunits)
 
 /* ---- eviction ---- */
 
-/* Unpublishes one unit / all units of the table.  Returns the memory that comes back (once the last scan that
- * reads them is over; cold pages take none) and publishes segment_evicted, and table_evicted for a table that
- * had units. */
-extern Size strata_store_evict_unit(Oid dbid, Oid relid, uint32 unitno, StrataEvictReason reason);
+/* Unpublishes all units of the table.  Returns the memory that comes back (once the last scan that reads them is
+ * over; cold pages take none) and publishes segment_evicted, and table_evicted for a table that had units. */
 extern Size strata_store_evict_table(Oid dbid, Oid relid, StrataEvictReason reason);
 
 #endif
