@@ -236,6 +236,9 @@ look_at_table(Relation rel, const StrataEnabled *row)
 			add_auto_job(rel, row, STRATA_JOB_COMPACT, false);
 			return;
 		}
+	/* What had no room was a second copy: all that is worth a job is there. */
+	if (stat.status == STRATA_TABLE_OUT_OF_MEMORY)
+		strata_store_set_status(row->relid, STRATA_TABLE_PARTIAL, "");
 }
 
 /* The table was dropped in a session without the library. */
