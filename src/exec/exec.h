@@ -184,7 +184,7 @@ typedef struct StrataScanState
 
 	MemoryContext batch_context; /* reset for each vector */
 	MemoryContext unit_context;	 /* reset for each unit */
-	StrataArena	  *arena;		  /* of this query, for decoded vectors; NULL: none yet, or refused */
+	StrataArena	  *arena;		  /* for decoded vectors, to the end of the scan; NULL: none yet, or refused */
 	bool		   arena_refused;
 	ExprContext	 *pred_econtext;
 	TupleTableSlot *pred_slot;

@@ -77,7 +77,7 @@ strata_scan_column(StrataScanState *scan, AttrNumber attnum)
 }
 
 /*
- * Room for one decoded vector, until the query ends.  It lies in an arena of the query, so that strata.memory_contexts
+ * Room for one decoded vector, until the scan or the query ends.  It lies in an arena of the query, so that strata.memory_contexts
  * shows who is scanning and what it takes; when the region has no room for that, in private memory.
  */
 static void *
@@ -97,6 +97,31 @@ vector_buffer(StrataScanState *scan, Size width)
 	if (scan->arena)
 		p = strata_arena_alloc(scan->arena, STRATA_VECTOR * width);
 	return p ? p : MemoryContextAlloc(context, STRATA_VECTOR * width);
+}
+
+/*
+ * The scan has come to its end: an Append over many partitions must not keep the buffers of all of them from the pool.
+ * Should the scan be repeated, its buffers are in private memory from then on, rather than come and go each time.
+ */
+static void
+drop_buffers(StrataScanState *scan)
+{
+	if (!scan->arena)
+		return;
+	for (int c = 0; c < scan->ncols; c++)
+	{
+		StrataColumn *col = &scan->cols[c];
+
+		col->have_i64 = col->have_f64 = col->have_bytes = col->have_codes = false;
+		col->i64 = NULL;
+		col->f64 = NULL;
+		col->bytes = NULL;
+		col->len = NULL;
+		col->codes = NULL;
+	}
+	strata_arena_destroy(scan->arena);
+	scan->arena = NULL;
+	scan->arena_refused = true;
 }
 
 const int64 *
@@ -734,7 +759,10 @@ next_batch(StrataScanState *scan)
 		CHECK_FOR_INTERRUPTS();
 		scan->vector_open = false;
 		if (!scan->item_open && !open_item(scan))
+		{
+			drop_buffers(scan);
 			return STRATA_BATCH_END;
+		}
 		if (scan->unit)
 		{
 			if ((uint64) scan->vector * STRATA_VECTOR < scan->unit->nrows)

@@ -90,6 +90,25 @@ for my $round (1 .. 10)
 }
 no_pins('timeouts and errors');
 
+# Scans that are over leave their memory to the others of the query.
+sql('CREATE TABLE parts (id int, note text) PARTITION BY HASH (id);
+	CREATE TABLE part0 PARTITION OF parts FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+	CREATE TABLE part1 PARTITION OF parts FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+	CREATE TABLE part2 PARTITION OF parts FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+	INSERT INTO parts SELECT g, md5(g::text) FROM generate_series(1, 30000) g');
+sql('VACUUM (FREEZE, ANALYZE) parts');
+for my $part ('part0', 'part1', 'part2')
+{
+	sql("SELECT strata.enable('$part')");
+	sql("SELECT strata.populate('$part')");
+}
+is(sql("BEGIN; DECLARE c NO SCROLL CURSOR FOR SELECT id, note, row_number() OVER () FROM parts WHERE note > '0'; MOVE 29000 IN c;
+	SELECT count(*), sum(bytes) > 0 FROM strata.memory_contexts WHERE name LIKE 'scan part%'; COMMIT"), '1|t', 'of three scans, one has buffers');
+is(sql("SELECT sum(c) FROM generate_series(1, 3) g, LATERAL (SELECT count(*) AS c FROM parts WHERE note > g::text) p"),
+	sql("SET strata.column_scan = off; SET strata.column_aggregate = off; SELECT sum(c) FROM generate_series(1, 3) g, LATERAL (SELECT count(*) AS c FROM parts WHERE note > g::text) p"),
+	'and scans may be repeated');
+sql('DROP TABLE parts');
+
 # Everything pinned by others: no room for a page, so the heap is read.
 my $pinner = $node->background_psql('postgres');
 $pinner->query_safe("SELECT count(strata.pool_pin(page_id)) FROM (SELECT page_id, sum(frames) OVER (ORDER BY (tier = 'hot') DESC, page_id) * 8192 AS total
