@@ -23,7 +23,7 @@ CREATE FUNCTION strata.gc(aggressive bool DEFAULT false, OUT gc_type text, OUT f
 RETURNS record
 LANGUAGE C VOLATILE PARALLEL UNSAFE STRICT
 AS 'MODULE_PATHNAME', 'strata_gc';
-COMMENT ON FUNCTION strata.gc(bool) IS 'Collects memory that nobody uses: a major run, or with "aggressive" a full one; returns what came back to the region, what of that went back to the kernel, and how far free memory is cut up (0: one piece).';
+COMMENT ON FUNCTION strata.gc(bool) IS 'Collects memory that nobody uses: a major run, or with "aggressive" a full one; returns what came back to the region, what went back to the kernel of that and of what was free before, and how far free memory is cut up (0: one piece).';
 REVOKE EXECUTE ON FUNCTION strata.gc(bool) FROM PUBLIC;
 
 CREATE FUNCTION strata.hugepages(OUT kind text, OUT page_bytes bigint, OUT total_pages bigint, OUT free_pages bigint,
