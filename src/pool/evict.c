@@ -513,9 +513,26 @@ room_taken(void *arg)
 {
 	RoomWanted *wanted = arg;
 
-	wanted->run =
-		wanted->table ? pool_table_memory(wanted->bytes) : pool_frames_take(pool_frames_of(wanted->bytes));
+	uint32 n;
+
+	if (wanted->table)
+		wanted->run = pool_table_memory(wanted->bytes);
+	else
+	{
+		n = pool_frames_of(wanted->bytes);
+		wanted->run = pool_frames_take(n);
+		/* What is kept is of other sizes.  Let it grow to half of what may be kept before it is given up. */
+		if (wanted->run == NULL && pool_frames_kept_amply(n) && pool_frames_release() > 0)
+			wanted->run = pool_frames_take(n);
+	}
 	return wanted->run != NULL;
+}
+
+/* The last resort when nothing more can be evicted. */
+static bool
+room_taken_from_kept(RoomWanted *wanted)
+{
+	return pool_frames_release() > 0 && room_taken(wanted);
 }
 
 static bool
@@ -543,7 +560,7 @@ pool_room(uint32 n, uint32 incoming)
 	if (strata_hot_ratio < 1)
 		pool_tell_capacity();
 	if ((strata_hot_ratio >= 1 || room_hot_fits(NULL) || evict_until(&e, room_hot_fits, NULL, n)) &&
-		(room_taken(&wanted) || evict_until(&e, room_taken, &wanted, n)))
+		(room_taken(&wanted) || evict_until(&e, room_taken, &wanted, n) || room_taken_from_kept(&wanted)))
 		return wanted.run;
 	pg_atomic_fetch_sub_u64(&hot->frames, n);
 	return NULL;

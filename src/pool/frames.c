@@ -1,10 +1,13 @@
 /*
  * frames.c - runs of frames: from the region and back, with a short list of each size kept by every core.
  *
- * A page that leaves makes room for one of about its size, mostly on the same core and at once.  So freed
- * runs of up to POOL_KEPT_SIZES frames are kept, by exact size, in the lists of the core that freed them, and
- * found there without the region's lock and without coalescing what will be split again.  What a core keeps
- * is bounded, and is given to the region before anything is evicted for want of memory.
+ * A page that leaves makes room for one of its size, sooner or later: a scan of a store larger than the pool
+ * evicts what it loads, column by column.  So freed runs of up to POOL_KEPT_SIZES frames are kept, by size,
+ * in the lists of the core that freed them.  They are found there without the region's lock, and, what
+ * matters more, without the region: its free memory is soon in pieces, a run of another place has to be cut out
+ * and given to the kernel for each new one, and comes back a page fault at a time (half the time of reading a page
+ * from the file's cache, measured).  What the cores keep is bounded; it goes to the region when
+ * evicting leaves no run of the size wanted.
  *
  * A list is guarded by a spinlock held for a few instructions.  A process may be moved to another core
  * between asking where it is and taking the lock; it then uses a neighbour's list, which is as right and a
@@ -43,11 +46,29 @@ frames_core(void)
 	return &pool->core[cpu < 0 ? 0 : cpu % pool->ncores];
 }
 
-/* What one core may keep: little of a small pool. */
+/* What one core may keep. */
 static uint32
 frames_kept_limit(void)
 {
-	return Min(POOL_KEPT_FRAMES, pg_atomic_read_u64(&pool->capacity) / 64 / pool->ncores);
+	return pg_atomic_read_u64(&pool->capacity) / POOL_KEPT_SHARE / pool->ncores;
+}
+
+static char *
+frames_from_core(PoolCore *core, uint32 n)
+{
+	char *run;
+
+	SpinLockAcquire(&core->lock);
+	run = core->run[n];
+	if (run != NULL)
+	{
+		core->run[n] = *(void **)run;
+		core->frames -= n;
+	}
+	SpinLockRelease(&core->lock);
+	if (run != NULL)
+		pg_atomic_fetch_sub_u64(&pool->kept_frames, n);
+	return run;
 }
 
 char *
@@ -57,24 +78,22 @@ pool_frames_take(uint32 n)
 
 	if (n <= POOL_KEPT_SIZES)
 	{
-		PoolCore *core = frames_core();
+		PoolCore *own = frames_core();
 
-		SpinLockAcquire(&core->lock);
-		run = core->run[n];
-		if (run != NULL)
-		{
-			core->run[n] = *(void **)run;
-			core->frames -= n;
-		}
-		SpinLockRelease(&core->lock);
-		if (run != NULL)
-			pg_atomic_fetch_sub_u64(&pool->kept_frames, n);
+		run = frames_from_core(own, n);
+		/* The others are looked through without their locks first: a run missed now is found the next time. */
+		for (int c = 0; run == NULL && c < pool->ncores; c++)
+			if (&pool->core[c] != own && pool->core[c].run[n] != NULL)
+				run = frames_from_core(&pool->core[c], n);
 	}
-	if (run == NULL)
-		run = frames_from_region(n);
-	if (run == NULL && pool_frames_release() > 0)
-		run = frames_from_region(n);
-	return run;
+	return run != NULL ? run : frames_from_region(n);
+}
+
+bool
+pool_frames_kept_amply(uint32 n)
+{
+	return pg_atomic_read_u64(&pool->kept_frames) >=
+		   Max(n, pg_atomic_read_u64(&pool->capacity) / POOL_KEPT_SHARE / 2);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
+#include "port/pg_bitutils.h"
 #include "port/pg_crc32c.h"
 #include "portability/instr_time.h"
 #include "storage/condition_variable.h"
@@ -29,8 +30,8 @@
 #define POOL_WAITS		  128			  /* condition variables; pages share them by number */
 #define POOL_HIT_BUFFER	  64			  /* hits a process collects before it tells the policy */
 #define POOL_BATCH		  8				  /* victims chosen at a time */
-#define POOL_KEPT_SIZES	  64			  /* runs of up to so many frames are kept by the cores */
-#define POOL_KEPT_FRAMES  512			  /* frames that one core keeps at most */
+#define POOL_KEPT_SIZES	  128			  /* runs of up to so many frames are kept by the cores */
+#define POOL_KEPT_SHARE	  16			  /* of the pool, one part in so many, all cores together */
 #define POOL_MAX_BYTES	  ((Size)1 << 30) /* of a page; an extent of the cold file holds it */
 #define POOL_COLD_EXTENT  ((Size)1 << 30) /* steps in which the cold file grows */
 #define POOL_COLD_EXTENTS 4096			  /* 4 TB */
@@ -108,7 +109,7 @@ typedef union PoolCore
 		uint32 frames;
 		void *run[POOL_KEPT_SIZES + 1]; /* by number of frames */
 	};
-	char pad[PG_CACHE_LINE_SIZE * 5];
+	char pad[PG_CACHE_LINE_SIZE * 9];
 } PoolCore;
 
 StaticAssertDecl(sizeof(PoolCore) % PG_CACHE_LINE_SIZE == 0, "cores share no cache line");
@@ -240,6 +241,8 @@ extern void pool_list_remove(PoolListKind kind, uint32 number);
 /* A run of n frames, or NULL; evicts nothing. */
 extern char *pool_frames_take(uint32 n);
 extern void pool_frames_give(char *run, uint32 n);
+/* Do the cores keep enough for n frames, and much of what they may? */
+extern bool pool_frames_kept_amply(uint32 n);
 /* Gives the kept runs of all cores to the region; returns frames. */
 extern uint64 pool_frames_release(void);
 /* Memory for tables, straight from the region. */
@@ -251,7 +254,15 @@ extern uint64 pool_capacity(void);
 static inline uint32
 pool_frames_of(Size bytes)
 {
-	return (uint32)((bytes + pool->frame - 1) / pool->frame);
+	uint32 n = (uint32)((bytes + pool->frame - 1) / pool->frame);
+	uint32 step;
+
+	if (n < 16)
+		return n;
+	/* Eight sizes from each power of two to the next: units of a table have columns of nearly the same size, and
+	 * the run that one leaves should fit the other. */
+	step = UINT32_C(1) << (pg_leftmost_one_pos32(n) - 3);
+	return (n + step - 1) & ~(step - 1);
 }
 
 /* ---- pages (pool.c) ---- */
