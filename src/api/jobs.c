@@ -269,25 +269,41 @@ job_waits_for_us(const StrataJob *job)
 	return false;
 }
 
+/* So long may the launcher be away (it is restarted within seconds) before waiting for it is given up. */
+#define LAUNCHER_GONE_MS 10000
+
 void
 strata_job_wait(int64 id)
 {
 	StrataJob copy;
 	bool known;
+	TimestampTz alone_since = 0;
 
 	ConditionVariablePrepareToSleep(&strata_workers->changed);
 	for (;;)
 	{
 		StrataJob *job;
+		bool launcher;
 
 		LWLockAcquire(strata_workers->lock, LW_SHARED);
 		job = job_find(id);
 		known = job != NULL;
 		if (known)
 			copy = *job;
+		launcher = strata_workers->launcher_pid != 0;
 		LWLockRelease(strata_workers->lock);
 		if (!known || STRATA_JOB_ENDED(copy.state))
 			break;
+		if (launcher || copy.state != STRATA_JOB_QUEUED)
+			alone_since = 0;
+		else if (alone_since == 0)
+			alone_since = GetCurrentTimestamp();
+		else if (TimestampDifferenceExceeds(alone_since, GetCurrentTimestamp(), LAUNCHER_GONE_MS))
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("could not populate \"%s\": the launcher of pg_strata is not running", copy.target),
+					 errdetail("No background worker slot was free for it when the server started."),
+					 errhint("Raise max_worker_processes and restart the server.")));
 		if (job_waits_for_us(&copy))
 			ereport(
 				ERROR,

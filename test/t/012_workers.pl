@@ -87,5 +87,12 @@ $node->wait_for_log(qr/no background worker slot is free for the memory worker o
 pass('and that nobody looks after memory');
 same_answers($node, 't_low', 'without any worker');
 is($node->safe_psql('postgres', 'SELECT pressure_level IS NULL AND measured_at IS NULL FROM strata.memory_pressure()'), 't', 'what nobody measured is not known');
+
+# Not even a launcher: nobody else can say so but who waits.
+$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
+$node->restart;
+($status, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT strata.populate('t_low')");
+like($err, qr/53400: could not populate "public.t_low": the launcher of pg_strata is not running/, 'populate says that there is no launcher');
+same_answers($node, 't_low', 'without a launcher');
 $node->stop;
 done_testing();
