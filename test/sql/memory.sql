@@ -123,7 +123,7 @@ SET statement_timeout = '200ms';
 SELECT count(*) FROM mem.t a, mem.t b, mem.t c WHERE a.val + b.val > c.val;
 RESET statement_timeout;
 BEGIN;
-DECLARE c CURSOR FOR SELECT id, note FROM mem.t ORDER BY id;
+DECLARE c CURSOR FOR SELECT id, note FROM mem.t UNION ALL SELECT id, note FROM mem.t;
 FETCH 1 FROM c;
 SELECT name, life, process_ended, used_bytes > 0 AS used FROM strata.memory_contexts WHERE pid = pg_backend_pid() AND life = 'process'; -- the query's
 SAVEPOINT s;

@@ -67,8 +67,9 @@ int MaxBackends = 60;
 PGPROC *MyProc;
 PROC_HDR *ProcGlobal;
 
-static void (*server_exit_function[20])(int, Datum);
-static Datum server_exit_arg[20];
+#define SERVER_EXITS 200 /* a test that begins anew many times registers as often */
+static void (*server_exit_function[SERVER_EXITS])(int, Datum);
+static Datum server_exit_arg[SERVER_EXITS];
 static int server_exits;
 static bool server_no_exits; /* no room for another callback */
 
@@ -78,6 +79,11 @@ on_shmem_exit(pg_on_exit_callback function, Datum arg)
 	/* As the server's FATAL, where a test catches it. */
 	if (server_no_exits)
 		pg_re_throw();
+	if (server_exits == SERVER_EXITS)
+	{
+		printf("Bail out! no room for another exit callback\n");
+		abort();
+	}
 	server_exit_function[server_exits] = function;
 	server_exit_arg[server_exits++] = arg;
 }
