@@ -409,6 +409,7 @@ copy_table(StrataCopy *c)
 	}
 	status = copy_status(c);
 	strata_store_set_status(c->job.relid, status, c->complaint ? c->complaint : "");
+	strata_store_settle_plans(c->job.relid);
 	publish_completed(c, strata_status_name(status), c->complaint);
 	return STRATA_COPY_DONE;
 }

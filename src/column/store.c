@@ -17,6 +17,7 @@
 #include "storage/bufmgr.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -172,6 +173,23 @@ static void
 store_qualified_name(const StrataTable *t, char *buf, Size len)
 {
 	snprintf(buf, len, "%s.%s", NameStr(t->schema), NameStr(t->name));
+}
+
+/*
+ * Has cached plans of the table made anew, as they were made for another state of the store.  The message
+ * goes out at once and without a transaction: a standby may not write one, and what it tells of is not
+ * transactional either.
+ */
+static void
+store_invalidate_plans(Oid dbid, Oid relid)
+{
+	SharedInvalidationMessage message;
+
+	memset(&message, 0, sizeof(message)); /* padding too: it is copied whole */
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = dbid;
+	message.rc.relId = relid;
+	SendSharedInvalidMessages(&message, 1);
 }
 
 /* ---- memory of tables ---- */
@@ -430,9 +448,11 @@ StrataPopulateResult
 strata_store_publish(StrataUnit *unit, uint32 unit_blocks, BlockNumber heap_blocks)
 {
 	uint32 nslots = Max(unit->unitno + 1, (heap_blocks + unit_blocks - 1) / unit_blocks);
+	Oid relid = unit->fresh->relid;
 	StrataPopulateResult result = store_adopt(unit, unit_blocks);
 	StoreSlots spare = {NULL};
 	StrataUnit *old = NULL;
+	bool first = false;
 
 	while (result == STRATA_POPULATE_DONE)
 	{
@@ -457,6 +477,8 @@ strata_store_publish(StrataUnit *unit, uint32 unit_blocks, BlockNumber heap_bloc
 				t->memory = unit->fresh->table;
 				pg_atomic_fetch_add_u32(&t->memory->refs, 1);
 			}
+			if ((first = t->nunits == 0))
+				t->planned_blocks = unit->fresh->copied_blocks;
 			old = store_take(t, unit->unitno);
 			unit->generation = ++t->generation;
 			t->units[unit->unitno] = unit;
@@ -471,6 +493,8 @@ strata_store_publish(StrataUnit *unit, uint32 unit_blocks, BlockNumber heap_bloc
 	store_free_slots(&spare);
 	if (old != NULL)
 		strata_store_unref(old);
+	if (first)
+		store_invalidate_plans(MyDatabaseId, relid);
 	strata_store_set_gauges();
 	return result;
 }
@@ -572,6 +596,7 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 	StrataTable *t = l->table;
 	uint64 rows = t->rows;
 	uint32 nunits = t->nunits;
+	StrataTableKey key = t->key;
 	char name[2 * NAMEDATALEN];
 	StoreSlots slots;
 	Size bytes = 0;
@@ -593,7 +618,10 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 			bytes += store_unit_leaves(slots.units[u], name, reason);
 	bytes += store_free_slots(&slots);
 	if (nunits > 0)
+	{
+		store_invalidate_plans(key.dbid, key.relid);
 		store_table_leaves(name, rows, bytes, reason);
+	}
 	strata_store_set_gauges();
 	return bytes;
 }
@@ -627,7 +655,10 @@ strata_store_lose_unit(StrataUnit *unit)
 		Size bytes = store_unit_leaves(taken, name, STRATA_EVICT_POLICY);
 
 		if (last)
+		{
+			store_invalidate_plans(l.key.dbid, l.key.relid);
 			store_table_leaves(name, rows, bytes, STRATA_EVICT_POLICY);
+		}
 		strata_store_set_gauges();
 	}
 }
@@ -675,6 +706,8 @@ strata_store_attach(Relation rel, const StrataTableConfig *config)
 			pg_atomic_init_u64(&t->stale_blocks_read, 0);
 			t->status = STRATA_TABLE_QUEUED;
 		}
+		else if (memcmp(&t->config, config, sizeof(*config)) != 0)
+			t->replan = true;
 		t->config = *config;
 		t->schema = names.schema;
 		t->name = names.name;
@@ -750,6 +783,34 @@ strata_store_set_status(Oid relid, StrataTableStatus status, const char *error)
 		}
 	}
 	store_unlock(&l);
+}
+
+/*
+ * Costs depend on how much of the table is there, so a plan from when a tenth less or more of it was, or
+ * other columns were, is not kept.
+ */
+void
+strata_store_settle_plans(Oid relid)
+{
+	bool changed = false;
+	StoreLocked l;
+
+	store_lock(&l, MyDatabaseId, relid, LW_EXCLUSIVE);
+	if (l.table != NULL && l.table->nunits > 0)
+	{
+		StrataTable *t = l.table;
+		uint64 moved = Max(t->copied_blocks, t->planned_blocks) - Min(t->copied_blocks, t->planned_blocks);
+
+		changed = t->replan || moved * 10 > t->total_blocks;
+		if (changed)
+		{
+			t->planned_blocks = t->copied_blocks;
+			t->replan = false;
+		}
+	}
+	store_unlock(&l);
+	if (changed)
+		store_invalidate_plans(MyDatabaseId, relid);
 }
 
 /* ---- what population asks ---- */

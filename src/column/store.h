@@ -227,6 +227,9 @@ typedef struct StrataPopulateStats
 	uint64 us; /* time taken */
 } StrataPopulateStats;
 
+/* After a population: has cached plans of the table made anew if it has come to hold much more or less. */
+extern void strata_store_settle_plans(Oid relid);
+
 /* Text for a last_error column; NULL for results that are no complaint. */
 extern const char *strata_populate_result_text(StrataPopulateResult result);
 
