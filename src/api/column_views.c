@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -367,7 +368,7 @@ strata_column_units_rows(PG_FUNCTION_ARGS)
 
 /* One end of a zone map as text. */
 static char *
-bound_text(const StrataSegment *s, const StrataUnitColumn *col, StrataRep rep, bool max)
+bound_text(const StrataSegment *s, const StrataUnitColumn *col, const StrataType *type, bool max)
 {
 	Oid out;
 	bool varlena;
@@ -377,47 +378,45 @@ bound_text(const StrataSegment *s, const StrataUnitColumn *col, StrataRep rep, b
 	{
 		uint32 len;
 		const char *image = max ? strata_segment_max_bytes(s, &len) : strata_segment_min_bytes(s, &len);
-		/* Copied, since only what lies in the data part of a segment is aligned. */
-		char *copy = palloc(len);
 
-		memcpy(copy, image, len);
-		value = PointerGetDatum(copy);
+		value = strata_copy_image(type, image, CurrentMemoryContext);
+	}
+	else if (s->phys == STRATA_PHYS_INT)
+	{
+		int64 i = max ? s->max.i : s->min.i;
+
+		/* numeric: i / 10^scale, shown with all its digits */
+		value = type->rep == STRATA_REP_NUMERIC ? NumericGetDatum(int64_div_fast_to_numeric(i, s->scale))
+												: strata_int_datum(type->rep, i);
 	}
 	else
 	{
-		int64 i = max ? s->max.i : s->min.i;
 		double d = max ? s->max.d : s->min.d;
 
-		switch (rep)
-		{
-			case STRATA_REP_BOOL:
-				value = BoolGetDatum(i != 0);
-				break;
-			case STRATA_REP_INT2:
-				value = Int16GetDatum((int16)i);
-				break;
-			case STRATA_REP_INT4:
-				value = Int32GetDatum((int32)i);
-				break;
-			case STRATA_REP_INT8:
-				value = Int64GetDatum(i);
-				break;
-			case STRATA_REP_FLOAT4:
-				value = Float4GetDatum((float4)d);
-				break;
-			case STRATA_REP_FLOAT8:
-				value = Float8GetDatum(d);
-				break;
-			case STRATA_REP_NUMERIC:
-				/* i / 10^scale, shown with all its digits */
-				value = NumericGetDatum(int64_div_fast_to_numeric(i, s->scale));
-				break;
-			default:
-				return NULL;
-		}
+		value = type->rep == STRATA_REP_FLOAT4 ? Float4GetDatum((float4)d) : Float8GetDatum(d);
 	}
 	getTypeOutputInfo(col->type, &out, &varlena);
 	return OidOutputFunctionCall(out, value);
+}
+
+/* Are the ends of a zone map the least and the greatest value, to whoever reads them? */
+static bool
+bounds_mean_something(const StrataSegment *s, const StrataType *type)
+{
+	switch (type->rep)
+	{
+		case STRATA_REP_FLOAT4:
+		case STRATA_REP_FLOAT8:
+			return true;
+		case STRATA_REP_NUMERIC:
+			return s->phys == STRATA_PHYS_INT;
+		case STRATA_REP_VARLENA:
+		case STRATA_REP_FIXED:
+			/* Texts of any collation: in the order of their bytes, as the docs say. */
+			return type->base == BPCHAROID || strata_type_ordered_as_bytes(type->base, C_COLLATION_OID);
+		default:
+			return strata_type_ordered_as_int(type->base);
+	}
 }
 
 enum
@@ -447,14 +446,15 @@ static void
 put_bounds(const StrataUnitColumn *col, Datum *values, bool *nulls)
 {
 	const StrataSegment *s = col->zone;
-	StrataRep rep;
+	StrataType type;
 	char *min = NULL;
 	char *max = NULL;
 
-	if (strata_column_rep(col->type, &rep) && (s->flags & STRATA_SEG_HAS_RANGE))
+	if (strata_column_type(col->type, &type) && (s->flags & STRATA_SEG_HAS_RANGE) &&
+		bounds_mean_something(s, &type))
 	{
-		min = bound_text(s, col, rep, false);
-		max = bound_text(s, col, rep, true);
+		min = bound_text(s, col, &type, false);
+		max = bound_text(s, col, &type, true);
 	}
 	if (s->flags & STRATA_SEG_HAS_NAN)
 	{

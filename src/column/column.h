@@ -63,21 +63,66 @@ typedef struct StrataUnit
 	struct StrataUnitFresh *fresh;
 } StrataUnit;
 
-/* How PostgreSQL values of a type are kept.  False: not storable (enable refuses the column). */
+/* How PostgreSQL values of a type are kept. */
 typedef enum StrataRep
 {
-	STRATA_REP_BOOL,	  /* INT: 0 or 1 */
-	STRATA_REP_INT2,	  /* INT */
-	STRATA_REP_INT4,	  /* INT; date too */
-	STRATA_REP_INT8,	  /* INT; timestamp, timestamptz too */
-	STRATA_REP_FLOAT4,	  /* F32 */
-	STRATA_REP_FLOAT8,	  /* F64 */
-	STRATA_REP_NUMERIC,	  /* per segment: INT with `scale` = the display scale that every value has, or BYTES
-						   * when values differ in scale, do not fit 63 bits, or are NaN or infinite */
-	STRATA_REP_VARLENA	  /* BYTES: text, varchar, bpchar: uncompressed, inline, short header where it fits */
+	STRATA_REP_BOOL,	/* INT: 0 or 1 */
+	STRATA_REP_UINT1,	/* INT, 0 .. 255: "char" and other types of one byte, by value */
+	STRATA_REP_INT2,	/* INT */
+	STRATA_REP_INT4,	/* INT; date too, and any type of four bytes by value that is not below */
+	STRATA_REP_UINT4,	/* INT, 0 .. 2^32 - 1: oid and what looks like it, enums (their oids) */
+	STRATA_REP_INT8,	/* INT; time, timestamp, timestamptz, money too, and any type of eight bytes by value */
+	STRATA_REP_FLOAT4,	/* F32 */
+	STRATA_REP_FLOAT8,	/* F64 */
+	STRATA_REP_NUMERIC, /* per segment: INT with `scale` = the display scale that every value has, or BYTES
+						 * when values differ in scale, do not fit 63 bits, or are NaN or infinite */
+	STRATA_REP_VARLENA, /* BYTES: uncompressed, inline, with a short header where it fits and the type can be
+						 * toasted; composites, arrays, ranges and the like are not looked into */
+	STRATA_REP_FIXED	/* BYTES: the bytes of a type of fixed length that is passed by reference (uuid, interval,
+						 * point), behind a varlena header as if they were one */
 } StrataRep;
 
+typedef struct StrataType
+{
+	StrataRep rep;
+	Oid		  base;		 /* the type itself, or what a domain is over */
+	int16	  len;		 /* pg_type.typlen */
+	char	  align;	 /* pg_type.typalign */
+	bool	  toastable; /* VARLENA: its functions take any header */
+} StrataType;
+
+/* False: not storable (enable refuses the column).  Looks into the catalog for all but the commonest types. */
+extern bool strata_column_type(Oid type, StrataType *t);
 extern bool strata_column_rep(Oid type, StrataRep *rep);
+
+/*
+ * Datums of stored values.  strata_int_datum: of BOOL .. INT8.  strata_image_datum: of VARLENA, FIXED, and
+ * NUMERIC where it is kept as BYTES; points into the image, or to a copy in `context` when the image lies where a
+ * value of the type must not.
+ */
+extern Datum strata_int_datum(StrataRep rep, int64 value);
+extern Datum strata_copy_image(const StrataType *t, const char *image, MemoryContext context);
+
+static inline Datum
+strata_image_datum(const StrataType *t, const char *image, MemoryContext context)
+{
+	/* A short header needs no alignment, and images with a long one lie at multiples of 4. */
+	if (t->rep != STRATA_REP_FIXED && (t->align != 'd' || (image[0] & 1) || (uintptr_t) image % 8 == 0))
+		return PointerGetDatum(image);
+	return strata_copy_image(t, image, context);
+}
+
+/*
+ * What stored forms say about the default order and equality of a type (its default operator class for btree):
+ * ordered_as_int: the integers of the column have the order of the values, so zone maps and dictionaries do.
+ * True of no numeric, whose integers are of one scale only.
+ * ordered_as_bytes: so does the order of images (strata_bytes_key, memcmp, then length).
+ * image_equal: two values are equal exactly when their stored forms are, so that what is known of codes, hashes
+ * or bytes may be used for =, IN, DISTINCT and GROUP BY.  False where it is not known to hold.
+ */
+extern bool strata_type_ordered_as_int(Oid type);
+extern bool strata_type_ordered_as_bytes(Oid type, Oid collation);
+extern bool strata_type_image_equal(Oid type, Oid collation);
 
 /* ---- for the planner ---- */
 

@@ -56,13 +56,16 @@ typedef enum DeformAction
 {
 	DEFORM_SKIP,
 	DEFORM_BOOL,
+	DEFORM_UINT1,
 	DEFORM_INT2,
 	DEFORM_INT4,
+	DEFORM_UINT4,
 	DEFORM_INT8,
 	DEFORM_FLOAT4,
 	DEFORM_FLOAT8,
 	DEFORM_NUMERIC, /* as a scaled integer, until a value does not fit */
-	DEFORM_BYTES
+	DEFORM_BYTES,
+	DEFORM_FIXED /* as BYTES, behind a header of our own */
 } DeformAction;
 
 typedef struct BuildColumn
@@ -70,6 +73,7 @@ typedef struct BuildColumn
 	AttrNumber attnum;
 	DeformAction action;
 	bool has_nulls;
+	bool toastable; /* BYTES: may be given a short header */
 	bool irregular; /* NUMERIC: some value does not fit; to be walked again as BYTES */
 	int scale;		/* NUMERIC: of every value so far; -1: none seen */
 	uint64 *nulls;	/* bit a row */
@@ -81,7 +85,9 @@ typedef struct BuildColumn
 		float8 *f64;
 		const char **ptr;
 	} v;
-	uint32 *len; /* BYTES */
+	uint32 *len;	  /* BYTES, FIXED */
+	char *images;	  /* FIXED: of image_len bytes a row */
+	uint32 image_len; /* FIXED: what all images have */
 	StrataSegment *segment;
 } BuildColumn;
 
@@ -337,10 +343,12 @@ static void
 populate_choose_columns(UnitBuild *b)
 {
 	static const DeformAction action_of[] = {
-		[STRATA_REP_BOOL] = DEFORM_BOOL,	   [STRATA_REP_INT2] = DEFORM_INT2,
-		[STRATA_REP_INT4] = DEFORM_INT4,	   [STRATA_REP_INT8] = DEFORM_INT8,
+		[STRATA_REP_BOOL] = DEFORM_BOOL,	   [STRATA_REP_UINT1] = DEFORM_UINT1,
+		[STRATA_REP_INT2] = DEFORM_INT2,	   [STRATA_REP_INT4] = DEFORM_INT4,
+		[STRATA_REP_UINT4] = DEFORM_UINT4,	   [STRATA_REP_INT8] = DEFORM_INT8,
 		[STRATA_REP_FLOAT4] = DEFORM_FLOAT4,   [STRATA_REP_FLOAT8] = DEFORM_FLOAT8,
 		[STRATA_REP_NUMERIC] = DEFORM_NUMERIC, [STRATA_REP_VARLENA] = DEFORM_BYTES,
+		[STRATA_REP_FIXED] = DEFORM_FIXED,
 	};
 	TupleDesc desc = RelationGetDescr(b->rel);
 
@@ -350,16 +358,20 @@ populate_choose_columns(UnitBuild *b)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, a);
 		BuildColumn *col;
-		StrataRep rep;
+		StrataType type;
 
 		b->atts[a].attlen = att->attlen;
 		b->atts[a].attalign = att->attalign;
 		if (att->attisdropped || !strata_store_column_wanted(&b->config, a + 1) ||
-			!strata_column_rep(att->atttypid, &rep))
+			!strata_column_type(att->atttypid, &type))
 			continue;
 		col = &b->cols[b->ncols++];
 		col->attnum = a + 1;
-		col->action = action_of[rep];
+		col->action = action_of[type.rep];
+		col->toastable = type.toastable;
+		if (col->action == DEFORM_FIXED)
+			col->image_len = type.len <= VARATT_SHORT_MAX - VARHDRSZ_SHORT ? type.len + VARHDRSZ_SHORT
+																		   : type.len + VARHDRSZ;
 		col->scale = -1;
 		if (col->action == DEFORM_NUMERIC && !numeric_parse_works())
 			col->action = DEFORM_BYTES;
@@ -378,8 +390,13 @@ populate_alloc_column(UnitBuild *b, BuildColumn *col)
 	/* Every width but float4's is 8 bytes, so the array can be used again. */
 	if (col->v.any == NULL)
 		col->v.any = populate_work(b, n * width);
-	if (col->action == DEFORM_BYTES)
+	if (col->action == DEFORM_BYTES || col->action == DEFORM_FIXED)
 		col->len = populate_work(b, n * sizeof(uint32));
+	if (col->action == DEFORM_FIXED)
+	{
+		col->images = populate_work(b, n * INTALIGN(col->image_len));
+		b->bytes += n * col->image_len;
+	}
 	if (col->nulls == NULL)
 		col->nulls = populate_work(b, (n + 63) / 64 * sizeof(uint64));
 	memset(col->nulls, 0, (n + 63) / 64 * sizeof(uint64));
@@ -400,6 +417,7 @@ populate_set_null(BuildColumn *col, uint32 row)
 			col->v.f64[row] = 0;
 			break;
 		case DEFORM_BYTES:
+		case DEFORM_FIXED:
 			col->v.ptr[row] = NULL;
 			col->len[row] = 0;
 			break;
@@ -410,7 +428,8 @@ populate_set_null(BuildColumn *col, uint32 row)
 
 /*
  * A varlena as the store keeps it: inline, not compressed, with a 1-byte header where it fits, so that equal
- * values are equal bytes.  Points into the page copy when nothing has to be changed.
+ * values are equal bytes.  Types that are never toasted keep their 4-byte header: their functions may know no
+ * other.  Points into the page copy when nothing has to be changed.
  */
 static void
 populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
@@ -429,7 +448,7 @@ populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *v
 			}
 			value = detoast_attr(value);
 		}
-		if (VARATT_CAN_MAKE_SHORT(value))
+		if (col->toastable && VARATT_CAN_MAKE_SHORT(value))
 		{
 			Size len = VARATT_CONVERTED_SHORT_SIZE(value);
 			char *s = MemoryContextAlloc(b->context, len);
@@ -442,6 +461,26 @@ populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *v
 	col->v.ptr[row] = (const char *)value;
 	col->len[row] = VARSIZE_ANY(value);
 	b->bytes += col->len[row];
+}
+
+/* A value of fixed length by reference: its bytes behind a header. */
+static void
+populate_put_fixed(BuildColumn *col, uint32 row, const char *value)
+{
+	char *image = col->images + (Size)row * INTALIGN(col->image_len);
+
+	if (col->image_len <= VARATT_SHORT_MAX)
+	{
+		SET_VARSIZE_SHORT(image, col->image_len);
+		memcpy(image + VARHDRSZ_SHORT, value, col->image_len - VARHDRSZ_SHORT);
+	}
+	else
+	{
+		SET_VARSIZE(image, col->image_len);
+		memcpy(image + VARHDRSZ, value, col->image_len - VARHDRSZ);
+	}
+	col->v.ptr[row] = image;
+	col->len[row] = col->image_len;
 }
 
 /* A numeric as an integer of the scale that all values of the column share, or else marks the column. */
@@ -469,11 +508,17 @@ populate_put(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
 		case DEFORM_BOOL:
 			col->v.i64[row] = *(const bool *)p;
 			break;
+		case DEFORM_UINT1:
+			col->v.i64[row] = *(const uint8 *)p;
+			break;
 		case DEFORM_INT2:
 			col->v.i64[row] = *(const int16 *)p;
 			break;
 		case DEFORM_INT4:
 			col->v.i64[row] = *(const int32 *)p;
+			break;
+		case DEFORM_UINT4:
+			col->v.i64[row] = *(const uint32 *)p;
 			break;
 		case DEFORM_INT8:
 			col->v.i64[row] = *(const int64 *)p;
@@ -490,6 +535,9 @@ populate_put(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
 		case DEFORM_BYTES:
 			populate_put_bytes(b, col, row, (struct varlena *)p);
 			break;
+		case DEFORM_FIXED:
+			populate_put_fixed(col, row, p);
+			break;
 		case DEFORM_SKIP:
 			break;
 	}
@@ -504,7 +552,7 @@ populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
 
 	if (isnull)
 		populate_set_null(col, row);
-	else if (col->action == DEFORM_NUMERIC || col->action == DEFORM_BYTES)
+	else if (!TupleDescAttr(RelationGetDescr(b->rel), col->attnum - 1)->attbyval)
 		populate_put(b, col, row, DatumGetPointer(value));
 	else
 	{
@@ -592,10 +640,10 @@ populate_fill_columns(UnitBuild *b)
 {
 	bool again = false;
 
-	for (int c = 0; c < b->ncols; c++)
-		populate_alloc_column(b, &b->cols[c]);
 	/* Fixed-width values count with their width in the arrays. */
 	b->bytes = (Size)b->nrows * b->ncols * 8;
+	for (int c = 0; c < b->ncols; c++)
+		populate_alloc_column(b, &b->cols[c]);
 	if (b->bytes > POPULATE_MAX_BYTES || !populate_walk(b))
 		return false;
 
@@ -663,7 +711,7 @@ populate_column_bytes(const UnitBuild *b, const BuildColumn *col)
 	Size bytes = 0;
 	Size nulls = 0;
 
-	if (col->action == DEFORM_BYTES)
+	if (col->action == DEFORM_BYTES || col->action == DEFORM_FIXED)
 	{
 		for (uint32 r = 0; r < b->nrows; r++)
 			bytes += col->len[r];
@@ -693,6 +741,7 @@ populate_build_segment(UnitBuild *b, BuildColumn *col)
 			data.f64 = col->v.f64;
 			break;
 		case DEFORM_BYTES:
+		case DEFORM_FIXED:
 			data.phys = STRATA_PHYS_BYTES;
 			data.ptr = col->v.ptr;
 			data.len = col->len;

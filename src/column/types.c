@@ -1,54 +1,251 @@
 /*
- * types.c - which types and relations can be stored, and the names of statuses, priorities and the like.
+ * types.c - which types and relations can be stored, what their stored forms mean, and the names of statuses,
+ * priorities and the like.
  */
 #include "postgres.h"
 
+#include "access/nbtree.h"
 #include "access/tableam.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "parser/parse_coerce.h"
+#include "utils/lsyscache.h"
+#include "utils/pg_locale.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "column/column_internal.h"
 
-/* How values of a type are kept; false for types that are not stored (yet), domains among them. */
+/* The types that most columns have, without a look into the catalog. */
+static bool
+common_type(Oid type, StrataType *t)
+{
+	static const struct
+	{
+		Oid oid;
+		StrataRep rep;
+		int16 len;
+		char align;
+	} common[] = {
+		{BOOLOID, STRATA_REP_BOOL, 1, TYPALIGN_CHAR},
+		{INT2OID, STRATA_REP_INT2, 2, TYPALIGN_SHORT},
+		{INT4OID, STRATA_REP_INT4, 4, TYPALIGN_INT},
+		{DATEOID, STRATA_REP_INT4, 4, TYPALIGN_INT},
+		{INT8OID, STRATA_REP_INT8, 8, TYPALIGN_DOUBLE},
+		{TIMESTAMPOID, STRATA_REP_INT8, 8, TYPALIGN_DOUBLE},
+		{TIMESTAMPTZOID, STRATA_REP_INT8, 8, TYPALIGN_DOUBLE},
+		{FLOAT4OID, STRATA_REP_FLOAT4, 4, TYPALIGN_INT},
+		{FLOAT8OID, STRATA_REP_FLOAT8, 8, TYPALIGN_DOUBLE},
+		{NUMERICOID, STRATA_REP_NUMERIC, -1, TYPALIGN_INT},
+		{TEXTOID, STRATA_REP_VARLENA, -1, TYPALIGN_INT},
+		{VARCHAROID, STRATA_REP_VARLENA, -1, TYPALIGN_INT},
+		{BPCHAROID, STRATA_REP_VARLENA, -1, TYPALIGN_INT},
+	};
+
+	for (int i = 0; i < lengthof(common); i++)
+		if (common[i].oid == type)
+		{
+			*t = (StrataType){common[i].rep, type, common[i].len, common[i].align, true};
+			return true;
+		}
+	return false;
+}
+
+/* Types of four bytes that are compared as oids are: without a sign. */
+static bool
+looks_like_oid(Form_pg_type form)
+{
+	switch (form->oid)
+	{
+		case OIDOID:
+		case XIDOID:
+		case CIDOID:
+			return true;
+		default:
+			return form->typtype == TYPTYPE_ENUM || IsBinaryCoercible(form->oid, OIDOID);
+	}
+}
+
+/* Any type by its shape.  Left in the heap: C strings, and what is no type of a value. */
+static bool
+type_by_shape(Form_pg_type form, StrataRep *rep)
+{
+	if (form->typtype == TYPTYPE_PSEUDO || form->typtype == TYPTYPE_DOMAIN || !form->typisdefined)
+		return false;
+	if (form->typlen == -1)
+		*rep = STRATA_REP_VARLENA;
+	else if (form->typlen <= 0)
+		return false;
+	else if (!form->typbyval)
+		*rep = STRATA_REP_FIXED;
+	else
+		switch (form->typlen)
+		{
+			case 1:
+				*rep = STRATA_REP_UINT1;
+				break;
+			case 2:
+				*rep = STRATA_REP_INT2;
+				break;
+			case 4:
+				*rep = looks_like_oid(form) ? STRATA_REP_UINT4 : STRATA_REP_INT4;
+				break;
+			case 8:
+				*rep = STRATA_REP_INT8;
+				break;
+			default:
+				return false;
+		}
+	return true;
+}
+
+bool
+strata_column_type(Oid type, StrataType *t)
+{
+	Oid base = type;
+	HeapTuple tuple;
+	Form_pg_type form;
+	bool known;
+
+	if (common_type(type, t))
+		return true;
+	if (get_typtype(type) == TYPTYPE_DOMAIN)
+	{
+		base = getBaseType(type);
+		if (common_type(base, t))
+			return true;
+	}
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(base));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_type)GETSTRUCT(tuple);
+	known = type_by_shape(form, &t->rep);
+	t->base = base;
+	t->len = form->typlen;
+	t->align = form->typalign;
+	t->toastable = form->typstorage != TYPSTORAGE_PLAIN;
+	ReleaseSysCache(tuple);
+	return known;
+}
+
 bool
 strata_column_rep(Oid type, StrataRep *rep)
 {
-	switch (type)
+	StrataType t;
+
+	if (!strata_column_type(type, &t))
+		return false;
+	*rep = t.rep;
+	return true;
+}
+
+Datum
+strata_int_datum(StrataRep rep, int64 value)
+{
+	/* Narrow types as fetch_att() makes them: with the sign that their bits have. */
+	switch (rep)
+	{
+		case STRATA_REP_BOOL:
+			return BoolGetDatum(value != 0);
+		case STRATA_REP_UINT1:
+			return CharGetDatum((char)value);
+		case STRATA_REP_INT2:
+			return Int16GetDatum((int16)value);
+		case STRATA_REP_INT4:
+		case STRATA_REP_UINT4:
+			return Int32GetDatum((int32)value);
+		default:
+			return Int64GetDatum(value);
+	}
+}
+
+Datum
+strata_copy_image(const StrataType *t, const char *image, MemoryContext context)
+{
+	uint32 len;
+	const char *value = image;
+	char *copy;
+
+	if (t->rep == STRATA_REP_FIXED)
+	{
+		value = strata_bytes_key(image, VARSIZE_ANY(image), &len);
+		Assert(len == (uint32)t->len);
+		if (t->align == TYPALIGN_CHAR)
+			return PointerGetDatum(value);
+	}
+	else
+		len = VARSIZE_ANY(image);
+	copy = MemoryContextAlloc(context, len);
+	memcpy(copy, value, len);
+	return PointerGetDatum(copy);
+}
+
+/* ---- order and equality of stored forms ---- */
+
+bool
+strata_type_ordered_as_int(Oid type)
+{
+	switch (getBaseType(type))
 	{
 		case BOOLOID:
-			*rep = STRATA_REP_BOOL;
-			return true;
+		case CHAROID:
 		case INT2OID:
-			*rep = STRATA_REP_INT2;
-			return true;
 		case INT4OID:
-		case DATEOID:
-			*rep = STRATA_REP_INT4;
-			return true;
 		case INT8OID:
+		case DATEOID:
+		case TIMEOID:
 		case TIMESTAMPOID:
 		case TIMESTAMPTZOID:
-			*rep = STRATA_REP_INT8;
-			return true;
-		case FLOAT4OID:
-			*rep = STRATA_REP_FLOAT4;
-			return true;
-		case FLOAT8OID:
-			*rep = STRATA_REP_FLOAT8;
-			return true;
-		case NUMERICOID:
-			*rep = STRATA_REP_NUMERIC;
-			return true;
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-			*rep = STRATA_REP_VARLENA;
+		case CASHOID:
+		case OIDOID:
 			return true;
 		default:
 			return false;
 	}
+}
+
+bool
+strata_type_ordered_as_bytes(Oid type, Oid collation)
+{
+	switch (getBaseType(type))
+	{
+		case BYTEAOID:
+		case UUIDOID:
+		case MACADDROID:
+		case MACADDR8OID:
+			return true;
+		case TEXTOID:
+		case VARCHAROID:
+		case NAMEOID: /* what is behind the first zero byte only refines the order */
+			return OidIsValid(collation) && lc_collate_is_c(collation);
+		default:
+			return false;
+	}
+}
+
+bool
+strata_type_image_equal(Oid type, Oid collation)
+{
+	Oid base = getBaseType(type);
+	TypeCacheEntry *cache;
+	Oid proc;
+
+	switch (base)
+	{
+		case BPCHAROID:	  /* trailing blanks do not count, and without a length they vary */
+		case INTERVALOID: /* 1 month = 30 days; 15's catalog says otherwise */
+			return false;
+	}
+	cache = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
+	if (!OidIsValid(cache->btree_opf))
+		return false;
+	/* What btree asks before it keeps equal keys once. */
+	proc =
+		get_opfamily_proc(cache->btree_opf, cache->btree_opintype, cache->btree_opintype, BTEQUALIMAGE_PROC);
+	return OidIsValid(proc) &&
+		   DatumGetBool(OidFunctionCall1Coll(proc, collation, ObjectIdGetDatum(cache->btree_opintype)));
 }
 
 const char *

@@ -66,7 +66,7 @@ typedef struct StrataColumn
 	Oid		   type;
 	int32	   typmod;
 	bool	   storable; /* the type has a representation in units */
-	StrataRep  rep;
+	StrataType rep;
 
 	/* of the current unit; NULL between units */
 	const StrataUnitColumn *stored;

@@ -71,7 +71,7 @@ strata_scan_column(StrataScanState *scan, AttrNumber attnum)
 	col->attnum = attnum;
 	col->type = attr->atttypid;
 	col->typmod = attr->atttypmod;
-	col->storable = strata_column_rep(attr->atttypid, &col->rep);
+	col->storable = strata_column_type(attr->atttypid, &col->rep);
 	scan->max_attr = Max(scan->max_attr, attnum);
 	return scan->ncols++;
 }
@@ -222,16 +222,8 @@ numeric_datum(StrataScanState *scan, StrataColumn *col, unsigned i)
 Datum
 strata_col_datum(StrataScanState *scan, StrataColumn *col, unsigned i)
 {
-	switch (col->rep)
+	switch (col->rep.rep)
 	{
-		case STRATA_REP_BOOL:
-			return BoolGetDatum(strata_col_i64(scan, col)[i] != 0);
-		case STRATA_REP_INT2:
-			return Int16GetDatum((int16) strata_col_i64(scan, col)[i]);
-		case STRATA_REP_INT4:
-			return Int32GetDatum((int32) strata_col_i64(scan, col)[i]);
-		case STRATA_REP_INT8:
-			return Int64GetDatum(strata_col_i64(scan, col)[i]);
 		case STRATA_REP_FLOAT4:
 			return Float4GetDatum((float4) strata_col_f64(scan, col)[i]);
 		case STRATA_REP_FLOAT8:
@@ -239,9 +231,11 @@ strata_col_datum(StrataScanState *scan, StrataColumn *col, unsigned i)
 		case STRATA_REP_NUMERIC:
 			return numeric_datum(scan, col, i);
 		case STRATA_REP_VARLENA:
-			break;
+		case STRATA_REP_FIXED:
+			return strata_image_datum(&col->rep, strata_col_bytes(scan, col)[i], scan->batch_context);
+		default:
+			return strata_int_datum(col->rep.rep, strata_col_i64(scan, col)[i]);
 	}
-	return PointerGetDatum(strata_col_bytes(scan, col)[i]);
 }
 
 void
