@@ -88,7 +88,7 @@ soak: ## a store forty times its memory; then sessions killed and memory resized
 	test/soak/run.sh
 
 bench: ## column store against sequential scan and DuckDB, what it costs writers, allocators, events; minutes long
-	test/bench/columns.sh
+	test/bench/columns/run.sh
 	test/bench/tiers.sh
 	test/bench/alloc.sh
 	test/bench/ring.sh

@@ -5,7 +5,7 @@ use warnings;
 use lib $ENV{LINT_DIR};
 use Lint;
 
-my %stage = map { $_ => 1 } qw(sql specs t unit diff sidecar lint bench fuzz soak);
+my %stage = map { $_ => 1 } qw(sql specs t unit diff tpch sidecar lint bench fuzz soak);
 for my $dir (grep { -d } glob 'test/*')
 {
     my ($name) = $dir =~ m{([^/]+)$};
