@@ -22,6 +22,7 @@ static const struct config_enum_entry simd_options[] = {
 	{"auto", SIMD_AUTO, false},
 	{"avx512", STRATA_SIMD_AVX512, false},
 	{"avx2", STRATA_SIMD_AVX2, false},
+	{"sse42", STRATA_SIMD_SSE42, false},
 	{"scalar", STRATA_SIMD_SCALAR, false},
 	{NULL, 0, false},
 };
@@ -91,8 +92,8 @@ strata_simd_features(PG_FUNCTION_ARGS)
 {
 	const StrataCpuFeatures *f = strata_cpu_features();
 	TupleDesc desc;
-	Datum values[11];
-	bool nulls[11] = {false};
+	Datum values[12];
+	bool nulls[12] = {false};
 	int i = 0;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -101,6 +102,7 @@ strata_simd_features(PG_FUNCTION_ARGS)
 	values[i++] = Int32GetDatum(strata_kernels->vector_width);
 	values[i++] = CStringGetTextDatum(level_name(strata_simd));
 	values[i++] = CStringGetTextDatum(level_name(strata_simd_best()));
+	values[i++] = BoolGetDatum(f->sse42);
 	values[i++] = BoolGetDatum(f->avx2);
 	values[i++] = BoolGetDatum(f->avx512f);
 	values[i++] = BoolGetDatum(f->avx512bw);

@@ -9,23 +9,7 @@
 #include "simd/levels.h"
 
 #ifdef STRATA_SIMD_X86
-#include <immintrin.h>
-
-#define TARGET STRATA_TARGET_AVX2
-#define INLINE static inline __attribute__((always_inline))
-
-/* The low n of four 64-bit lanes (n <= 4), or of eight 32-bit lanes, as a lane mask for masked loads. */
-INLINE __m256i TARGET
-lanes64(unsigned n)
-{
-	return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
-}
-
-INLINE __m256i TARGET
-lanes32(unsigned n)
-{
-	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
+#include "simd/avx2.h"
 
 /* ---- unpack ----
  *
@@ -138,7 +122,7 @@ unpack_wide(const uint64_t *packed, unsigned width, unsigned n, int64_t base, in
 	return end;
 }
 
-static void TARGET
+void TARGET
 avx2_unpack_i64(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64_t *out)
 {
 	unsigned i = 0;
@@ -210,7 +194,7 @@ unpack32_wide(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 	return end;
 }
 
-static void TARGET
+void TARGET
 avx2_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 {
 	unsigned i;
@@ -226,7 +210,7 @@ avx2_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *ou
 }
 
 /* As in avx512.c, with two additions inside the vector. */
-static void TARGET
+void TARGET
 avx2_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
 {
 	__m256i sum = _mm256_set1_epi64x(start);
@@ -256,64 +240,7 @@ avx2_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
  * word of 64 rows at a time: flip is all ones for that.
  */
 
-#define MASK_LOOP(LANES, test)                                                                               \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
-	{                                                                                                        \
-		unsigned rows = n - w * 64 < 64 ? n - w * 64 : 64;                                                   \
-		uint64_t bits = 0;                                                                                   \
-                                                                                                             \
-		if (rows == 64)                                                                                      \
-			for (unsigned j = 0; j < 64; j += LANES)                                                         \
-			{                                                                                                \
-				unsigned i = w * 64 + j;                                                                     \
-				const __m256i k = _mm256_set1_epi64x(-1);                                                    \
-				const bool whole = true;                                                                     \
-                                                                                                             \
-				bits |= (uint64_t)(unsigned)(test) << j;                                                     \
-			}                                                                                                \
-		else                                                                                                 \
-			for (unsigned j = 0; j < rows; j += LANES)                                                       \
-			{                                                                                                \
-				unsigned i = w * 64 + j;                                                                     \
-				const __m256i k = LANES == 8 ? lanes32(rows - j) : lanes64(rows - j);                        \
-				const bool whole = false;                                                                    \
-                                                                                                             \
-				bits |= (uint64_t)(unsigned)(test) << j;                                                     \
-			}                                                                                                \
-		bits ^= flip;                                                                                        \
-		mask[w] = w + 1 == simd_mask_words(n) ? bits & simd_tail_bits(n) : bits;                             \
-	}
-
-INLINE __m256i TARGET
-load_i64(const int64_t *p, __m256i k, bool whole)
-{
-	return whole ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskload_epi64((const long long *)p, k);
-}
-
-INLINE __m256i TARGET
-load_u32(const uint32_t *p, __m256i k, bool whole)
-{
-	return whole ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskload_epi32((const int *)p, k);
-}
-
-INLINE __m256d TARGET
-load_f64(const double *p, __m256i k, bool whole)
-{
-	return whole ? _mm256_loadu_pd(p) : _mm256_maskload_pd(p, k);
-}
-
-#define LOAD64(p) load_i64((p) + i, k, whole)
-#define LOADPD(p) load_f64((p) + i, k, whole)
-#define BITS64(x) _mm256_movemask_pd(_mm256_castsi256_pd(x))
-#define BITS32(x) _mm256_movemask_ps(_mm256_castsi256_ps(x))
-
-static inline uint64_t
-flip_of(StrataCmp op)
-{
-	return op == STRATA_NE || op == STRATA_LE || op == STRATA_GE ? ~UINT64_C(0) : 0;
-}
-
-static void TARGET
+void TARGET
 avx2_cmp_i64(const int64_t *v, unsigned n, StrataCmp op, int64_t key, uint64_t *mask)
 {
 	__m256i c = _mm256_set1_epi64x(key);
@@ -333,7 +260,7 @@ avx2_cmp_i64(const int64_t *v, unsigned n, StrataCmp op, int64_t key, uint64_t *
 	}
 }
 
-static void TARGET
+void TARGET
 avx2_cmp_u32(const uint32_t *v, unsigned n, StrataCmp op, uint32_t key, uint64_t *mask)
 {
 	/* Unsigned order is signed order with the top bit turned round on both sides. */
@@ -357,7 +284,7 @@ avx2_cmp_u32(const uint32_t *v, unsigned n, StrataCmp op, uint32_t key, uint64_t
 #undef LOAD32
 }
 
-static void TARGET
+void TARGET
 avx2_range_i64(const int64_t *v, unsigned n, int64_t lo, int64_t hi, uint64_t *mask)
 {
 	__m256i low = _mm256_set1_epi64x(lo);
@@ -369,7 +296,7 @@ avx2_range_i64(const int64_t *v, unsigned n, int64_t lo, int64_t hi, uint64_t *m
 		4, BITS64(_mm256_or_si256(_mm256_cmpgt_epi64(low, LOAD64(v)), _mm256_cmpgt_epi64(LOAD64(v), high))))
 }
 
-static void TARGET
+void TARGET
 avx2_cmp_i64_i64(const int64_t *a, const int64_t *b, unsigned n, StrataCmp op, uint64_t *mask)
 {
 	uint64_t flip = flip_of(op);
@@ -401,7 +328,7 @@ avx2_cmp_f64_nan(const double *v, unsigned n, StrataCmp op, uint64_t *mask)
 		MASK_LOOP(4, _mm256_movemask_pd(_mm256_cmp_pd(LOADPD(v), LOADPD(v), _CMP_UNORD_Q)))
 }
 
-static void TARGET
+void TARGET
 avx2_cmp_f64(const double *v, unsigned n, StrataCmp op, double key, uint64_t *mask)
 {
 	__m256d c = _mm256_set1_pd(key);
@@ -444,7 +371,7 @@ f64_lt(__m256d a, __m256d b)
 		_mm256_and_pd(_mm256_cmp_pd(a, a, _CMP_ORD_Q), _mm256_cmp_pd(a, b, _CMP_NGE_UQ)));
 }
 
-static void TARGET
+void TARGET
 avx2_cmp_f64_f64(const double *a, const double *b, unsigned n, StrataCmp op, uint64_t *mask)
 {
 	uint64_t flip = flip_of(op);
@@ -465,21 +392,17 @@ avx2_cmp_f64_f64(const double *a, const double *b, unsigned n, StrataCmp op, uin
 
 /* ---- masks ---- */
 
-static unsigned TARGET
+unsigned TARGET
 avx2_count(const uint64_t *mask, unsigned n)
 {
-	uint64_t count = 0;
-
-	for (unsigned w = 0; w < simd_mask_words(n); w++)
-		count += (uint64_t)_mm_popcnt_u64(simd_mask_word(mask, n, w));
-	return (unsigned)count;
+	return count_bits(mask, n);
 }
 
 /*
  * Positions are written eight at a time, set or not, and the place moves on by the number of set bits: the
  * only branch asks whether a word has eight more (Langdale and Lemire, simdjson, 2019).
  */
-static unsigned TARGET
+unsigned TARGET
 avx2_select(const uint64_t *mask, unsigned n, uint16_t *out)
 {
 	unsigned count = 0;
@@ -503,52 +426,12 @@ avx2_select(const uint64_t *mask, unsigned n, uint16_t *out)
 
 /* ---- aggregates ---- */
 
-/* Is it better to walk the mask bit by bit? */
-INLINE bool TARGET
-sparse(const uint64_t *mask, unsigned n)
-{
-	return mask && avx2_count(mask, n) < n / (SIMD_SPARSE / 2);
-}
-
-/* The low four bits of `bits` as a lane mask. */
-INLINE __m256i TARGET
-expand_bits(uint64_t bits)
-{
-	__m256i lane = _mm256_setr_epi64x(1, 2, 4, 8);
-
-	return _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((int64_t)bits), lane), lane);
-}
-
-/* Runs `body` on x = four rows of v with k = those selected, skipping words of 64 that have none. */
-#define SELECTED_LOOP(body)                                                                                  \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
-	{                                                                                                        \
-		uint64_t bits = simd_mask_word(mask, n, w);                                                          \
-                                                                                                             \
-		if (bits == 0)                                                                                       \
-			continue;                                                                                        \
-		for (unsigned j = 0; j < 64; j += 4)                                                                 \
-		{                                                                                                    \
-			__m256i k = expand_bits(bits >> j);                                                              \
-			__m256i x = _mm256_maskload_epi64((const long long *)(v + w * 64 + j), k);                       \
-                                                                                                             \
-			body;                                                                                            \
-		}                                                                                                    \
-	}
-
-INLINE StrataInt128 TARGET
-add_lanes(__m256i v)
-{
-	return (StrataInt128)_mm256_extract_epi64(v, 0) + _mm256_extract_epi64(v, 1) +
-		   _mm256_extract_epi64(v, 2) + _mm256_extract_epi64(v, 3);
-}
-
 /*
  * The exact sum: upper and lower halves are added apart; a lane adds at most 2^30 halves of 32 bits and
  * cannot overflow.  For want of an arithmetic shift the values are made unsigned by adding 2^63, which is
  * taken off once a row at the end.
  */
-static StrataInt128 TARGET
+StrataInt128 TARGET
 avx2_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	const __m256i top = _mm256_set1_epi64x(INT64_MIN);
@@ -574,7 +457,7 @@ avx2_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 		   (StrataInt128)rows * ((StrataInt128)1 << 63);
 }
 
-static int64_t TARGET
+int64_t TARGET
 avx2_min_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	__m256i min = _mm256_set1_epi64x(INT64_MAX);
@@ -596,7 +479,7 @@ avx2_min_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 	return lane[0];
 }
 
-static int64_t TARGET
+int64_t TARGET
 avx2_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	__m256i max = _mm256_set1_epi64x(INT64_MIN);
@@ -621,7 +504,7 @@ avx2_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 /* ---- arithmetic ---- */
 
 /* Overflow shows in the signs, as in avx512.c. */
-static bool TARGET
+bool TARGET
 avx2_add_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 {
 	__m256i over = _mm256_setzero_si256();
@@ -642,7 +525,7 @@ avx2_add_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 	return tail || BITS64(over) != 0;
 }
 
-static bool TARGET
+bool TARGET
 avx2_sub_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 {
 	__m256i over = _mm256_setzero_si256();
@@ -672,7 +555,7 @@ fits32(__m256i x)
 }
 
 /* Four products of 32-bit factors at a time; others one by one. */
-static bool TARGET
+bool TARGET
 avx2_mul_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 {
 	unsigned i = 0;
@@ -696,25 +579,13 @@ avx2_mul_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 	return false;
 }
 
+/* What gains nothing here: the additions to memory cannot be made apart, and a string is compared by memcmp.
+ */
+#define avx2_group_add_i64 simd_group_add_spread
+#define avx2_group_count   simd_group_count_spread
+#define avx2_match_prefix  scalar_match_prefix
+#define avx2_match_equal   scalar_match_equal
+
 const StrataKernels strata_kernels_avx2 = {
-	.name = "avx2",
-	.vector_width = 256,
-	.unpack_i64 = avx2_unpack_i64,
-	.unpack_u32 = avx2_unpack_u32,
-	.prefix_sum_i64 = avx2_prefix_sum_i64,
-	.cmp_i64 = avx2_cmp_i64,
-	.cmp_u32 = avx2_cmp_u32,
-	.range_i64 = avx2_range_i64,
-	.cmp_i64_i64 = avx2_cmp_i64_i64,
-	.cmp_f64 = avx2_cmp_f64,
-	.cmp_f64_f64 = avx2_cmp_f64_f64,
-	.select = avx2_select,
-	.count = avx2_count,
-	.sum_i64 = avx2_sum_i64,
-	.min_i64 = avx2_min_i64,
-	.max_i64 = avx2_max_i64,
-	.add_i64 = avx2_add_i64,
-	.sub_i64 = avx2_sub_i64,
-	.mul_i64 = avx2_mul_i64,
-};
+	.name = "avx2", .vector_width = 256, SIMD_KERNELS(SIMD_MEMBER, avx2)};
 #endif

@@ -7,80 +7,9 @@
 #include "simd/levels.h"
 
 #ifdef STRATA_SIMD_X86
-#include <immintrin.h>
+#include "simd/avx512.h"
 
-#define TARGET STRATA_TARGET_AVX512
-#define INLINE static inline __attribute__((always_inline))
-
-/* A mask of the low n lanes (n <= 8, 16, 64). */
-INLINE __mmask8 TARGET
-low8(unsigned n)
-{
-	return (__mmask8)((1u << n) - 1);
-}
-
-INLINE __mmask16 TARGET
-low16(unsigned n)
-{
-	return (__mmask16)((1u << n) - 1);
-}
-
-INLINE __mmask64 TARGET
-low64(unsigned n)
-{
-	return n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0);
-}
-
-/* ---- unpack ----
- *
- * Eight codes of `width` bits are exactly `width` bytes, so each step of eight begins at a whole byte.  One
- * vpermb moves to each 64-bit lane the eight bytes in which its code begins; a shift by the rest of the bit
- * position and a mask finish it.  A code of more than 57 bits may end in a ninth byte, which a second vpermb
- * brings.  vpermb takes six bits of an index: positions past the 64 bytes loaded wrap, harmlessly, as only
- * bytes that the mask drops can lie there.
- */
-
-typedef struct Unpack
-{
-	__m512i bytes; /* vpermb index: the eight bytes from the one that lane's code begins in */
-	__m512i shift;
-	__m512i mask;
-	__mmask64 load;
-} Unpack;
-
-INLINE Unpack TARGET
-unpack64_setup(unsigned width)
-{
-	const __m512i lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-	__m512i bit = _mm512_mullo_epi64(lanes, _mm512_set1_epi64(width));
-	__m512i byte = _mm512_srli_epi64(bit, 3);
-	Unpack u;
-
-	/* The low byte of each lane to all eight of it, and 0..7 on top. */
-	byte = _mm512_shuffle_epi8(
-		byte, _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8)));
-	u.bytes = _mm512_add_epi8(byte, _mm512_set1_epi64(0x0706050403020100));
-	u.shift = _mm512_and_si512(bit, _mm512_set1_epi64(7));
-	u.mask = _mm512_set1_epi64(width < 64 ? (int64_t)((UINT64_C(1) << width) - 1) : -1);
-	u.load = low64(width);
-	return u;
-}
-
-INLINE __m512i TARGET
-unpack64_step(const Unpack *u, __m512i in, bool nine)
-{
-	__m512i code = _mm512_srlv_epi64(_mm512_permutexvar_epi8(u->bytes, in), u->shift);
-
-	if (nine)
-	{
-		/* Byte eight of the lane's bytes: shifted by 64 - shift, which for shift 0 gives zero. */
-		__m512i next = _mm512_permutexvar_epi8(_mm512_add_epi8(u->bytes, _mm512_set1_epi8(8)), in);
-
-		code =
-			_mm512_or_si512(code, _mm512_sllv_epi64(next, _mm512_sub_epi64(_mm512_set1_epi64(64), u->shift)));
-	}
-	return _mm512_and_si512(code, u->mask);
-}
+/* ---- unpack ---- */
 
 INLINE void TARGET
 unpack64(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64_t *out, bool nine)
@@ -105,7 +34,7 @@ unpack64(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64
 	}
 }
 
-static void TARGET
+void TARGET
 avx512_unpack_i64(const uint64_t *packed, unsigned width, unsigned n, int64_t base, int64_t *out)
 {
 	if (width == 0)
@@ -150,7 +79,7 @@ unpack32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 	}
 }
 
-static void TARGET
+void TARGET
 avx512_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *out)
 {
 	const char *in = (const char *)packed;
@@ -179,7 +108,7 @@ avx512_unpack_u32(const uint64_t *packed, unsigned width, unsigned n, uint32_t *
  * Prefix sum: three shifted additions inside a vector, and the sum so far on top.  The running sum waits for
  * one addition a step only, since the total of a vector does not depend on what came before it.
  */
-static void TARGET
+void TARGET
 avx512_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
 {
 	const __m512i zero = _mm512_setzero_si512();
@@ -201,58 +130,7 @@ avx512_prefix_sum_i64(int64_t *v, unsigned n, int64_t start)
 
 /* ---- compare ---- */
 
-/*
- * Fills the mask word by word from `test`, an expression that gives the bits of the LANES rows from row i on;
- * k has a bit for each row that is there.
- */
-#define MASK_LOOP(LANES, test)                                                                               \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
-	{                                                                                                        \
-		unsigned rows = n - w * 64 < 64 ? n - w * 64 : 64;                                                   \
-		uint64_t bits = 0;                                                                                   \
-                                                                                                             \
-		if (rows == 64)                                                                                      \
-			_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += LANES)                                 \
-			{                                                                                                \
-				unsigned i = w * 64 + j;                                                                     \
-				const uint32_t k = (1u << LANES) - 1;                                                        \
-                                                                                                             \
-				bits |= (uint64_t)(test) << j;                                                               \
-			}                                                                                                \
-		else                                                                                                 \
-			for (unsigned j = 0; j < rows; j += LANES)                                                       \
-			{                                                                                                \
-				unsigned i = w * 64 + j;                                                                     \
-				uint32_t k = rows - j < LANES ? (1u << (rows - j)) - 1 : (1u << LANES) - 1;                  \
-                                                                                                             \
-				bits |= (uint64_t)(test) << j;                                                               \
-			}                                                                                                \
-		mask[w] = bits;                                                                                      \
-	}
-
-#define LOAD64(p) _mm512_maskz_loadu_epi64((__mmask8)k, (p) + i)
-#define LOAD32(p) _mm512_maskz_loadu_epi32((__mmask16)k, (p) + i)
-#define LOADPD(p) _mm512_maskz_loadu_pd((__mmask8)k, (p) + i)
-
-/* The predicate of a compare instruction is part of the instruction: one loop for each. */
-#define CMP_SWITCH(LANES, CMP)                                                                               \
-	switch (op)                                                                                              \
-	{                                                                                                        \
-		case STRATA_EQ:                                                                                      \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_EQ)) break;                                                      \
-		case STRATA_NE:                                                                                      \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_NE)) break;                                                      \
-		case STRATA_LT:                                                                                      \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_LT)) break;                                                      \
-		case STRATA_LE:                                                                                      \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_LE)) break;                                                      \
-		case STRATA_GT:                                                                                      \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_NLE)) break;                                                     \
-		case STRATA_GE:                                                                                      \
-			MASK_LOOP(LANES, CMP(_MM_CMPINT_NLT)) break;                                                     \
-	}
-
-static void TARGET
+void TARGET
 avx512_cmp_i64(const int64_t *v, unsigned n, StrataCmp op, int64_t key, uint64_t *mask)
 {
 	__m512i c = _mm512_set1_epi64(key);
@@ -262,7 +140,7 @@ avx512_cmp_i64(const int64_t *v, unsigned n, StrataCmp op, int64_t key, uint64_t
 #undef CMP
 }
 
-static void TARGET
+void TARGET
 avx512_cmp_u32(const uint32_t *v, unsigned n, StrataCmp op, uint32_t key, uint64_t *mask)
 {
 	__m512i c = _mm512_set1_epi32((int)key);
@@ -272,7 +150,7 @@ avx512_cmp_u32(const uint32_t *v, unsigned n, StrataCmp op, uint32_t key, uint64
 #undef CMP
 }
 
-static void TARGET
+void TARGET
 avx512_range_i64(const int64_t *v, unsigned n, int64_t lo, int64_t hi, uint64_t *mask)
 {
 	/* lo <= x <= hi is one unsigned comparison once lo is subtracted, unless the range is empty. */
@@ -283,7 +161,7 @@ avx512_range_i64(const int64_t *v, unsigned n, int64_t lo, int64_t hi, uint64_t 
 	MASK_LOOP(8, _mm512_mask_cmple_epu64_mask((__mmask8)(k & any), _mm512_sub_epi64(LOAD64(v), low), span))
 }
 
-static void TARGET
+void TARGET
 avx512_cmp_i64_i64(const int64_t *a, const int64_t *b, unsigned n, StrataCmp op, uint64_t *mask)
 {
 #define CMP(pred) _mm512_mask_cmp_epi64_mask((__mmask8)k, LOAD64(a), LOAD64(b), pred)
@@ -310,7 +188,7 @@ avx512_cmp_f64_nan(const double *v, unsigned n, StrataCmp op, uint64_t *mask)
 	}
 }
 
-static void TARGET
+void TARGET
 avx512_cmp_f64(const double *v, unsigned n, StrataCmp op, double key, uint64_t *mask)
 {
 	__m512d c = _mm512_set1_pd(key);
@@ -357,7 +235,7 @@ f64_lt(__m512d a, __m512d b, uint32_t k)
 	return _mm512_mask_cmp_pd_mask(_mm512_mask_cmp_pd_mask((__mmask8)k, a, a, _CMP_ORD_Q), a, b, _CMP_NGE_UQ);
 }
 
-static void TARGET
+void TARGET
 avx512_cmp_f64_f64(const double *a, const double *b, unsigned n, StrataCmp op, uint64_t *mask)
 {
 	switch (op)
@@ -379,21 +257,10 @@ avx512_cmp_f64_f64(const double *a, const double *b, unsigned n, StrataCmp op, u
 
 /* ---- masks ---- */
 
-static unsigned TARGET
+unsigned TARGET
 avx512_count(const uint64_t *mask, unsigned n)
 {
-	uint64_t count = 0;
-
-	for (unsigned w = 0; w < simd_mask_words(n); w++)
-		count += (uint64_t)_mm_popcnt_u64(simd_mask_word(mask, n, w));
-	return (unsigned)count;
-}
-
-/* Is it better to walk the mask bit by bit? */
-INLINE bool TARGET
-sparse(const uint64_t *mask, unsigned n)
-{
-	return mask && avx512_count(mask, n) < n / SIMD_SPARSE;
+	return count_bits(mask, n);
 }
 
 /*
@@ -401,7 +268,7 @@ sparse(const uint64_t *mask, unsigned n)
  * sixteen lanes are stored and the place moves on by the number of set bits, so only words of zeroes cost a
  * branch.  (vpcompressw would take 32 rows a step but needs VBMI2; compressing to memory is slow on Zen 4.)
  */
-static unsigned TARGET
+unsigned TARGET
 avx512_select(const uint64_t *mask, unsigned n, uint16_t *out)
 {
 	const __m512i sixteen = _mm512_set1_epi32(16);
@@ -437,41 +304,12 @@ avx512_select(const uint64_t *mask, unsigned n, uint16_t *out)
 
 /* ---- aggregates ---- */
 
-/* Runs `body` on x = eight rows of v with k = those selected, skipping words of 64 that have none. */
-#define SELECTED_LOOP(body)                                                                                  \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
-	{                                                                                                        \
-		uint64_t bits = simd_mask_word(mask, n, w);                                                          \
-                                                                                                             \
-		if (bits == 0)                                                                                       \
-			continue;                                                                                        \
-		_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += 8)                                         \
-		{                                                                                                    \
-			__mmask8 k = (__mmask8)(bits >> j);                                                              \
-			__m512i x = _mm512_maskz_loadu_epi64(k, v + w * 64 + j);                                         \
-                                                                                                             \
-			body;                                                                                            \
-		}                                                                                                    \
-	}
-
-INLINE StrataInt128 TARGET
-add_lanes(__m512i v)
-{
-	int64_t lane[8];
-	StrataInt128 sum = 0;
-
-	_mm512_storeu_si512(lane, v);
-	for (int i = 0; i < 8; i++)
-		sum += lane[i];
-	return sum;
-}
-
 /*
  * The exact sum.  Two sums a lane: of the values modulo 2^64, and of their signed upper halves.  A lane adds
  * less than 2^29 values, so the second cannot overflow, and neither can the sum of the unsigned lower halves:
  * that is what the first leaves when the upper halves are taken off, modulo 2^64, which is exact.
  */
-static StrataInt128 TARGET
+StrataInt128 TARGET
 avx512_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	__m512i hi = _mm512_setzero_si512();
@@ -492,7 +330,7 @@ avx512_sum_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 		   add_lanes(_mm512_sub_epi64(all, _mm512_slli_epi64(hi, 32)));
 }
 
-static int64_t TARGET
+int64_t TARGET
 avx512_min_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	__m512i min = _mm512_set1_epi64(INT64_MAX);
@@ -511,7 +349,7 @@ avx512_min_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 	return _mm512_reduce_min_epi64(min);
 }
 
-static int64_t TARGET
+int64_t TARGET
 avx512_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 {
 	__m512i max = _mm512_set1_epi64(INT64_MIN);
@@ -534,7 +372,7 @@ avx512_max_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 
 /* Signed overflow of a sum: both operands have the sign that the result has not; of a difference: a and b
  * differ in sign and a and the result do. */
-static bool TARGET
+bool TARGET
 avx512_add_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 {
 	__m512i over = _mm512_setzero_si512();
@@ -552,7 +390,7 @@ avx512_add_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 	return _mm512_movepi64_mask(over) != 0;
 }
 
-static bool TARGET
+bool TARGET
 avx512_sub_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 {
 	__m512i over = _mm512_setzero_si512();
@@ -576,7 +414,7 @@ avx512_sub_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
  */
 #define MUL_SAFE (9223372036854775808.0 * (1 - 1.0 / (UINT64_C(1) << 50)))
 
-static bool TARGET
+bool TARGET
 avx512_mul_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 {
 	const __m512d safe = _mm512_set1_pd(MUL_SAFE);
@@ -601,24 +439,5 @@ avx512_mul_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 }
 
 const StrataKernels strata_kernels_avx512 = {
-	.name = "avx512",
-	.vector_width = 512,
-	.unpack_i64 = avx512_unpack_i64,
-	.unpack_u32 = avx512_unpack_u32,
-	.prefix_sum_i64 = avx512_prefix_sum_i64,
-	.cmp_i64 = avx512_cmp_i64,
-	.cmp_u32 = avx512_cmp_u32,
-	.range_i64 = avx512_range_i64,
-	.cmp_i64_i64 = avx512_cmp_i64_i64,
-	.cmp_f64 = avx512_cmp_f64,
-	.cmp_f64_f64 = avx512_cmp_f64_f64,
-	.select = avx512_select,
-	.count = avx512_count,
-	.sum_i64 = avx512_sum_i64,
-	.min_i64 = avx512_min_i64,
-	.max_i64 = avx512_max_i64,
-	.add_i64 = avx512_add_i64,
-	.sub_i64 = avx512_sub_i64,
-	.mul_i64 = avx512_mul_i64,
-};
+	.name = "avx512", .vector_width = 512, SIMD_KERNELS(SIMD_MEMBER, avx512)};
 #endif

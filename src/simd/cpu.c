@@ -33,6 +33,7 @@ read_features(StrataCpuFeatures *f)
 	if (!__get_cpuid(1, &a, &b, &c, &d))
 		return;
 	f->popcnt = c & bit_POPCNT;
+	f->sse42 = (c & bit_SSSE3) && (c & bit_SSE4_1) && (c & bit_SSE4_2);
 	xcr0 = c & bit_OSXSAVE ? read_xcr0() : 0;
 	if (!(c & bit_AVX) || (xcr0 & XCR0_AVX) != XCR0_AVX || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		return;
@@ -73,8 +74,10 @@ strata_simd_best(void)
 {
 	const StrataCpuFeatures *f = strata_cpu_features();
 
-	if (!f->popcnt || !f->bmi2 || !f->avx2)
+	if (!f->popcnt || !f->sse42)
 		return STRATA_SIMD_SCALAR;
+	if (!f->bmi2 || !f->avx2)
+		return STRATA_SIMD_SSE42;
 	if (!f->avx512f || !f->avx512bw || !f->avx512dq || !f->avx512vl || !f->avx512vbmi)
 		return STRATA_SIMD_AVX2;
 	return STRATA_SIMD_AVX512;
@@ -92,6 +95,8 @@ strata_simd_table(StrataSimdLevel level)
 			return &strata_kernels_avx512;
 		case STRATA_SIMD_AVX2:
 			return &strata_kernels_avx2;
+		case STRATA_SIMD_SSE42:
+			return &strata_kernels_sse42;
 #endif
 		default:
 			return &strata_kernels_scalar;

@@ -14,16 +14,88 @@
 #include "simd/simd.h"
 
 #if defined(__x86_64__)
-#define STRATA_SIMD_X86	   1
-#define STRATA_TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define STRATA_SIMD_X86		1
+#define STRATA_TARGET_SSE42 __attribute__((target("sse4.2,popcnt")))
+#define STRATA_TARGET_AVX2	__attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define STRATA_TARGET_AVX512                                                                                 \
 	__attribute__((target("avx2,bmi,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
 
+extern const StrataKernels strata_kernels_sse42;
 extern const StrataKernels strata_kernels_avx2;
 extern const StrataKernels strata_kernels_avx512;
 #endif
 
 extern const StrataKernels strata_kernels_scalar;
+
+/*
+ * The kernels by family.  A level has the first, and its table, in LEVEL.c and the others in LEVEL_FAMILY.c;
+ * a kernel that gains nothing at a level is another's, by a #define before the table.
+ */
+#define SIMD_COLUMNS(X, level)                                                                               \
+	X(level, unpack_i64)                                                                                     \
+	X(level, unpack_u32)                                                                                     \
+	X(level, prefix_sum_i64)                                                                                 \
+	X(level, cmp_i64)                                                                                        \
+	X(level, cmp_u32)                                                                                        \
+	X(level, range_i64)                                                                                      \
+	X(level, cmp_i64_i64)                                                                                    \
+	X(level, cmp_f64)                                                                                        \
+	X(level, cmp_f64_f64)                                                                                    \
+	X(level, select)                                                                                         \
+	X(level, count)                                                                                          \
+	X(level, sum_i64)                                                                                        \
+	X(level, min_i64)                                                                                        \
+	X(level, max_i64)                                                                                        \
+	X(level, add_i64)                                                                                        \
+	X(level, sub_i64)                                                                                        \
+	X(level, mul_i64)
+#define SIMD_PACKED(X, level) X(level, cmp_packed) X(level, range_packed) X(level, sum_packed)
+#define SIMD_VALUES(X, level)                                                                                \
+	X(level, add_const_i64)                                                                                  \
+	X(level, const_sub_i64)                                                                                  \
+	X(level, mul_const_i64)                                                                                  \
+	X(level, mul_i32x32)                                                                                     \
+	X(level, sum_small_i64)                                                                                  \
+	X(level, blend_i64)                                                                                      \
+	X(level, add_f64)                                                                                        \
+	X(level, sub_f64)                                                                                        \
+	X(level, mul_f64)                                                                                        \
+	X(level, div_f64)
+#define SIMD_KEYS(X, level)                                                                                  \
+	X(level, hash_i64)                                                                                       \
+	X(level, hash_combine)                                                                                   \
+	X(level, gather_i64)                                                                                     \
+	X(level, gather_u32)                                                                                     \
+	X(level, in_i64)                                                                                         \
+	X(level, probe_bits)                                                                                     \
+	X(level, bloom_add)                                                                                      \
+	X(level, bloom_test)                                                                                     \
+	X(level, group_add_i64)                                                                                  \
+	X(level, group_count)
+#define SIMD_TEXT(X, level)                                                                                  \
+	X(level, match_substring)                                                                                \
+	X(level, match_prefix)                                                                                   \
+	X(level, match_equal)                                                                                    \
+	X(level, find)
+#define SIMD_KERNELS(X, level)                                                                               \
+	SIMD_COLUMNS(X, level) SIMD_PACKED(X, level) SIMD_VALUES(X, level) SIMD_KEYS(X, level) SIMD_TEXT(X, level)
+
+#define SIMD_DECLARE(level, kernel) extern __typeof__(*((StrataKernels *)0)->kernel) level##_##kernel;
+#define SIMD_MEMBER(level, kernel)	.kernel = level##_##kernel,
+
+SIMD_KERNELS(SIMD_DECLARE, scalar)
+#ifdef STRATA_SIMD_X86
+SIMD_KERNELS(SIMD_DECLARE, sse42)
+SIMD_KERNELS(SIMD_DECLARE, avx2)
+SIMD_KERNELS(SIMD_DECLARE, avx512)
+#endif
+
+/* group_add_i64 and group_count with several accumulators a group, for up to SIMD_SPREAD_GROUPS of them
+ * (scalar_keys.c); more groups are added up plainly. */
+#define SIMD_SPREAD_GROUPS 64
+extern void simd_group_add_spread(int64_t *acc, unsigned ngroups, const uint32_t *group, const int64_t *v,
+								  unsigned n);
+extern void simd_group_count_spread(int64_t *acc, unsigned ngroups, const uint32_t *group, unsigned n);
 
 /* Words of a mask over n rows, and the valid bits of its last word. */
 static inline unsigned
@@ -57,6 +129,91 @@ simd_mask_word(const uint64_t *mask, unsigned n, unsigned w)
 	for (unsigned w_ = 0; w_ < simd_mask_words(n); w_++)                                                     \
 		for (uint64_t bits_ = simd_mask_word(mask, n, w_), i = 0;                                            \
 			 bits_ && (i = w_ * 64 + (unsigned)__builtin_ctzll(bits_), true); bits_ &= bits_ - 1)
+
+static inline void
+simd_fill_mask(uint64_t *mask, unsigned n, bool set)
+{
+	for (unsigned w = 0; w < simd_mask_words(n); w++)
+		mask[w] = !set ? 0 : w + 1 == simd_mask_words(n) ? simd_tail_bits(n) : ~UINT64_C(0);
+}
+
+/*
+ * Searches strings that lie one behind the other as one text: short strings would cost more to begin with
+ * than to search.  `search` looks for the needle in text[0..text_len).  A match that reaches over the end of
+ * a string is none; one inside it settles the string, and the search goes on behind it.
+ */
+#define SIMD_RUN_GAP 16
+
+static inline unsigned
+simd_run_end(const char *const *p, const uint32_t *len, unsigned n, unsigned i)
+{
+	for (i++; i < n && (uintptr_t)p[i] - ((uintptr_t)p[i - 1] + len[i - 1]) <= SIMD_RUN_GAP; i++)
+		;
+	return i;
+}
+
+#define SIMD_MATCH_RUNS(search)                                                                              \
+	for (unsigned i = 0, end; i < n; i = end)                                                                \
+	{                                                                                                        \
+		const char *text = p[i], *stop, *hit;                                                                \
+		size_t text_len;                                                                                     \
+                                                                                                             \
+		end = simd_run_end(p, len, n, i);                                                                    \
+		stop = p[end - 1] + len[end - 1];                                                                    \
+		while (text_len = (size_t)(stop - text), (hit = search) != NULL)                                     \
+		{                                                                                                    \
+			while (p[i] + len[i] <= hit)                                                                     \
+				i++;                                                                                         \
+			if (hit >= p[i] && hit + needle_len <= p[i] + len[i])                                            \
+			{                                                                                                \
+				mask[i / 64] |= UINT64_C(1) << i % 64;                                                       \
+				text = p[i] + len[i];                                                                        \
+			}                                                                                                \
+			else                                                                                             \
+				text = hit + 1;                                                                              \
+		}                                                                                                    \
+	}
+
+/* The values whose product with k fits 64 bits. */
+typedef struct SimdFactor
+{
+	int64_t lo, hi;
+} SimdFactor;
+
+static inline SimdFactor
+simd_factor(int64_t k)
+{
+	/* C divides towards zero, which for a bound on either side is inwards. */
+	if (k > 0)
+		return (SimdFactor){INT64_MIN / k, INT64_MAX / k};
+	if (k < -1)
+		return (SimdFactor){INT64_MAX / k, INT64_MIN / k};
+	return (SimdFactor){k == -1 ? -INT64_MAX : INT64_MIN, INT64_MAX};
+}
+
+/* The codes that pass an unsigned comparison: those from lo to hi, or with flip (all ones) the others. */
+typedef struct SimdRange
+{
+	uint64_t lo, hi, flip;
+} SimdRange;
+
+static inline SimdRange
+simd_range_of(StrataCmp op, uint64_t k)
+{
+	SimdRange r = {0, k, 0};
+
+	if (op == STRATA_EQ || op == STRATA_NE)
+		r.lo = k;
+	else if (op == STRATA_LT || op == STRATA_GE)
+	{
+		r.lo = k;
+		r.hi = UINT64_MAX;
+	}
+	/* <= and > are the range from 0 to k and its complement. */
+	if (op == STRATA_NE || op == STRATA_LT || op == STRATA_GT)
+		r.flip = ~UINT64_C(0);
+	return r;
+}
 
 /* The i-th code of a packed array; what unpack means.  width is 1..64. */
 static inline uint64_t

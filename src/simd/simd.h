@@ -18,6 +18,7 @@
 typedef enum StrataSimdLevel
 {
 	STRATA_SIMD_SCALAR,
+	STRATA_SIMD_SSE42,
 	STRATA_SIMD_AVX2,
 	STRATA_SIMD_AVX512,
 	STRATA_SIMD_NLEVELS
@@ -35,9 +36,21 @@ typedef enum StrataCmp
 
 typedef __int128 StrataInt128;
 
+/* What PostgreSQL's float8 operators would raise; see add_f64. */
+#define STRATA_F64_OVERFLOW	   1u
+#define STRATA_F64_UNDERFLOW   2u
+#define STRATA_F64_ZERO_DIVIDE 4u
+
+/* A block of a split-block Bloom filter; filters are aligned to it. */
+#define STRATA_BLOOM_WORDS 8
+typedef struct StrataBloomBlock
+{
+	_Alignas(32) uint32_t word[STRATA_BLOOM_WORDS];
+} StrataBloomBlock;
+
 typedef struct StrataKernels
 {
-	const char *name; /* "scalar", "avx2", "avx512" */
+	const char *name; /* "scalar", "sse42", "avx2", "avx512" */
 	int vector_width; /* bits; 64 for scalar */
 
 	/* out[i] = base + the i-th `width`-bit code of `packed` (width 0..64, wrapping 64-bit addition).
@@ -77,6 +90,86 @@ typedef struct StrataKernels
 	bool (*add_i64)(const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
 	bool (*sub_i64)(const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
 	bool (*mul_i64)(const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
+
+	/* ---- packed codes: unpack's arrays, compared and added up as they lie ---- */
+
+	/* mask bit i = code i op k, unsigned.  width 0..64. */
+	void (*cmp_packed)(const uint64_t *packed, unsigned width, unsigned n, StrataCmp op, uint64_t k,
+					   uint64_t *mask);
+	/* lo <= code i <= hi, unsigned */
+	void (*range_packed)(const uint64_t *packed, unsigned width, unsigned n, uint64_t lo, uint64_t hi,
+						 uint64_t *mask);
+	/* The exact sum of the unsigned codes of rows whose mask bit is set (mask == NULL: all n rows). */
+	StrataInt128 (*sum_packed)(const uint64_t *packed, unsigned width, unsigned n, const uint64_t *mask);
+
+	/* ---- values ---- */
+
+	/* As add_i64 and its like, with one operand for all rows: a[i] + k, k - a[i], a[i] * k. */
+	bool (*add_const_i64)(const int64_t *a, int64_t k, unsigned n, int64_t *out);
+	bool (*const_sub_i64)(int64_t k, const int64_t *a, unsigned n, int64_t *out);
+	bool (*mul_const_i64)(const int64_t *a, int64_t k, unsigned n, int64_t *out);
+	/* out[i] = a[i] * b[i] where every operand lies within 32 bits, signed, so that no product overflows. */
+	void (*mul_i32x32)(const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
+	/* The sum modulo 2^64: exact where the caller knows that it fits.  Less work than sum_i64. */
+	int64_t (*sum_small_i64)(const int64_t *v, const uint64_t *mask, unsigned n);
+	/* out[i] = a[i] where the mask bit is set, else b[i].  Doubles too, bit by bit.  out may be a or b. */
+	void (*blend_i64)(const uint64_t *mask, const int64_t *a, const int64_t *b, unsigned n, int64_t *out);
+
+	/* out[i] = a[i] op b[i] for all n rows.  Returns which STRATA_F64_ errors PostgreSQL's operator would
+	 * raise in any row whose mask bit is set (mask == NULL: any of the n rows).  out may be a or b. */
+	unsigned (*add_f64)(const double *a, const double *b, const uint64_t *mask, unsigned n, double *out);
+	unsigned (*sub_f64)(const double *a, const double *b, const uint64_t *mask, unsigned n, double *out);
+	unsigned (*mul_f64)(const double *a, const double *b, const uint64_t *mask, unsigned n, double *out);
+	unsigned (*div_f64)(const double *a, const double *b, const uint64_t *mask, unsigned n, double *out);
+
+	/* ---- keys ---- */
+
+	/* out[i] = a hash of v[i]: a bijection for every seed, in which each input bit turns each output bit with
+	 * probability one half. */
+	void (*hash_i64)(const int64_t *v, unsigned n, uint64_t seed, uint64_t *out);
+	/* h[i] = a hash of the pair (h[i], more[i]), in that order; both are hashes already. */
+	void (*hash_combine)(uint64_t *h, const uint64_t *more, unsigned n);
+
+	/* out[i] = base[idx[i]].  gather_i64 moves doubles as well, bit by bit.  idx below 2^31. */
+	void (*gather_i64)(const int64_t *base, const uint32_t *idx, unsigned n, int64_t *out);
+	void (*gather_u32)(const uint32_t *base, const uint32_t *idx, unsigned n, uint32_t *out);
+
+	/* mask bit i = v[i] is one of list[0..nlist).  Time grows with nlist: meant for up to some sixteen. */
+	void (*in_i64)(const int64_t *v, unsigned n, const int64_t *list, unsigned nlist, uint64_t *mask);
+	/* mask bit i = 0 <= v[i] - base < nbits (as integers, without wrapping), and that bit is set. */
+	void (*probe_bits)(const uint64_t *bits, uint64_t nbits, const int64_t *v, int64_t base, unsigned n,
+					   uint64_t *mask);
+
+	/*
+	 * Split-block Bloom filter (Putze, Sanders and Singler 2007, with the constants of Apache Parquet): the
+	 * upper half of the hash picks one of nblocks > 0 blocks of 256 bits, the lower one a bit in each of its
+	 * eight words. At 10 bits a key about 1 % of strangers pass, at 16 bits 0.1 %.  A fresh filter is all
+	 * zeroes.
+	 */
+	void (*bloom_add)(StrataBloomBlock *filter, uint32_t nblocks, const uint64_t *hash, unsigned n);
+	/* mask bit i = hash[i] may have been added */
+	void (*bloom_test)(const StrataBloomBlock *filter, uint32_t nblocks, const uint64_t *hash, unsigned n,
+					   uint64_t *mask);
+
+	/* acc[group[i]] += v[i] (wrapping), and += 1.  Every group is below ngroups; acc has that many. */
+	void (*group_add_i64)(int64_t *acc, unsigned ngroups, const uint32_t *group, const int64_t *v,
+						  unsigned n);
+	void (*group_count)(int64_t *acc, unsigned ngroups, const uint32_t *group, unsigned n);
+
+	/* ---- strings: bytes p[i][0..len[i]) ----
+	 *
+	 * Between strings that lie one behind the other, up to 16 bytes apart, what is between them may be read.
+	 */
+
+	/* mask bit i = string i holds, begins with, is the needle.  Every string holds the empty one. */
+	void (*match_substring)(const char *const *p, const uint32_t *len, unsigned n, const char *needle,
+							uint32_t needle_len, uint64_t *mask);
+	void (*match_prefix)(const char *const *p, const uint32_t *len, unsigned n, const char *needle,
+						 uint32_t needle_len, uint64_t *mask);
+	void (*match_equal)(const char *const *p, const uint32_t *len, unsigned n, const char *needle,
+						uint32_t needle_len, uint64_t *mask);
+	/* Where the needle (not empty) first occurs in the text, or NULL. */
+	const char *(*find)(const char *text, size_t len, const char *needle, size_t needle_len);
 } StrataKernels;
 
 /* The table in use in this process; set by strata_simd_choose(), scalar until then. */
@@ -93,7 +186,8 @@ extern const StrataKernels *strata_simd_table(StrataSimdLevel level);
 typedef struct StrataCpuFeatures
 {
 	bool popcnt;
-	bool bmi2; /* BMI1 and BMI2 */
+	bool sse42; /* and all that came before it */
+	bool bmi2;	/* BMI1 and BMI2 */
 	bool avx2;
 	bool avx512f;
 	bool avx512bw;
