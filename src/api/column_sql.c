@@ -249,7 +249,7 @@ check_own_transaction(Relation rel, const StrataEnabled *row, bool wait)
 }
 
 static int64
-add_job(StrataJobKind kind, Relation rel, const StrataEnabled *row, bool force, bool vacuum)
+add_job(StrataJobKind kind, Relation rel, const StrataEnabled *row, bool force, bool vacuum, bool incremental)
 {
 	StrataJob job = {
 		.kind = kind,
@@ -259,6 +259,7 @@ add_job(StrataJobKind kind, Relation rel, const StrataEnabled *row, bool force, 
 		.priority = row->priority,
 		.force = force,
 		.vacuum = vacuum,
+		.incremental = incremental,
 	};
 
 	strlcpy(job.target,
@@ -292,7 +293,7 @@ strata_populate(PG_FUNCTION_ARGS)
 	if (!strata_enabled_get(relid, &row))
 		not_enabled(relid);
 	check_own_transaction(rel, &row, wait);
-	id = add_job(STRATA_JOB_POPULATE, rel, &row, force, full || force);
+	id = add_job(STRATA_JOB_POPULATE, rel, &row, force, full || force, !full);
 	/* Released before the wait: whoever queues for a stronger lock would come between us and the worker. */
 	relation_close(rel, AccessShareLock);
 	if (wait)
@@ -316,6 +317,8 @@ strata_compact(PG_FUNCTION_ARGS)
 			.database = MyDatabaseId,
 			.role = GetUserId(),
 			.priority = STRATA_PRIORITY_MEDIUM,
+			.incremental = true,
+			.group = true,
 		};
 
 		PG_RETURN_INT64(strata_job_add(&job));
@@ -325,7 +328,7 @@ strata_compact(PG_FUNCTION_ARGS)
 	if (!strata_enabled_get(RelationGetRelid(rel), &row))
 		not_enabled(RelationGetRelid(rel));
 	check_own_transaction(rel, &row, false);
-	id = add_job(STRATA_JOB_COMPACT, rel, &row, false, false);
+	id = add_job(STRATA_JOB_COMPACT, rel, &row, false, false, true);
 	relation_close(rel, AccessShareLock);
 	PG_RETURN_INT64(id);
 }

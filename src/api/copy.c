@@ -5,6 +5,9 @@
  * only. So the worker holds back neither DDL nor the xmin horizon for longer than a unit takes, and cannot
  * deadlock: it never waits for a lock.  When it cannot have the lock, the caller puts the job back into the
  * queue for a moment and another job has its turn.
+ *
+ * The worker that leads the job vacuums, lists the units that are to be copied, and offers them; it and its
+ * helpers claim one after the other.  It ends the job when nothing is on offer and nobody copies.
  */
 #include "postgres.h"
 
@@ -43,57 +46,59 @@
 /* ... or with any, when it is so small that vacuuming costs nothing (or when `force` was given). */
 #define VACUUM_ALWAYS_BLOCKS 1024
 
-static void
-report(const StrataCopy *c, StrataJobPhase phase)
-{
-	if (c->one_table)
-		strata_job_progress(c->job.id, phase, c->done, c->units > 0 ? c->units : c->job.total);
-}
+/* ---- events ---- */
 
 static void
-event_common(StrataEvent *ev, StrataEventType type, const StrataCopy *c, const StrataTableStat *stat)
+event_common(StrataEvent *ev, StrataEventType type, const StrataJob *job, const char *name)
 {
+	bool started = type == STRATA_EV_POPULATION_STARTED;
+	double remaining = strata_job_remaining_ms(job);
+	StrataTableStat stat = {0};
+
+	strata_store_table(MyDatabaseId, job->relid, &stat);
 	strata_event_begin(ev, type);
-	strata_event_text(ev, STRATA_F_TABLE_NAME, c->name);
-	strata_event_int(ev, STRATA_F_ROWS_POPULATED, c->rows);
-	if (c->total_rows >= 0)
-		strata_event_int(ev, STRATA_F_TOTAL_ROWS, c->total_rows);
+	strata_event_text(ev, STRATA_F_TABLE_NAME, name);
+	strata_event_int(ev, STRATA_F_ROWS_POPULATED, job->rows);
+	if (job->total_rows >= 0)
+		strata_event_int(ev, STRATA_F_TOTAL_ROWS, job->total_rows);
 	strata_event_double(ev, STRATA_F_PROGRESS_PERCENT,
-						type == STRATA_EV_POPULATION_STARTED ? 0
-						: c->units > 0						 ? 100.0 * c->done / c->units
-															 : 100.0);
-	strata_event_int(ev, STRATA_F_MEMORY_USED_BYTES, stat->bytes);
-	if (type != STRATA_EV_POPULATION_STARTED)
+						started			 ? 0
+						: job->total > 0 ? 100.0 * job->done / job->total
+										 : 100.0);
+	strata_event_int(ev, STRATA_F_MEMORY_USED_BYTES, stat.bytes);
+	if (!started)
 		strata_event_double(ev, STRATA_F_COMPRESSION_RATIO,
-							stat->bytes > 0 ? (double)stat->bytes_raw / stat->bytes : 0);
+							stat.bytes > 0 ? (double)stat.bytes_raw / stat.bytes : 0);
+	if (type == STRATA_EV_POPULATION_PROGRESS && remaining >= 0)
+		strata_event_double(ev, STRATA_F_ESTIMATED_REMAINING_MS, remaining);
 }
 
 /* population_started or population_progress. */
 static void
-publish(StrataEventType type, const StrataCopy *c)
+publish(StrataEventType type, const StrataJob *job, const char *name)
 {
-	StrataTableStat stat = {0};
 	StrataEvent ev;
 
-	strata_store_table(MyDatabaseId, c->job.relid, &stat);
-	event_common(&ev, type, c, &stat);
+	event_common(&ev, type, job, name);
 	strata_event_publish(&ev);
 }
 
 static void
 publish_completed(const StrataCopy *c, const char *status, const char *error)
 {
-	StrataTableStat stat = {0};
+	StrataJob job = c->job;
 	StrataEvent ev;
 
-	strata_store_table(MyDatabaseId, c->job.relid, &stat);
-	event_common(&ev, STRATA_EV_POPULATION_COMPLETED, c, &stat);
+	strata_job_get(c->job.id, &job);
+	event_common(&ev, STRATA_EV_POPULATION_COMPLETED, &job, c->name);
 	strata_event_double(&ev, STRATA_F_DURATION_MS, (double)(GetCurrentTimestamp() - c->started) / 1000.0);
 	strata_event_text(&ev, STRATA_F_STATUS, status);
 	if (error)
 		strata_event_text(&ev, STRATA_F_ERROR, error);
 	strata_event_publish(&ev);
 }
+
+/* ---- VACUUM ---- */
 
 static void
 copy_fail(int sqlstate, const char *why)
@@ -196,17 +201,109 @@ vacuum_table(Oid relid)
 	PortalContext = NULL;
 }
 
-/* Which units are worth copying for a job of kind compact. */
+/* ---- what to copy ---- */
+
+/* Most to gain first, then as they lie in the heap. */
+static int
+by_gain(const void *a, const void *b, void *arg)
+{
+	const StrataUnitStaleness *s = arg;
+	uint32 x = *(const uint32 *)a;
+	uint32 y = *(const uint32 *)b;
+
+	if (s[x].gain != s[y].gain)
+		return s[x].gain > s[y].gain ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+/* Incremental: the units that copying would make fresher, or that are not there. */
 static void
-choose_units(Relation rel, StrataCopy *c)
+list_stale_units(Relation rel, StrataCopy *c)
+{
+	uint32 n;
+	StrataUnitStaleness *s = strata_store_staleness(rel, &n);
+
+	c->units = palloc(Max(n, 1) * sizeof(uint32));
+	for (uint32 u = 0; u < n; u++)
+		if (s[u].gain > 0 && (uint64)s[u].gain * 100 >= (uint64)s[u].nblocks * c->job.min_gain)
+			c->units[c->nunits++] = u;
+	qsort_arg(c->units, c->nunits, sizeof(uint32), by_gain, s);
+}
+
+/* Full: all units, but for those that this job has copied already. */
+static void
+list_all_units(StrataCopy *c)
+{
+	uint8 *own = palloc0(Max(c->all_units, 1));
+	StrataUnitStat *units;
+	int n;
+
+	units = strata_store_units(c->job.relid, &n);
+	for (int i = 0; i < n && c->job.force; i++)
+		own[units[i].unitno < c->all_units ? units[i].unitno : 0] |=
+			units[i].unitno < c->all_units && units[i].generation >= c->job.since;
+	c->units = palloc(Max(c->all_units, 1) * sizeof(uint32));
+	for (uint32 u = c->job.force ? 0 : c->job.resume; u < c->all_units; u++)
+		if (!own[u])
+			c->units[c->nunits++] = u;
+}
+
+/* Lists the units and tells the job of it. */
+static void
+list_units(Relation rel, StrataCopy *c)
 {
 	MemoryContext old = MemoryContextSwitchTo(strata_worker_context);
-	StrataUnitStaleness *s = strata_store_staleness(rel, &c->nwanted);
+	bool incremental = c->job.incremental && !c->job.force;
+	int64 done;
+	int64 rows = rel->rd_rel->reltuples < 0 ? -1 : (int64)rel->rd_rel->reltuples;
 
-	c->wanted = palloc0(Max(c->nwanted, 1));
-	for (uint32 u = 0; u < c->nwanted; u++)
-		c->wanted[u] = s[u].gain > 0 && (uint64)s[u].gain * 100 >= (uint64)s[u].nblocks * c->job.min_gain;
+	c->all_units = strata_store_populate_begin(rel);
+	c->nunits = c->offered = 0;
+	if (incremental)
+		list_stale_units(rel, c);
+	else
+		list_all_units(c);
+	done = incremental ? c->job.done : c->all_units - c->nunits;
+	if (incremental && rows >= 0 && c->all_units > 0)
+		rows = c->job.rows + rows * c->nunits / c->all_units;
+	strata_job_extent(c->job.id, done, done + c->nunits, rows);
 	MemoryContextSwitchTo(old);
+}
+
+/* All listed units are copied; has the heap got others meanwhile? */
+static StrataCopyResult
+list_grown_units(StrataCopy *c)
+{
+	StrataOpenResult opened;
+	Relation rel;
+	uint32 units;
+	StrataJob now;
+
+	if (c->job.incremental && !c->job.force)
+		return STRATA_COPY_DONE;
+	strata_work_begin();
+	opened = strata_work_open(c->job.relid, &rel);
+	if (opened != STRATA_OPEN_OK)
+	{
+		strata_work_commit();
+		return opened == STRATA_OPEN_LOCKED ? STRATA_COPY_LOCKED : STRATA_COPY_DONE;
+	}
+	units = strata_store_unit_count(rel);
+	if (units > c->all_units && strata_job_get(c->job.id, &now))
+	{
+		MemoryContext old = MemoryContextSwitchTo(strata_worker_context);
+
+		c->units = palloc((units - c->all_units) * sizeof(uint32));
+		c->nunits = c->offered = 0;
+		for (uint32 u = c->all_units; u < units; u++)
+			c->units[c->nunits++] = u;
+		c->all_units = units;
+		strata_job_extent(c->job.id, now.done, now.done + c->nunits, now.total_rows);
+		MemoryContextSwitchTo(old);
+	}
+	relation_close(rel, NoLock);
+	strata_work_commit();
+	return STRATA_COPY_DONE;
 }
 
 /* First look at the table: may it be copied, is there a reason to vacuum. */
@@ -214,6 +311,7 @@ static StrataCopyResult
 copy_begin(StrataCopy *c)
 {
 	StrataEnabled row;
+	StrataTableStat stat;
 	Relation rel;
 	StrataOpenResult opened;
 	const char *why;
@@ -243,50 +341,108 @@ copy_begin(StrataCopy *c)
 	relation_close(rel, NoLock);
 	strata_work_commit();
 
-	c->announced = c->done > 0; /* goes on where a lock stopped it */
+	if (c->job.force && c->job.since == 0)
+		c->job.since = strata_store_table(MyDatabaseId, c->job.relid, &stat) ? stat.generation + 1 : 1;
+	strata_job_force(c->job.id, c->job.force, c->job.since);
+	c->announced = c->job.done > 0; /* goes on where a lock stopped it */
 	if (vacuum && !c->announced)
 	{
-		report(c, STRATA_PHASE_VACUUM);
+		strata_job_phase(c->job.id, STRATA_PHASE_VACUUM);
 		vacuum_table(c->job.relid);
+		strata_job_phase(c->job.id, STRATA_PHASE_COPY);
 	}
-	return STRATA_COPY_DONE;
-}
 
-static void
-copy_note(StrataCopy *c, StrataPopulateResult result, const StrataPopulateStats *stats)
-{
-	switch (result)
+	strata_work_begin();
+	opened = strata_work_open(c->job.relid, &rel);
+	if (opened == STRATA_OPEN_GONE)
+		copy_fail(ERRCODE_UNDEFINED_TABLE, "the table does not exist");
+	if (opened == STRATA_OPEN_OK)
 	{
-		case STRATA_POPULATE_DONE:
-			c->rows += stats->nrows;
-			break;
-		case STRATA_POPULATE_UNCHANGED:
-			break;
-		case STRATA_POPULATE_GONE:
-			c->moved = true;
-			break;
-		case STRATA_POPULATE_NOTHING: /* until VACUUM */
-			c->complaint = strata_populate_result_text(result);
-			break;
-		case STRATA_POPULATE_NO_MEMORY:
-			c->no_memory = true;
-			/* FALLTHROUGH */
-		case STRATA_POPULATE_TOO_LARGE:
-		case STRATA_POPULATE_NO_LSN:
-			c->hopeless = true;
-			c->complaint = strata_populate_result_text(result);
-			break;
+		list_units(rel, c);
+		relation_close(rel, NoLock);
+	}
+	strata_work_commit();
+	return opened == STRATA_OPEN_OK ? STRATA_COPY_DONE : STRATA_COPY_LOCKED;
+}
+
+/* ---- pace ---- */
+
+/* Sleeps until then, holding nothing.  False: the worker must leave the database. */
+static bool
+sleep_until(const StrataCopy *c, TimestampTz until)
+{
+	for (;;)
+	{
+		long ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+
+		if (ms <= 0)
+			return true;
+		if (strata_worker_must_stop())
+			return false;
+		if (strata_job_cancelled(c->job.id))
+			copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
+		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(ms, 1000), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
 	}
 }
 
-/* One unit in one transaction. */
+/*
+ * After a unit: strata.populate_delay, and as long as strata.populate_rate_limit asks for, which all workers
+ * of the server share.  Each adds the time that its blocks cost to what has been spent, and waits until that
+ * is over.
+ */
+static bool
+throttle(const StrataCopy *c, uint32 blocks)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz until = now + (int64)strata_populate_delay * 1000;
+
+	if (strata_populate_rate_limit > 0 && blocks > 0)
+	{
+		int64 us = (int64)((double)blocks * BLCKSZ / ((double)strata_populate_rate_limit * 1024) * 1000000);
+
+		LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+		/* Debts from before the limit was raised are forgotten. */
+		strata_workers->rate_until =
+			Min(Max(strata_workers->rate_until, now), now + us * STRATA_MAX_WORKERS) + us;
+		until = Max(until, strata_workers->rate_until);
+		LWLockRelease(strata_workers->lock);
+	}
+	return until <= now || sleep_until(c, until);
+}
+
+/*
+ * Memory pressure is critical: waits, holding nothing, until it is not.  False: the worker must leave the
+ * database.
+ */
+static bool
+wait_for_memory(const StrataCopy *c)
+{
+	if (!strata_pressure_population_stopped())
+		return true;
+	strata_counter_add(STRATA_C_POPULATION_WAITS, 1);
+	strata_job_phase(c->job.id, STRATA_PHASE_MEMORY);
+	do
+	{
+		if (!sleep_until(c, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MEMORY_SLEEP_MS)))
+			return false;
+	} while (strata_pressure_population_stopped());
+	strata_job_phase(c->job.id, STRATA_PHASE_COPY);
+	return true;
+}
+
+/* ---- units ---- */
+
+/* One claimed unit in one transaction, reported; *blocks: of the heap that were read. */
 static StrataCopyResult
-copy_unit(StrataCopy *c, uint32 unitno)
+copy_unit(StrataCopy *c, uint32 unitno, uint32 *blocks)
 {
 	StrataPopulateStats stats = {0};
 	StrataPopulateResult result;
 	Relation rel;
 	StrataOpenResult opened;
+	StrataJob now;
 
 	strata_work_begin();
 	opened = strata_work_open(c->job.relid, &rel);
@@ -297,24 +453,99 @@ copy_unit(StrataCopy *c, uint32 unitno)
 	}
 	if (opened == STRATA_OPEN_GONE)
 		copy_fail(ERRCODE_UNDEFINED_TABLE, "the table does not exist");
-	c->units = strata_store_populate_begin(rel);
-	if (!c->announced)
-	{
-		c->announced = true;
-		c->total_rows = rel->rd_rel->reltuples < 0 ? -1 : (int64)rel->rd_rel->reltuples;
-		publish(STRATA_EV_POPULATION_STARTED, c);
-	}
-	if (c->job.kind == STRATA_JOB_COMPACT && !c->job.force && !c->wanted)
-		choose_units(rel, c);
-	c->copied = unitno < c->units && (!c->wanted || (unitno < c->nwanted && c->wanted[unitno]));
-	if (c->copied)
-	{
-		result = strata_store_populate_unit(rel, unitno, c->job.force, &stats);
-		copy_note(c, result, &stats);
-	}
+	result = strata_store_populate_unit(rel, unitno, c->job.force, &stats);
+	snprintf(c->name, sizeof(c->name), "%s.%s", get_namespace_name(RelationGetNamespace(rel)),
+			 RelationGetRelationName(rel));
 	relation_close(rel, NoLock);
 	strata_work_commit();
+	*blocks = stats.copied_blocks;
+	if (strata_job_report(&c->job, c->slot, result, stats.nrows, &now) &&
+		(result == STRATA_POPULATE_DONE || result == STRATA_POPULATE_UNCHANGED))
+		publish(STRATA_EV_POPULATION_PROGRESS, &now, c->name);
 	return STRATA_COPY_DONE;
+}
+
+/* copy_unit(), not giving up at once when somebody has the table locked: most locks are short. */
+static StrataCopyResult
+copy_unit_patiently(StrataCopy *c, uint32 unitno)
+{
+	uint32 blocks = 0;
+	StrataCopyResult result = copy_unit(c, unitno, &blocks);
+
+	for (int try = 0; result == STRATA_COPY_LOCKED && try < UNIT_LOCK_TRIES; try++)
+	{
+		if (!sleep_until(c, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), UNIT_LOCK_SLEEP_MS)))
+			return STRATA_COPY_STOP;
+		result = copy_unit(c, unitno, &blocks);
+	}
+	if (result == STRATA_COPY_DONE && !throttle(c, blocks))
+		return STRATA_COPY_STOP;
+	return result;
+}
+
+/* What a worker sees to between two units.  False: it must let go of the job. */
+static bool
+may_go_on(const StrataCopy *c)
+{
+	CHECK_FOR_INTERRUPTS();
+	strata_worker_reload();
+	if (strata_job_cancelled(c->job.id))
+		copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
+	return !strata_worker_must_stop() && !strata_job_outranked(&c->job, c->slot) && wait_for_memory(c);
+}
+
+/* ---- the leader ---- */
+
+/* What was reported, by helpers too.  False: copying more is of no use. */
+static bool
+note_reports(StrataCopy *c)
+{
+	static const StrataPopulateResult complaints[] = {STRATA_POPULATE_NO_MEMORY, STRATA_POPULATE_TOO_LARGE,
+													  STRATA_POPULATE_NO_LSN, STRATA_POPULATE_NOTHING};
+	StrataJob now;
+
+	if (!strata_job_get(c->job.id, &now))
+		return true;
+	if (now.share.failed)
+		ereport(ERROR, (errcode(now.share.sqlstate), errmsg_internal("%s", now.share.error_text)));
+	c->no_memory = (now.share.results & (1u << STRATA_POPULATE_NO_MEMORY)) != 0;
+	c->moved = (now.share.results & (1u << STRATA_POPULATE_GONE)) != 0;
+	/* Only VACUUM helps where nothing was visible to everybody; no need to wait for a minute. */
+	c->hopeless = (now.share.results & (1u << STRATA_POPULATE_NO_MEMORY | 1u << STRATA_POPULATE_TOO_LARGE |
+										1u << STRATA_POPULATE_NO_LSN)) != 0;
+	c->complaint = NULL;
+	for (int i = lengthof(complaints); i-- > 0;)
+		if (now.share.results & (1u << complaints[i]))
+			c->complaint = strata_populate_result_text(complaints[i]);
+	return !c->no_memory && !c->moved;
+}
+
+static StrataCopyResult
+copy_units(StrataCopy *c)
+{
+	for (;;)
+	{
+		StrataCopyResult result;
+		uint32 unit;
+
+		if (!may_go_on(c))
+			return STRATA_COPY_STOP;
+		if (!note_reports(c))
+			return STRATA_COPY_DONE;
+		c->offered += strata_job_offer(c->job.id, c->units + c->offered, c->nunits - c->offered);
+		if (strata_job_claim(&c->job, c->slot, &unit))
+			result = copy_unit_patiently(c, unit);
+		else if (strata_job_await_helpers(&c->job) || c->offered < c->nunits)
+			continue;
+		else
+		{
+			result = list_grown_units(c);
+			if (result == STRATA_COPY_DONE && c->offered == c->nunits)
+				return note_reports(c), STRATA_COPY_DONE;
+		}
+		if (result != STRATA_COPY_DONE)
+			return result;
+	}
 }
 
 /* What the table is now that the job has ended. */
@@ -332,49 +563,14 @@ copy_status(const StrataCopy *c)
 																	: STRATA_TABLE_PARTIAL;
 }
 
-/* copy_unit(), not giving up at once when somebody has the table locked: most locks are short. */
-static StrataCopyResult
-copy_unit_patiently(StrataCopy *c, uint32 unitno)
-{
-	StrataCopyResult result = copy_unit(c, unitno);
-
-	for (int try = 0; result == STRATA_COPY_LOCKED && try < UNIT_LOCK_TRIES; try++)
-	{
-		if (strata_worker_must_stop())
-			return STRATA_COPY_STOP;
-		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, UNIT_LOCK_SLEEP_MS,
-				  PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		result = copy_unit(c, unitno);
-	}
-	return result;
-}
-
-/*
- * Memory pressure is critical: waits, holding nothing, until it is not.  False: the worker must leave the
- * database.
+/* The units went away while we copied others: because somebody evicted the table, which then is to stay so?
  */
 static bool
-wait_for_memory(const StrataCopy *c)
+was_evicted(const StrataCopy *c)
 {
-	if (!strata_pressure_population_stopped())
-		return true;
-	strata_counter_add(STRATA_C_POPULATION_WAITS, 1);
-	report(c, STRATA_PHASE_MEMORY);
-	do
-	{
-		if (strata_job_cancelled(c->job.id))
-			copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
-		if (strata_worker_must_stop())
-			return false;
-		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MEMORY_SLEEP_MS,
-				  PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	} while (strata_pressure_population_stopped());
-	report(c, STRATA_PHASE_COPY);
-	return true;
+	StrataTableStat stat;
+
+	return strata_store_table(MyDatabaseId, c->job.relid, &stat) && stat.evicted;
 }
 
 static StrataCopyResult
@@ -385,28 +581,25 @@ copy_table(StrataCopy *c)
 
 	if (result != STRATA_COPY_DONE)
 		return result;
-	c->units = c->done + 1; /* until the first unit says better */
-	for (uint32 u = c->done; u < c->units && !c->no_memory && !c->moved; u++)
+	if (!c->announced)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (strata_job_cancelled(c->job.id))
-			copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
-		if (strata_worker_must_stop() || !wait_for_memory(c))
-			return STRATA_COPY_STOP;
-		result = copy_unit_patiently(c, u);
-		if (result != STRATA_COPY_DONE)
-			return result;
-		if (!c->no_memory && !c->moved)
-			c->done = Min(u + 1, c->units);
-		report(c, STRATA_PHASE_COPY);
-		if (c->copied)
-			publish(STRATA_EV_POPULATION_PROGRESS, c);
+		StrataJob now;
+
+		c->announced = true;
+		if (strata_job_get(c->job.id, &now))
+			publish(STRATA_EV_POPULATION_STARTED, &now, c->name);
+	}
+	result = copy_units(c);
+	if (result != STRATA_COPY_DONE)
+		return result;
+	strata_job_recall(&c->job);
+	if (c->moved && was_evicted(c))
+	{
+		c->evicted = true;
+		copy_fail(ERRCODE_QUERY_CANCELED, "the table was evicted meanwhile");
 	}
 	if (c->moved)
-	{
-		c->done = 0;
 		return STRATA_COPY_LOCKED; /* again, soon, from the start */
-	}
 	status = copy_status(c);
 	strata_store_set_status(c->job.relid, status, c->complaint ? c->complaint : "");
 	strata_store_settle_plans(c->job.relid);
@@ -430,7 +623,7 @@ copy_failed(StrataCopy *c, const ErrorData *error)
 		return STRATA_COPY_LOCKED;
 
 	c->sqlstate = error->sqlerrcode;
-	c->complaint = cancelled ? "cancelled" : error->message;
+	c->complaint = cancelled && !c->evicted ? "cancelled" : error->message;
 	if (!cancelled)
 	{
 		strata_counter_add(STRATA_C_POPULATE_ERRORS, 1);
@@ -439,15 +632,47 @@ copy_failed(StrataCopy *c, const ErrorData *error)
 	}
 	strata_upkeep_pause(c->job.relid, false);
 	strata_store_set_status(c->job.relid, STRATA_TABLE_PARTIAL, c->complaint);
+	strata_store_settle_plans(c->job.relid);
 	if (c->announced)
 		publish_completed(c, cancelled ? "cancelled" : "failed", c->complaint);
 	return cancelled ? STRATA_COPY_CANCELLED : STRATA_COPY_FAILED;
+}
+
+/* In a PG_CATCH: rolls everything back; the error, in strata_worker_context. */
+static ErrorData *
+copy_rollback(void)
+{
+	ErrorData *error;
+
+	HOLD_INTERRUPTS();
+	MemoryContextSwitchTo(strata_worker_context);
+	error = CopyErrorData();
+	FlushErrorState();
+	ConditionVariableCancelSleep();
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(strata_worker_context);
+	PortalContext = NULL;
+	QueryCancelPending = false;
+	RESUME_INTERRUPTS();
+	return error;
+}
+
+/* Where a job that goes back to the queue begins again. */
+static int64
+resume_from(const StrataCopy *c, uint32 recalled)
+{
+	if (c->moved)
+		return 0;
+	if (!c->units || (c->job.incremental && !c->job.force))
+		return c->job.resume;
+	return Min(recalled, c->offered < c->nunits ? c->units[c->offered] : c->all_units);
 }
 
 StrataCopyResult
 strata_copy_table(StrataCopy *c)
 {
 	StrataCopyResult volatile result;
+	uint32 recalled;
 
 	PG_TRY();
 	{
@@ -457,23 +682,54 @@ strata_copy_table(StrataCopy *c)
 	}
 	PG_CATCH();
 	{
-		ErrorData *error;
+		ErrorData *error = copy_rollback();
 
-		HOLD_INTERRUPTS();
-		MemoryContextSwitchTo(strata_worker_context);
-		error = CopyErrorData();
-		FlushErrorState();
-		AbortOutOfAnyTransaction();
-		MemoryContextSwitchTo(strata_worker_context);
-		PortalContext = NULL;
-		QueryCancelPending = false;
+		/* Before anybody hears how the job ended, nobody copies. */
+		strata_job_give_back(&c->job, c->slot);
+		strata_job_recall(&c->job);
 		result = copy_failed(c, error);
 		if (vacuuming)
 			set_vacuuming(false);
-		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
+	strata_job_give_back(&c->job, c->slot);
+	recalled = strata_job_recall(&c->job);
+	c->resume = resume_from(c, recalled);
 	if (result == STRATA_COPY_DONE && c->hopeless)
 		strata_upkeep_pause(c->job.relid, false);
 	return result;
+}
+
+/* ---- helpers ---- */
+
+/* A helper's error is the job's, unless it only means that this worker has to stop. */
+static void
+help_failed(StrataCopy *c, const ErrorData *error)
+{
+	bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+
+	if ((cancelled && strata_worker_must_stop()) || error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
+		return;
+	strata_job_helper_failed(&c->job, error->sqlerrcode, cancelled ? "cancelled" : error->message);
+}
+
+void
+strata_copy_help(StrataCopy *c)
+{
+	PG_TRY();
+	{
+		uint32 unit;
+
+		QueryCancelPending = false;
+		while (may_go_on(c) && strata_job_claim(&c->job, c->slot, &unit) &&
+			   copy_unit_patiently(c, unit) == STRATA_COPY_DONE)
+			;
+	}
+	PG_CATCH();
+	{
+		help_failed(c, copy_rollback());
+	}
+	PG_END_TRY();
+	/* Locked, say: the leader sees to it. */
+	strata_job_give_back(&c->job, c->slot);
 }

@@ -222,6 +222,15 @@ strata_enabled_delete(Oid relid)
 	return HeapTupleIsValid(tuple);
 }
 
+char *
+strata_target_name(Oid relid)
+{
+	char *name = get_rel_name(relid);
+	char *schema = name ? get_namespace_name(get_rel_namespace(relid)) : NULL;
+
+	return schema ? quote_qualified_identifier(schema, name) : pstrdup("");
+}
+
 void
 strata_enabled_config(Relation rel, const StrataEnabled *row, StrataTableConfig *config)
 {

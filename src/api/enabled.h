@@ -37,6 +37,9 @@ extern void strata_enabled_put(const StrataEnabled *row);
 /* False when there was none. */
 extern bool strata_enabled_delete(Oid relid);
 
+/* "schema.table" as SQL says it, for the target of a job; palloc'd.  "" when the relation is gone. */
+extern char *strata_target_name(Oid relid);
+
 /* What the row means for the relation as it is now: names become numbers, columns that cannot be stored fall
  * out. */
 extern void strata_enabled_config(Relation rel, const StrataEnabled *row, StrataTableConfig *config);

@@ -1,8 +1,11 @@
 /*
- * jobs.c - the job table: queueing, taking, waiting, the view strata.jobs and strata.cancel_job().
+ * jobs.c - the job table: queueing, taking, sharing, waiting, the view strata.jobs and strata.cancel_job().
  *
  * A fixed array.  A new job takes a free place, else the one of the job that ended longest ago; so the end of
  * a job can be read for some time, and nobody cleans up.
+ *
+ * One worker leads a job: it alone begins and ends it.  Others help with units that it offers.  `share.run`
+ * tells a run of the job from the next, so that a helper that comes too late with a report harms nothing.
  */
 #include "postgres.h"
 
@@ -29,6 +32,9 @@ static const char *const kind_names[] = {"populate", "compact"};
 static const char *const state_names[] = {"queued", "running", "done", "failed", "cancelled"};
 static const char *const phase_names[] = {"queued", "waiting for lock",	  "vacuum",
 										  "copy",	"waiting for memory", "end"};
+
+static void job_end(StrataJob *job, StrataJobState state, int sqlstate, const char *error,
+					bool out_of_memory);
 
 /* Lock held. */
 static StrataJob *
@@ -58,6 +64,26 @@ job_place(void)
 	return oldest;
 }
 
+/* Fills a place.  Lock held; NULL when there is none. */
+static StrataJob *
+job_insert(const StrataJob *job)
+{
+	StrataJob *place = job_place();
+
+	if (place)
+	{
+		*place = *job;
+		place->id = ++strata_workers->last_job;
+		place->state = STRATA_JOB_QUEUED;
+		place->phase = STRATA_PHASE_QUEUED;
+		place->total_rows = -1;
+		place->more = job->group;
+		place->queued_at = GetCurrentTimestamp();
+		strata_workers_call(job->database);
+	}
+	return place;
+}
+
 int64
 strata_job_add(const StrataJob *job)
 {
@@ -65,84 +91,241 @@ strata_job_add(const StrataJob *job)
 	int64 id = 0;
 
 	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-	place = job_place();
+	place = job_insert(job);
 	if (place)
-	{
-		*place = *job;
-		place->id = id = ++strata_workers->last_job;
-		place->state = STRATA_JOB_QUEUED;
-		place->phase = STRATA_PHASE_QUEUED;
-		place->queued_at = GetCurrentTimestamp();
-	}
+		id = place->id;
 	LWLockRelease(strata_workers->lock);
 	if (!place)
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 						errmsg("too many jobs of the column store are queued"),
 						errdetail("At most %d jobs can wait or run at one time.", STRATA_MAX_JOBS),
 						errhint("See strata.jobs; strata.cancel_job() cancels one.")));
-	strata_workers_wake(job->database);
+	return id;
+}
+
+/* Lock held. */
+static bool
+job_exists(Oid database, Oid relid, StrataJobState until)
+{
+	for (int i = 0; i < STRATA_MAX_JOBS; i++)
+	{
+		const StrataJob *job = &strata_workers->jobs[i];
+
+		if (job->id != 0 && job->database == database && job->relid == relid &&
+			!STRATA_JOB_ENDED(job->state) && job->state >= until)
+			return true;
+	}
+	return false;
+}
+
+int64
+strata_job_add_auto(const StrataJob *job)
+{
+	StrataJob *place = NULL;
+	int64 id = 0;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	if (!job_exists(job->database, job->relid, STRATA_JOB_QUEUED))
+		place = job_insert(job);
+	if (place)
+		id = place->id;
+	LWLockRelease(strata_workers->lock);
 	return id;
 }
 
 bool
 strata_job_active(Oid database, Oid relid, bool *running)
 {
-	bool active = false;
+	bool active;
 
-	if (running)
-		*running = false;
 	LWLockAcquire(strata_workers->lock, LW_SHARED);
-	for (int i = 0; i < STRATA_MAX_JOBS; i++)
-	{
-		StrataJob *job = &strata_workers->jobs[i];
-
-		if (job->id == 0 || STRATA_JOB_ENDED(job->state) || job->database != database || job->relid != relid)
-			continue;
-		active = true;
-		if (running && job->state == STRATA_JOB_RUNNING)
-			*running = true;
-	}
+	active = job_exists(database, relid, STRATA_JOB_QUEUED);
+	if (running)
+		*running = active && job_exists(database, relid, STRATA_JOB_RUNNING);
 	LWLockRelease(strata_workers->lock);
 	return active;
 }
 
-bool
-strata_job_take(Oid database, int slot, StrataJob *out, long *wait_ms)
+/* ---- taking ---- */
+
+/* Is `a` to be done before `b`?  Who asked for something waits for it; the worker's own wishes come after. */
+static bool
+job_precedes(const StrataJob *a, const StrataJob *b)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	if (a->priority != b->priority)
+		return a->priority > b->priority;
+	if (OidIsValid(a->role) != OidIsValid(b->role))
+		return OidIsValid(a->role);
+	if (a->weight != b->weight)
+		return a->weight > b->weight;
+	return a->id < b->id;
+}
+
+/* May a worker take the job now?  Two never copy one table, but share a job of it.  Lock held. */
+static bool
+job_takeable(const StrataJob *job, Oid database, TimestampTz now)
+{
+	if (job->id == 0 || job->database != database)
+		return false;
+	if (job->group && job->state == STRATA_JOB_RUNNING)
+		return job->more && !job->making && job->parts <= STRATA_JOB_PARTS / 2;
+	return job->state == STRATA_JOB_QUEUED && job->not_before <= now &&
+		   (job->group || !job_exists(database, job->relid, STRATA_JOB_RUNNING));
+}
+
+/* Lock held. */
+static StrataJob *
+best_job(Oid database, TimestampTz now)
+{
 	StrataJob *best = NULL;
 
-	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < STRATA_MAX_JOBS; i++)
 	{
 		StrataJob *job = &strata_workers->jobs[i];
 
-		if (job->id == 0 || job->state != STRATA_JOB_QUEUED || job->database != database)
-			continue;
-		if (job->not_before > now)
-		{
-			*wait_ms = Min(*wait_ms, TimestampDifferenceMilliseconds(now, job->not_before));
-			continue;
-		}
-		if (!best || job->priority > best->priority ||
-			(job->priority == best->priority && job->id < best->id))
+		if (job_takeable(job, database, now) && (!best || job_precedes(job, best)))
 			best = job;
 	}
-	if (best)
+	return best;
+}
+
+/* The running job that could use a helper.  Lock held. */
+static StrataJob *
+best_to_help(Oid database)
+{
+	StrataJob *best = NULL;
+
+	for (int i = 0; i < STRATA_MAX_JOBS; i++)
 	{
-		best->state = STRATA_JOB_RUNNING;
-		best->phase = STRATA_PHASE_COPY;
-		if (best->started_at == 0)
-			best->started_at = now;
-		*out = *best;
+		StrataJob *job = &strata_workers->jobs[i];
+
+		if (job->id != 0 && job->database == database && job->state == STRATA_JOB_RUNNING && !job->cancel &&
+			job->share.head != job->share.tail && !job->share.failed && (!best || job_precedes(job, best)))
+			best = job;
 	}
-	strata_workers->slots[slot].job = best ? best->id : 0;
+	return best;
+}
+
+/* Lock held. */
+static void
+job_started(StrataJob *job, TimestampTz now)
+{
+	job->state = STRATA_JOB_RUNNING;
+	job->phase = STRATA_PHASE_COPY;
+	if (job->started_at == 0)
+		job->started_at = now;
+	job->copying_since = 0;
+	memset(&job->share.head, 0, sizeof(job->share) - offsetof(StrataJobShare, head));
+	job->share.run++;
+}
+
+StrataTake
+strata_job_take(Oid database, int slot, StrataJob *out, long *wait_ms)
+{
+	StrataWorkerSlot *mine = &strata_workers->slots[slot];
+	TimestampTz now = GetCurrentTimestamp();
+	StrataTake take = STRATA_TAKE_NONE;
+	StrataJob *best, *help;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	best = best_job(database, now);
+	help = best_to_help(database);
+	if (best && (!help || best->priority >= help->priority))
+	{
+		take = best->group ? STRATA_TAKE_PARTS : STRATA_TAKE_LEAD;
+		if (best->state == STRATA_JOB_QUEUED)
+			job_started(best, now);
+		best->making = best->group;
+	}
+	else if (help)
+	{
+		take = STRATA_TAKE_HELP;
+		best = help;
+	}
+	if (take != STRATA_TAKE_NONE)
+		*out = *best;
+	else
+		for (int i = 0; i < STRATA_MAX_JOBS; i++)
+		{
+			const StrataJob *job = &strata_workers->jobs[i];
+
+			if (job->id != 0 && job->database == database && job->state == STRATA_JOB_QUEUED &&
+				job->not_before > now)
+				*wait_ms = Min(*wait_ms, Max(TimestampDifferenceMilliseconds(now, job->not_before), 1));
+		}
+	mine->job = take != STRATA_TAKE_NONE ? best->id : 0;
+	mine->leads = take == STRATA_TAKE_LEAD || take == STRATA_TAKE_PARTS;
+	mine->claimed = false;
 	LWLockRelease(strata_workers->lock);
-	return best != NULL;
+	return take;
+}
+
+bool
+strata_job_outranked(const StrataJob *job, int slot)
+{
+	const StrataJob *best;
+	bool others = false;
+
+	LWLockAcquire(strata_workers->lock, LW_SHARED);
+	best = best_job(job->database, GetCurrentTimestamp());
+	/* Idle ones take it at once, helpers after their unit. */
+	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+	{
+		const StrataWorkerSlot *other = &strata_workers->slots[i];
+
+		if (i != slot && other->database == job->database && other->pid != 0 && !other->stop &&
+			(other->job == 0 || !other->leads))
+			others = true;
+	}
+	if (!strata_workers->slots[slot].leads)
+		others = false;
+	LWLockRelease(strata_workers->lock);
+	return best && best->priority > job->priority && !others;
+}
+
+/* ---- the course of a job ---- */
+
+void
+strata_job_phase(int64 id, StrataJobPhase phase)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_find(id);
+	if (job && !STRATA_JOB_ENDED(job->state))
+	{
+		if (phase == STRATA_PHASE_LOCK && job->locked_since == 0)
+			job->locked_since = GetCurrentTimestamp();
+		if (phase == STRATA_PHASE_VACUUM)
+			job->vacuum = false; /* once; not again when it is cut short and the job goes on later */
+		job->phase = phase;
+	}
+	LWLockRelease(strata_workers->lock);
 }
 
 void
-strata_job_progress(int64 id, StrataJobPhase phase, int64 done, int64 total)
+strata_job_extent(int64 id, int64 done, int64 total, int64 total_rows)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_find(id);
+	if (job && job->state == STRATA_JOB_RUNNING)
+	{
+		job->done = done;
+		job->total = total;
+		job->total_rows = total_rows;
+		if (job->copying_since == 0)
+		{
+			job->copying_since = GetCurrentTimestamp();
+			job->copied_before = done;
+		}
+	}
+	LWLockRelease(strata_workers->lock);
+}
+
+void
+strata_job_force(int64 id, bool force, uint64 since)
 {
 	StrataJob *job;
 
@@ -150,18 +333,265 @@ strata_job_progress(int64 id, StrataJobPhase phase, int64 done, int64 total)
 	job = job_find(id);
 	if (job)
 	{
-		/* Copying begins with an attempt at the lock, so only progress ends a wait for it. */
-		if (phase == STRATA_PHASE_LOCK && job->locked_since == 0)
-			job->locked_since = GetCurrentTimestamp();
-		else if (phase != STRATA_PHASE_LOCK && done > job->done)
-			job->locked_since = 0;
-		if (phase == STRATA_PHASE_VACUUM)
-			job->vacuum = false; /* once; not again when it is cut short and the job goes on later */
-		job->phase = phase;
-		job->done = done;
-		job->total = total;
+		job->force = force;
+		job->since = since;
 	}
 	LWLockRelease(strata_workers->lock);
+}
+
+bool
+strata_job_get(int64 id, StrataJob *out)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_SHARED);
+	job = job_find(id);
+	if (job)
+		*out = *job;
+	LWLockRelease(strata_workers->lock);
+	return job != NULL;
+}
+
+/* ---- sharing the units of a job ---- */
+
+/* The job, if this run of it is still going on.  Lock held. */
+static StrataJob *
+job_run(const StrataJob *mine)
+{
+	StrataJob *job = job_find(mine->id);
+
+	return job && job->state == STRATA_JOB_RUNNING && job->share.run == mine->share.run ? job : NULL;
+}
+
+uint32
+strata_job_offer(int64 id, const uint32 *units, uint32 n)
+{
+	StrataJob *job;
+	uint32 taken = 0;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_find(id);
+	if (job && job->state == STRATA_JOB_RUNNING)
+	{
+		StrataJobShare *share = &job->share;
+
+		while (taken < n && share->tail - share->head < STRATA_JOB_OFFERS_MAX)
+			share->offers[share->tail++ % STRATA_JOB_OFFERS] = units[taken++];
+		/* The leader takes one itself. */
+		if (share->tail - share->head > 1)
+			strata_workers_call(job->database);
+	}
+	LWLockRelease(strata_workers->lock);
+	return taken;
+}
+
+bool
+strata_job_claim(const StrataJob *mine, int slot, uint32 *unit)
+{
+	StrataWorkerSlot *s = &strata_workers->slots[slot];
+	StrataJob *job;
+	bool claimed = false;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_run(mine);
+	if (job && !job->cancel && job->share.head != job->share.tail)
+	{
+		claimed = s->claimed = true;
+		*unit = s->unit = job->share.offers[job->share.head++ % STRATA_JOB_OFFERS];
+		job->share.copying++;
+	}
+	LWLockRelease(strata_workers->lock);
+	return claimed;
+}
+
+/* Lock held. */
+static StrataJob *
+job_unclaim(const StrataJob *mine, int slot)
+{
+	StrataWorkerSlot *s = &strata_workers->slots[slot];
+	StrataJob *job = job_run(mine);
+	bool claimed = s->claimed;
+
+	s->claimed = false;
+	if (!claimed || !job)
+		return NULL;
+	job->share.copying--;
+	return job;
+}
+
+bool
+strata_job_report(const StrataJob *mine, int slot, StrataPopulateResult result, uint32 rows, StrataJob *now)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_unclaim(mine, slot);
+	if (job)
+	{
+		job->share.results |= 1u << result;
+		job->done++;
+		job->rows += rows;
+		/* Copying begins with an attempt at the lock, so only progress ends a wait for it. */
+		job->locked_since = 0;
+		*now = *job;
+	}
+	LWLockRelease(strata_workers->lock);
+	ConditionVariableBroadcast(&strata_workers->changed);
+	return job != NULL;
+}
+
+void
+strata_job_give_back(const StrataJob *mine, int slot)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_unclaim(mine, slot);
+	if (job)
+		job->share.offers[--job->share.head % STRATA_JOB_OFFERS] = strata_workers->slots[slot].unit;
+	LWLockRelease(strata_workers->lock);
+	ConditionVariableBroadcast(&strata_workers->changed);
+}
+
+void
+strata_job_helper_failed(const StrataJob *mine, int sqlstate, const char *error)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_run(mine);
+	if (job && !job->share.failed)
+	{
+		job->share.failed = true;
+		job->share.sqlstate = sqlstate;
+		strlcpy(job->share.error_text, error, sizeof(job->share.error_text));
+	}
+	LWLockRelease(strata_workers->lock);
+}
+
+bool
+strata_job_await_helpers(const StrataJob *mine)
+{
+	StrataJob *job;
+	bool offered, copying;
+
+	ConditionVariablePrepareToSleep(&strata_workers->changed);
+	LWLockAcquire(strata_workers->lock, LW_SHARED);
+	job = job_run(mine);
+	offered = job && job->share.head != job->share.tail;
+	copying = job && job->share.copying > 0;
+	LWLockRelease(strata_workers->lock);
+	if (copying && !offered)
+		ConditionVariableTimedSleep(&strata_workers->changed, 1000, PG_WAIT_EXTENSION);
+	ConditionVariableCancelSleep();
+	return offered || copying;
+}
+
+uint32
+strata_job_recall(const StrataJob *mine)
+{
+	uint32 left = PG_UINT32_MAX;
+
+	HOLD_INTERRUPTS();
+	ConditionVariablePrepareToSleep(&strata_workers->changed);
+	for (;;)
+	{
+		StrataJob *job;
+		bool copying;
+
+		LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+		job = job_run(mine);
+		/* What was given back meanwhile too. */
+		while (job && job->share.head != job->share.tail)
+			left = Min(left, job->share.offers[job->share.head++ % STRATA_JOB_OFFERS]);
+		copying = job && job->share.copying > 0;
+		LWLockRelease(strata_workers->lock);
+		if (!copying)
+			break;
+		ConditionVariableTimedSleep(&strata_workers->changed, 1000, PG_WAIT_EXTENSION);
+	}
+	ConditionVariableCancelSleep();
+	RESUME_INTERRUPTS();
+	return left;
+}
+
+/* ---- jobs over several tables ---- */
+
+void
+strata_job_add_part(const StrataJob *group, const StrataJob *part)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_run(group);
+	if (job && !job->cancel && job->parts < STRATA_JOB_PARTS && job_insert(part))
+	{
+		job->parts++;
+		job->last_part = part->relid;
+	}
+	LWLockRelease(strata_workers->lock);
+}
+
+/* A group none of whose tables is left.  Lock held. */
+static void
+group_finish(StrataJob *group)
+{
+	if (group->more || group->parts > 0 || group->state != STRATA_JOB_RUNNING)
+		return;
+	if (group->share.failed)
+		job_end(group, STRATA_JOB_FAILED, group->share.sqlstate, group->share.error_text, false);
+	else
+		job_end(group, STRATA_JOB_DONE, 0, group->share.error_text, group->out_of_memory);
+}
+
+void
+strata_job_parts_added(int64 id, bool more, int64 total)
+{
+	StrataJob *job;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	job = job_find(id);
+	if (job && job->state == STRATA_JOB_RUNNING)
+	{
+		for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+			if (strata_workers->slots[i].job == id)
+				strata_workers->slots[i].job = 0;
+		job->making = false;
+		job->more = more;
+		job->total = total;
+		group_finish(job);
+	}
+	LWLockRelease(strata_workers->lock);
+	ConditionVariableBroadcast(&strata_workers->changed);
+}
+
+/* Tells the group that its part has ended.  Lock held. */
+static void
+part_ended(const StrataJob *part)
+{
+	StrataJob *group = part->parent != 0 ? job_find(part->parent) : NULL;
+
+	if (!group || group->state != STRATA_JOB_RUNNING)
+		return;
+	group->parts--;
+	group->done++;
+	group->rows += part->rows;
+	if (part->out_of_memory)
+	{
+		group->out_of_memory = true;
+		strlcpy(group->share.error_text, part->error, sizeof(group->share.error_text));
+	}
+	if (part->state == STRATA_JOB_FAILED)
+	{
+		group->share.failed = true;
+		group->share.sqlstate = part->sqlstate;
+		snprintf(group->share.error_text, sizeof(group->share.error_text), "%s: %s", part->target,
+				 part->error);
+	}
+	if (group->more)
+		strata_workers_call(group->database);
+	else
+		group_finish(group);
 }
 
 bool
@@ -197,6 +627,7 @@ job_end(StrataJob *job, StrataJobState state, int sqlstate, const char *error, b
 	job->out_of_memory = out_of_memory;
 	job->finished_at = GetCurrentTimestamp();
 	strlcpy(job->error, error ? error : "", sizeof(job->error));
+	part_ended(job);
 }
 
 void
@@ -213,7 +644,7 @@ strata_job_end(int64 id, StrataJobState state, int sqlstate, const char *error, 
 }
 
 void
-strata_job_requeue(int64 id, int delay_ms)
+strata_job_requeue(int64 id, int delay_ms, int64 resume)
 {
 	StrataJob *job;
 
@@ -223,6 +654,7 @@ strata_job_requeue(int64 id, int delay_ms)
 	{
 		job_leave(job);
 		job->state = STRATA_JOB_QUEUED;
+		job->resume = resume;
 		job->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
 		if (job->cancel)
 			job_end(job, STRATA_JOB_CANCELLED, ERRCODE_QUERY_CANCELED, "cancelled", false);
@@ -259,13 +691,36 @@ job_waits_for_us(const StrataJob *job)
 {
 	LOCKTAG tag;
 
-	if (job->state != STRATA_JOB_QUEUED || job->phase != STRATA_PHASE_LOCK ||
+	if (job->state != STRATA_JOB_QUEUED || job->phase != STRATA_PHASE_LOCK || !OidIsValid(job->relid) ||
 		!TimestampDifferenceExceeds(job->locked_since, GetCurrentTimestamp(), DeadlockTimeout))
 		return false;
 	SET_LOCKTAG_RELATION(tag, job->database, job->relid);
 	for (LOCKMODE mode = AccessShareLock; mode <= MaxLockMode; mode++)
 		if (LockHeldByMe(&tag, mode))
 			return true;
+	return false;
+}
+
+/* The same of the parts of a group, which `*job` then becomes. */
+static bool
+part_waits_for_us(StrataJob *job)
+{
+	StrataJob parts[STRATA_JOB_PARTS];
+	int n = 0;
+
+	if (!job->group)
+		return false;
+	LWLockAcquire(strata_workers->lock, LW_SHARED);
+	for (int i = 0; i < STRATA_MAX_JOBS && n < STRATA_JOB_PARTS; i++)
+		if (strata_workers->jobs[i].parent == job->id && !STRATA_JOB_ENDED(strata_workers->jobs[i].state))
+			parts[n++] = strata_workers->jobs[i];
+	LWLockRelease(strata_workers->lock);
+	for (int i = 0; i < n; i++)
+		if (job_waits_for_us(&parts[i]))
+		{
+			*job = parts[i];
+			return true;
+		}
 	return false;
 }
 
@@ -299,12 +754,12 @@ strata_job_wait(int64 id)
 		else if (alone_since == 0)
 			alone_since = GetCurrentTimestamp();
 		else if (TimestampDifferenceExceeds(alone_since, GetCurrentTimestamp(), LAUNCHER_GONE_MS))
-			ereport(ERROR,
-					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("could not populate \"%s\": the launcher of pg_strata is not running", copy.target),
-					 errdetail("No background worker slot was free for it when the server started."),
-					 errhint("Raise max_worker_processes and restart the server.")));
-		if (job_waits_for_us(&copy))
+			ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+							errmsg("could not populate \"%s\": the launcher of pg_strata is not running",
+								   copy.target),
+							errdetail("No background worker slot was free for it when the server started."),
+							errhint("Raise max_worker_processes and restart the server.")));
+		if (job_waits_for_us(&copy) || part_waits_for_us(&copy))
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_T_R_DEADLOCK_DETECTED),
@@ -327,11 +782,13 @@ strata_job_wait(int64 id)
 		ereport(ERROR,
 				(errcode(copy.sqlstate), errmsg("could not populate \"%s\": %s", copy.target, copy.error)));
 	if (copy.out_of_memory)
-		ereport(WARNING, (errcode(ERRCODE_OUT_OF_MEMORY),
-						  errmsg("\"%s\" is only partly in the column store: %s", copy.target, copy.error),
-						  errdetail("%lld of %lld units are in memory; the rest is read from the table.",
-									(long long)copy.done, (long long)copy.total),
-						  errhint("Raise strata.memory, evict other tables, or enable fewer columns.")));
+		ereport(WARNING,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("\"%s\" is only partly in the column store: %s", copy.target, copy.error),
+				 copy.group ? errdetail("The rest is read from the tables.")
+							: errdetail("%lld of %lld units are in memory; the rest is read from the table.",
+										(long long)copy.done, (long long)copy.total),
+				 errhint("Raise strata.memory, evict other tables, or enable fewer columns.")));
 }
 
 static Datum
@@ -346,6 +803,28 @@ time_or_null(TimestampTz t, bool *isnull)
 {
 	*isnull = t == 0;
 	return TimestampTzGetDatum(t);
+}
+
+double
+strata_job_remaining_ms(const StrataJob *job)
+{
+	int64 copied = job->done - job->copied_before;
+
+	if (job->state != STRATA_JOB_RUNNING || job->copying_since == 0 || copied <= 0)
+		return -1;
+	return (double)(GetCurrentTimestamp() - job->copying_since) / 1000.0 / (double)copied *
+		   (double)Max(job->total - job->done, 0);
+}
+
+/* Lock not held: the slots may change while they are counted. */
+static int
+job_workers(int64 id)
+{
+	int n = 0;
+
+	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+		n += strata_workers->slots[i].pid != 0 && strata_workers->slots[i].job == id;
+	return n;
 }
 
 /* strata.jobs: this database's jobs on tables that the caller may see, and the caller's own. */
@@ -365,8 +844,9 @@ strata_jobs_rows(PG_FUNCTION_ARGS)
 	for (int i = 0; i < STRATA_MAX_JOBS; i++)
 	{
 		StrataJob *job = &jobs[i];
-		Datum values[10];
-		bool nulls[10] = {false};
+		double remaining = strata_job_remaining_ms(job);
+		Datum values[16];
+		bool nulls[16] = {false};
 
 		if (job->id == 0 || job->database != MyDatabaseId)
 			continue;
@@ -383,6 +863,16 @@ strata_jobs_rows(PG_FUNCTION_ARGS)
 		values[7] = time_or_null(job->started_at, &nulls[7]);
 		values[8] = time_or_null(job->finished_at, &nulls[8]);
 		values[9] = text_or_null(job->error, &nulls[9]);
+		values[10] = Int64GetDatum(job->rows);
+		values[11] = Int64GetDatum(job->total_rows);
+		nulls[11] = job->total_rows < 0;
+		nulls[12] = job->total == 0;
+		values[12] = Float8GetDatum(job->total == 0 ? 0 : 100.0 * job->done / job->total);
+		nulls[13] = remaining < 0;
+		values[13] = Float8GetDatum(remaining);
+		values[14] = Int32GetDatum(job->state == STRATA_JOB_RUNNING ? job_workers(job->id) : 0);
+		values[15] = Int64GetDatum(job->parent);
+		nulls[15] = job->parent == 0;
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum)0;
@@ -399,6 +889,20 @@ job_may_cancel(const StrataJob *job)
 	if (OidIsValid(job->role) && has_privs_of_role(GetUserId(), job->role))
 		return true;
 	return OidIsValid(job->relid) && strata_owns(job->relid);
+}
+
+/* Lock held. */
+static void
+job_cancel(StrataJob *job)
+{
+	job->cancel = true;
+	/* Of a group that runs, no worker may be aware. */
+	if (job->state == STRATA_JOB_QUEUED || job->group)
+		job_end(job, STRATA_JOB_CANCELLED, ERRCODE_QUERY_CANCELED, "cancelled", false);
+	else
+		for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+			if (strata_workers->slots[i].job == job->id && strata_workers->slots[i].pid != 0)
+				kill(strata_workers->slots[i].pid, SIGINT);
 }
 
 /* strata.cancel_job(id) → bool */
@@ -432,13 +936,11 @@ strata_cancel_job(PG_FUNCTION_ARGS)
 	if (job && !STRATA_JOB_ENDED(job->state))
 	{
 		cancelled = true;
-		job->cancel = true;
-		if (job->state == STRATA_JOB_QUEUED)
-			job_end(job, STRATA_JOB_CANCELLED, ERRCODE_QUERY_CANCELED, "cancelled", false);
-		else
-			for (int i = 0; i < STRATA_MAX_WORKERS; i++)
-				if (strata_workers->slots[i].job == id && strata_workers->slots[i].pid != 0)
-					kill(strata_workers->slots[i].pid, SIGINT);
+		/* The group first, or the end of a part would ask for others. */
+		job_cancel(job);
+		for (int i = 0; i < STRATA_MAX_JOBS; i++)
+			if (strata_workers->jobs[i].parent == id && !STRATA_JOB_ENDED(strata_workers->jobs[i].state))
+				job_cancel(&strata_workers->jobs[i]);
 	}
 	LWLockRelease(strata_workers->lock);
 	ConditionVariableBroadcast(&strata_workers->changed);

@@ -2,10 +2,13 @@
  * launcher.c - the launcher: one static background worker that starts a population worker where one is
  * wanted.
  *
- * A worker serves one database, and at most STRATA_MAX_WORKERS exist.  The launcher starts one when somebody
- * asks (a job, a commit that changed strata.enabled_tables), once for every database after the server
- * started, and now and then for databases known to have enabled tables.  When all slots are taken, an idle
- * worker is asked to leave.  Once a second it also refreshes the gauges and the heartbeat of the event ring.
+ * A worker serves one database, and at most strata.populate_workers exist.  The launcher starts one when
+ * somebody asks (a job, a commit that changed strata.enabled_tables), once for every database after the
+ * server started, and now and then for databases known to have enabled tables.  The first worker of a
+ * database is its keeper; others are started while there is more to copy than it can do, and leave when there
+ * is not.  When all slots are taken and a database has no worker, one that is idle, or a second one of some
+ * database, is asked to leave.  Once a second the launcher also refreshes the gauges and the heartbeat of the
+ * event ring.
  */
 #include "postgres.h"
 
@@ -86,14 +89,25 @@ database_entry(Oid database)
 	return entry;
 }
 
-/* Lock held. */
+/* The slot of a database's keeper.  Lock held. */
 static StrataWorkerSlot *
-slot_of(Oid database)
+keeper_of(Oid database)
 {
 	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
-		if (strata_workers->slots[i].database == database)
+		if (strata_workers->slots[i].database == database && strata_workers->slots[i].keeper)
 			return &strata_workers->slots[i];
 	return NULL;
+}
+
+/* Lock held. */
+static int
+slots_used(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+		n += OidIsValid(strata_workers->slots[i].database);
+	return n;
 }
 
 void
@@ -105,7 +119,7 @@ strata_workers_wake(Oid database)
 	if (!strata_workers)
 		return;
 	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-	slot = slot_of(database);
+	slot = keeper_of(database);
 	if (slot)
 	{
 		slot->look = true;
@@ -123,6 +137,31 @@ strata_workers_wake(Oid database)
 			SetLatch(strata_workers->launcher_latch);
 	}
 	LWLockRelease(strata_workers->lock);
+}
+
+void
+strata_workers_call(Oid database)
+{
+	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+	{
+		StrataWorkerSlot *slot = &strata_workers->slots[i];
+
+		if (slot->database == database && slot->latch && slot->job == 0)
+			SetLatch(slot->latch);
+	}
+	if (!keeper_of(database))
+	{
+		StrataDatabase *entry = database_entry(database);
+
+		if (entry)
+			entry->look = true;
+		else
+			strata_workers->rescan = true;
+	}
+	else if (slots_used() >= strata_populate_workers)
+		return;
+	if (strata_workers->launcher_latch)
+		SetLatch(strata_workers->launcher_latch);
 }
 
 static bool
@@ -152,12 +191,16 @@ strata_workers_hold(Oid database)
 	ConditionVariablePrepareToSleep(&strata_workers->changed);
 	for (;;)
 	{
-		StrataWorkerSlot *slot;
+		bool some = false;
 
 		LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-		slot = slot_of(database);
-		if (slot)
+		for (int i = 0; i < STRATA_MAX_WORKERS; i++)
 		{
+			StrataWorkerSlot *slot = &strata_workers->slots[i];
+
+			if (slot->database != database)
+				continue;
+			some = true;
 			slot->stop = true;
 			if (slot->latch)
 				SetLatch(slot->latch);
@@ -165,8 +208,8 @@ strata_workers_hold(Oid database)
 				kill(slot->pid, SIGINT);
 		}
 		LWLockRelease(strata_workers->lock);
-		/* Not an error of ours when the worker stays: the command then says that the database is in use. */
-		if (!slot || GetCurrentTimestamp() > deadline)
+		/* Not an error of ours when a worker stays: the command then says that the database is in use. */
+		if (!some || GetCurrentTimestamp() > deadline)
 			break;
 		ConditionVariableTimedSleep(&strata_workers->changed, 200, PG_WAIT_EXTENSION);
 	}
@@ -375,7 +418,7 @@ next_database(TimestampTz now)
 		StrataDatabase *entry = &strata_workers->databases[i];
 		bool jobs;
 
-		if (!OidIsValid(entry->database) || slot_of(entry->database) || database_held(entry->database))
+		if (!OidIsValid(entry->database) || keeper_of(entry->database) || database_held(entry->database))
 			continue;
 		if (entry->next_visit > now && (entry->no_worker || !entry->look))
 			continue;
@@ -391,28 +434,112 @@ next_database(TimestampTz now)
 	return best;
 }
 
-/* A free slot, or -1 after having asked the worker that is idle longest to make room.  Lock held. */
-static int
-free_slot(TimestampTz now)
+/* Has the database more to copy than its workers are at?  Lock held. */
+static bool
+wants_helper(Oid database, TimestampTz now)
+{
+	bool work = database_has_jobs(database, now);
+
+	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+	{
+		const StrataWorkerSlot *slot = &strata_workers->slots[i];
+
+		/* One that is idle, or still to come, will see to it. */
+		if (slot->database == database && (slot->pid == 0 || slot->job == 0))
+			return false;
+	}
+	for (int i = 0; i < STRATA_MAX_JOBS && !work; i++)
+	{
+		const StrataJob *job = &strata_workers->jobs[i];
+
+		work = job->id != 0 && job->database == database && job->state == STRATA_JOB_RUNNING &&
+			   job->share.tail - job->share.head > 1;
+	}
+	return work;
+}
+
+/* The database that wants a further worker, when there is room for one.  Lock held. */
+static StrataDatabase *
+next_to_help(TimestampTz now)
+{
+	if (slots_used() >= strata_populate_workers)
+		return NULL;
+	for (int i = 0; i < STRATA_MAX_DATABASES; i++)
+	{
+		StrataDatabase *entry = &strata_workers->databases[i];
+
+		if (OidIsValid(entry->database) && keeper_of(entry->database) && !database_held(entry->database) &&
+			entry->next_helper <= now && wants_helper(entry->database, now))
+			return entry;
+	}
+	return NULL;
+}
+
+static void
+ask_to_leave(StrataWorkerSlot *slot)
+{
+	slot->stop = true;
+	if (slot->latch)
+		SetLatch(slot->latch);
+}
+
+/* The worker that can be spared best: idle longest, else a second one of its database.  Lock held. */
+static StrataWorkerSlot *
+spare_worker(TimestampTz now)
 {
 	StrataWorkerSlot *idle = NULL;
+	StrataWorkerSlot *helper = NULL;
 
 	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
 	{
 		StrataWorkerSlot *slot = &strata_workers->slots[i];
 
-		if (!OidIsValid(slot->database))
-			return i;
+		if (!OidIsValid(slot->database) || slot->pid == 0)
+			continue;
+		/* One that leaves already will do. */
+		if (slot->stop)
+			return slot;
 		if (slot->idle_since != 0 && TimestampDifferenceExceeds(slot->idle_since, now, IDLE_LEAVE_MS) &&
 			(!idle || slot->idle_since < idle->idle_since))
 			idle = slot;
+		if (!slot->keeper)
+			helper = slot;
 	}
-	if (idle)
-	{
-		idle->stop = true;
-		SetLatch(idle->latch);
-	}
+	return idle ? idle : helper;
+}
+
+/* A free slot for a database without a worker, or -1 after having asked one to make room.  Lock held. */
+static int
+free_slot(TimestampTz now)
+{
+	StrataWorkerSlot *spare;
+
+	if (slots_used() < strata_populate_workers)
+		for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+			if (!OidIsValid(strata_workers->slots[i].database))
+				return i;
+	spare = spare_worker(now);
+	if (spare)
+		ask_to_leave(spare);
 	return -1;
+}
+
+/* strata.populate_workers was lowered: one goes at a time, as this is called once a second. */
+static void
+shed_workers(TimestampTz now)
+{
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	if (slots_used() > strata_populate_workers)
+	{
+		StrataWorkerSlot *spare = spare_worker(now);
+
+		for (int i = 0; i < STRATA_MAX_WORKERS && !spare; i++)
+			if (strata_workers->slots[i].pid != 0)
+				spare = &strata_workers->slots[i];
+		if (spare)
+			ask_to_leave(spare);
+	}
+	LWLockRelease(strata_workers->lock);
 }
 
 static bool
@@ -444,7 +571,49 @@ no_worker_free(Oid database, bool first)
 							"no background worker slot is free; raise max_worker_processes");
 }
 
-/* Starts as many workers as are wanted and possible. */
+/* Takes a slot for a worker of the database.  Lock held. */
+static void
+take_slot(int slot, StrataDatabase *entry, bool keeper, TimestampTz now)
+{
+	StrataWorkerSlot *s = &strata_workers->slots[slot];
+
+	memset(s, 0, sizeof(*s));
+	s->database = entry->database;
+	s->keeper = keeper;
+	s->registered_at = now;
+	if (!keeper)
+		return;
+	entry->look = false;
+	/* Until the worker says how it found things; so a database whose worker dies is visited again. */
+	entry->enabled = true;
+	entry->next_visit = TimestampTzPlusMilliseconds(now, STRATA_VISIT_INTERVAL_MS);
+}
+
+/* The worker that the slot was taken for did not start. */
+static void
+start_failed(int slot, StrataDatabase *entry, bool keeper, TimestampTz now)
+{
+	TimestampTz again = TimestampTzPlusMilliseconds(now, RETRY_INTERVAL_MS);
+	Oid database = strata_workers->slots[slot].database;
+	bool first;
+
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	memset(&strata_workers->slots[slot], 0, sizeof(StrataWorkerSlot));
+	first = !entry->no_worker;
+	if (keeper)
+	{
+		entry->no_worker = true;
+		entry->look = true;
+		entry->next_visit = again;
+	}
+	else
+		entry->next_helper = again;
+	LWLockRelease(strata_workers->lock);
+	if (keeper)
+		no_worker_free(database, first);
+}
+
+/* Starts as many workers as are wanted and possible: first those of databases that have none. */
 static void
 start_workers(void)
 {
@@ -453,28 +622,20 @@ start_workers(void)
 		TimestampTz now = GetCurrentTimestamp();
 		StrataDatabase *entry;
 		Oid database = InvalidOid;
-		bool first;
+		bool keeper;
 		int slot = -1;
 
 		LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
 		entry = next_database(now);
+		keeper = entry != NULL;
+		if (!keeper)
+			entry = next_to_help(now);
 		if (entry)
 		{
 			database = entry->database;
 			slot = free_slot(now);
 			if (slot >= 0)
-			{
-				StrataWorkerSlot *s = &strata_workers->slots[slot];
-
-				memset(s, 0, sizeof(*s));
-				s->database = database;
-				s->registered_at = now;
-				entry->look = false;
-				/* Until the worker says how it found things; so a database whose worker dies is visited
-				 * again. */
-				entry->enabled = true;
-				entry->next_visit = TimestampTzPlusMilliseconds(now, STRATA_VISIT_INTERVAL_MS);
-			}
+				take_slot(slot, entry, keeper, now);
 		}
 		LWLockRelease(strata_workers->lock);
 		if (slot < 0)
@@ -492,28 +653,20 @@ start_workers(void)
 			forget_database(database);
 			continue;
 		}
-		if (start_worker(slot, database))
+		if (!start_worker(slot, database))
 		{
-			LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-			entry->no_worker = false;
-			LWLockRelease(strata_workers->lock);
-			continue;
+			start_failed(slot, entry, keeper, now);
+			return;
 		}
 		LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-		memset(&strata_workers->slots[slot], 0, sizeof(StrataWorkerSlot));
-		first = !entry->no_worker;
-		entry->no_worker = true;
-		entry->look = true;
-		entry->next_visit = TimestampTzPlusMilliseconds(now, RETRY_INTERVAL_MS);
+		entry->no_worker = false;
 		LWLockRelease(strata_workers->lock);
-		no_worker_free(database, first);
-		return;
 	}
 }
 
 /*
- * Says once that the memory worker is missing.  The server itself says at its start only that there were too many
- * background workers, not which.
+ * Says once that the memory worker is missing.  The server itself says at its start only that there were too
+ * many background workers, not which.
  */
 static void
 check_memory_worker(TimestampTz started, TimestampTz now)
@@ -571,6 +724,7 @@ strata_launcher_main(Datum arg)
 			next_rescan = TimestampTzPlusMilliseconds(now, STANDBY_RESCAN_MS);
 		}
 		reap_slots();
+		shed_workers(now);
 		start_workers();
 		refresh_gauges();
 		check_memory_worker(started, now);

@@ -13,6 +13,8 @@
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -38,16 +40,9 @@
 #define UPKEEP_GAIN_PERCENT 10
 
 bool strata_auto_populate = true;
-
-/* Tables that automatic jobs do not touch for now; local to the worker, so a new one tries again. */
-typedef struct PausedTable
-{
-	Oid relid;
-	bool force; /* only jobs that copy everything again */
-	TimestampTz until;
-} PausedTable;
-
-static List *paused_tables = NIL; /* in TopMemoryContext */
+int strata_populate_workers = 2;
+int strata_populate_rate_limit = 0;
+int strata_populate_delay = 0;
 
 void
 strata_worker_settings(void)
@@ -56,50 +51,24 @@ strata_worker_settings(void)
 		"strata.auto_populate",
 		"Copies enabled tables into the column store, and keeps them fresh, without being asked.", NULL,
 		&strata_auto_populate, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	/* Two by default, because max_worker_processes is 8 unless somebody raised it. */
+	DefineCustomIntVariable("strata.populate_workers",
+							"Background workers that may copy tables into the column store at one time.",
+							"They are taken from max_worker_processes.", &strata_populate_workers, 2, 1,
+							STRATA_MAX_WORKERS, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"strata.populate_rate_limit",
+		"Kilobytes of tables that all population workers together read in a second; 0 is no limit.", NULL,
+		&strata_populate_rate_limit, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("strata.populate_delay",
+							"Time that a population worker sleeps after each unit of some 64 K rows.", NULL,
+							&strata_populate_delay, 0, 0, 60000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
-
-/* ---- tables that are left alone for a while ---- */
 
 void
 strata_upkeep_pause(Oid relid, bool force)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	PausedTable *f = palloc(sizeof(*f));
-
-	f->relid = relid;
-	f->force = force;
-	f->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PAUSE_MS);
-	paused_tables = lappend(paused_tables, f);
-	MemoryContextSwitchTo(old);
-}
-
-static bool
-is_paused(Oid relid, bool force)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	bool found = false;
-	ListCell *lc;
-
-	foreach (lc, paused_tables)
-	{
-		PausedTable *f = lfirst(lc);
-
-		if (f->until <= now)
-		{
-			paused_tables = foreach_delete_current(paused_tables, lc);
-			pfree(f);
-		}
-		else if (f->relid == relid && f->force == force)
-			found = true;
-	}
-	return found;
-}
-
-void
-strata_upkeep_unpause_all(void)
-{
-	list_free_deep(paused_tables);
-	paused_tables = NIL;
+	strata_store_pause(relid, force, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), PAUSE_MS));
 }
 
 static bool
@@ -128,15 +97,17 @@ strata_upkeep_attach(Relation rel, const StrataEnabled *row)
 /* ---- what a table needs ---- */
 
 static void
-add_auto_job(Relation rel, const StrataEnabled *row, StrataJobKind kind, bool force)
+add_auto_job(Relation rel, const StrataEnabled *row, StrataJobKind kind, bool force, uint64 weight)
 {
 	StrataJob job = {
 		.kind = kind,
 		.database = MyDatabaseId,
 		.relid = row->relid,
 		.priority = row->priority,
+		.weight = weight,
 		.force = force,
 		.vacuum = kind == STRATA_JOB_POPULATE,
+		.incremental = kind == STRATA_JOB_COMPACT,
 		.min_gain = UPKEEP_GAIN_PERCENT,
 	};
 
@@ -144,7 +115,19 @@ add_auto_job(Relation rel, const StrataEnabled *row, StrataJobKind kind, bool fo
 			quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 									   RelationGetRelationName(rel)),
 			sizeof(job.target));
-	strata_job_add(&job);
+	strata_job_add_auto(&job);
+}
+
+/*
+ * How much of the table is wanted from memory and not there: scans, by queries through the column store and,
+ * from the statistics that outlive a restart, sequential ones, for each block that is to come.
+ */
+static uint64
+job_weight(Relation rel, const StrataTableStat *stat, uint64 blocks)
+{
+	PgStat_StatTabEntry *entry = pgstat_fetch_stat_tabentry(RelationGetRelid(rel));
+
+	return (1 + stat->scans + (entry ? (uint64)entry->numscans : 0)) * Max(blocks, 1);
 }
 
 /* Does every unit hold every wanted column as the table has it now? */
@@ -197,6 +180,8 @@ look_at_table(Relation rel, const StrataEnabled *row)
 	StrataTableStat stat;
 	StrataUnitStaleness *units;
 	uint32 n;
+	uint64 blocks, gain = 0;
+	TimestampTz now;
 	bool outdated = strata_upkeep_attach(rel, row);
 
 	if (!strata_store_table(MyDatabaseId, row->relid, &stat))
@@ -210,32 +195,36 @@ look_at_table(Relation rel, const StrataEnabled *row)
 	}
 	if (!strata_auto_populate || strata_job_active(MyDatabaseId, row->relid, NULL))
 		return;
+	blocks = RelationGetNumberOfBlocks(rel);
 	if (stat.status == STRATA_TABLE_QUEUED)
 	{
-		add_auto_job(rel, row, STRATA_JOB_POPULATE, outdated);
+		add_auto_job(rel, row, STRATA_JOB_POPULATE, outdated, job_weight(rel, &stat, blocks));
 		return;
 	}
-	if (is_paused(row->relid, false) || stat.evicted ||
+	now = GetCurrentTimestamp();
+	if (stat.paused_until > now || stat.evicted ||
 		(stat.status == STRATA_TABLE_OUT_OF_MEMORY && !memory_left(&stat)))
 		return;
 	/* Once, not again and again, should a column never come. */
-	if ((outdated || !columns_complete(rel, &stat.config)) && !is_paused(row->relid, true))
+	if ((outdated || !columns_complete(rel, &stat.config)) && stat.force_paused_until <= now)
 	{
 		strata_upkeep_pause(row->relid, true);
-		add_auto_job(rel, row, STRATA_JOB_POPULATE, true);
+		add_auto_job(rel, row, STRATA_JOB_POPULATE, true, job_weight(rel, &stat, blocks));
 		return;
 	}
 	units = strata_store_staleness(rel, &n);
 	for (uint32 u = 0; u < n; u++)
 		if (units[u].gain > 0 &&
 			(uint64)units[u].gain * 100 >= (uint64)units[u].nblocks * UPKEEP_GAIN_PERCENT)
-		{
-			/* Lost units come back at once, but not again and again from a file that keeps losing them. */
-			if (stat.lost)
-				strata_upkeep_pause(row->relid, false);
-			add_auto_job(rel, row, STRATA_JOB_COMPACT, false);
-			return;
-		}
+			gain += units[u].gain;
+	if (gain > 0)
+	{
+		/* Lost units come back at once, but not again and again from a file that keeps losing them. */
+		if (stat.lost)
+			strata_upkeep_pause(row->relid, false);
+		add_auto_job(rel, row, STRATA_JOB_COMPACT, false, job_weight(rel, &stat, gain));
+		return;
+	}
 	/* What had no room was a second copy: all that is worth a job is there. */
 	if (stat.status == STRATA_TABLE_OUT_OF_MEMORY)
 		strata_store_set_status(row->relid, STRATA_TABLE_PARTIAL, "");
@@ -320,6 +309,98 @@ look(void)
 	}
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return list_length(rows) + (standby ? 1 : 0);
+}
+
+/* ---- jobs over several tables ---- */
+
+static int
+by_relid(const ListCell *a, const ListCell *b)
+{
+	const StrataEnabled *x = lfirst(a);
+	const StrataEnabled *y = lfirst(b);
+
+	return x->relid < y->relid ? -1 : x->relid > y->relid;
+}
+
+/* Tables of the group past the last that got a part, in order of OID; *total: all of its tables. */
+static List *
+group_tables(const StrataJob *group, int64 *total)
+{
+	List *tables = NIL;
+	ListCell *lc;
+
+	*total = 0;
+	foreach (lc, strata_enabled_list())
+	{
+		StrataEnabled *row = lfirst(lc);
+
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(row->relid)) ||
+			!pg_class_ownercheck(row->relid, group->role))
+			continue;
+		(*total)++;
+		if (row->relid > group->last_part)
+			tables = lappend(tables, row);
+	}
+	list_sort(tables, by_relid);
+	return tables;
+}
+
+static void
+make_parts(const StrataJob *group)
+{
+	List *tables;
+	int64 total;
+	int room = STRATA_JOB_PARTS - group->parts;
+	ListCell *lc;
+
+	strata_work_begin();
+	tables = group_tables(group, &total);
+	foreach (lc, tables)
+	{
+		StrataEnabled *row = lfirst(lc);
+		StrataJob part = {
+			.kind = group->kind,
+			.database = MyDatabaseId,
+			.relid = row->relid,
+			.role = group->role,
+			.priority = row->priority,
+			.force = group->force,
+			.vacuum = group->vacuum,
+			.incremental = group->incremental,
+			.parent = group->id,
+		};
+
+		if (foreach_current_index(lc) == room)
+			break;
+		strlcpy(part.target, strata_target_name(row->relid), sizeof(part.target));
+		strata_job_add_part(group, &part);
+	}
+	strata_work_commit();
+	strata_job_parts_added(group->id, list_length(tables) > room, total);
+}
+
+void
+strata_upkeep_make_parts(const StrataJob *group)
+{
+	PG_TRY();
+	{
+		QueryCancelPending = false;
+		make_parts(group);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(strata_worker_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		MemoryContextSwitchTo(strata_worker_context);
+		strata_job_end(group->id, STRATA_JOB_FAILED, error->sqlerrcode, error->message, false);
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
 }
 
 int

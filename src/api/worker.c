@@ -1,6 +1,6 @@
 /*
- * worker.c - the population worker of one database: runs jobs, and looks every few seconds at what needs
- * copying.
+ * worker.c - a population worker of one database: leads jobs, helps with those of others, and, as the
+ * database's keeper, looks every few seconds at what needs copying.
  *
  * Whatever a table does to it is caught around its copy: the transaction is rolled back, the error goes to
  * the job and to the table's last_error, and the worker goes on with the next.
@@ -34,10 +34,13 @@
 #define LOOK_INTERVAL_MS 5000
 /* A job whose table is locked is tried again after this long. */
 #define LOCK_RETRY_MS 200
+/* A worker that is not the keeper leaves after so long without work. */
+#define HELPER_IDLE_MS 10000
 
 MemoryContext strata_worker_context;
 
 static int my_slot;
+static bool reloaded = false;
 
 /* ---- the slot ---- */
 
@@ -46,12 +49,16 @@ worker_detach(int code, Datum arg)
 {
 	StrataWorkerSlot *slot = &strata_workers->slots[my_slot];
 	int64 job = 0;
+	StrataJob shared;
 
+	/* What a helper was copying is the others' again. */
+	if (slot->pid == MyProcPid && slot->claimed && strata_job_get(slot->job, &shared))
+		strata_job_give_back(&shared, my_slot);
 	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
 	/* After worker_leave() the slot may be another worker's. */
 	if (slot->pid == MyProcPid)
 	{
-		job = slot->job;
+		job = slot->leads ? slot->job : 0;
 		memset(slot, 0, sizeof(*slot));
 	}
 	LWLockRelease(strata_workers->lock);
@@ -75,6 +82,9 @@ worker_attach(Oid *database)
 		slot->pid = MyProcPid;
 		slot->latch = MyLatch;
 		*database = slot->database;
+		/* It may see that yet another is wanted. */
+		if (strata_workers->launcher_latch)
+			SetLatch(strata_workers->launcher_latch);
 	}
 	LWLockRelease(strata_workers->lock);
 	if (wanted)
@@ -93,16 +103,39 @@ strata_worker_must_stop(void)
 	return stop;
 }
 
+/* Are we the keeper?  We become it when the database has none.  *look: somebody wants the catalog looked at.
+ */
 static bool
-worker_take_look(void)
+worker_is_keeper(bool *look)
 {
-	bool look;
+	StrataWorkerSlot *mine = &strata_workers->slots[my_slot];
+	bool other = false;
+	bool keeper;
 
 	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-	look = strata_workers->slots[my_slot].look;
-	strata_workers->slots[my_slot].look = false;
+	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+		if (i != my_slot && strata_workers->slots[i].database == MyDatabaseId &&
+			strata_workers->slots[i].keeper)
+			other = true;
+	if (!other)
+		mine->keeper = true;
+	keeper = mine->keeper;
+	*look = mine->look;
+	mine->look = false;
 	LWLockRelease(strata_workers->lock);
-	return look;
+	return keeper;
+}
+
+/* Has a worker that is not the keeper been idle for long enough? */
+static bool
+worker_superfluous(void)
+{
+	TimestampTz idle_since;
+
+	LWLockAcquire(strata_workers->lock, LW_SHARED);
+	idle_since = strata_workers->slots[my_slot].idle_since;
+	LWLockRelease(strata_workers->lock);
+	return idle_since != 0 && TimestampDifferenceExceeds(idle_since, GetCurrentTimestamp(), HELPER_IDLE_MS);
 }
 
 /* Lets the launcher know that we can be asked to leave, or that we are busy. */
@@ -135,7 +168,7 @@ worker_leave(bool enabled)
 	{
 		StrataDatabase *entry = &strata_workers->databases[i];
 
-		if (entry->database != MyDatabaseId)
+		if (entry->database != MyDatabaseId || !slot->keeper)
 			continue;
 		entry->enabled = enabled;
 		entry->look = slot->look;
@@ -147,6 +180,16 @@ worker_leave(bool enabled)
 		memset(slot, 0, sizeof(*slot));
 	LWLockRelease(strata_workers->lock);
 	return stay;
+}
+
+void
+strata_worker_reload(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	reloaded = true;
 }
 
 /* ---- transactions ---- */
@@ -184,97 +227,34 @@ strata_work_open(Oid relid, Relation *rel)
 /* ---- jobs ---- */
 
 static void
-copy_init(StrataCopy *c, const StrataJob *job, Oid relid)
+copy_init(StrataCopy *c, const StrataJob *job)
 {
 	memset(c, 0, sizeof(*c));
 	c->job = *job;
-	c->job.relid = relid;
-	c->one_table = OidIsValid(job->relid);
-	c->done = c->one_table ? job->done : 0;
-	c->total_rows = -1;
+	c->slot = my_slot;
 	c->started = GetCurrentTimestamp();
 }
 
-/* compact(NULL): the enabled tables that the caller owns. */
-static List *
-tables_of_role(Oid role)
-{
-	List *relids = NIL;
-	ListCell *lc;
-
-	HOLD_CANCEL_INTERRUPTS(); /* nothing here would catch it */
-	strata_work_begin();
-	foreach (lc, strata_enabled_list())
-	{
-		StrataEnabled *row = lfirst(lc);
-
-		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(row->relid)) &&
-			pg_class_ownercheck(row->relid, role))
-		{
-			MemoryContext old = MemoryContextSwitchTo(strata_worker_context);
-
-			relids = lappend_oid(relids, row->relid);
-			MemoryContextSwitchTo(old);
-		}
-	}
-	strata_work_commit();
-	RESUME_CANCEL_INTERRUPTS();
-	return relids;
-}
-
-/* A job over all tables: those that are locked are passed over, those that fail do not stop the others.
- * Counts tables, not units. */
-static StrataCopyResult
-copy_all(StrataCopy *c, const StrataJob *job)
-{
-	List *relids = tables_of_role(job->role);
-	StrataCopyResult result = STRATA_COPY_DONE;
-	const char *failure = NULL;
-	int sqlstate = 0;
-	int n = 0;
-	ListCell *lc;
-
-	foreach (lc, relids)
-	{
-		strata_job_progress(job->id, STRATA_PHASE_COPY, n++, list_length(relids));
-		copy_init(c, job, lfirst_oid(lc));
-		result = strata_copy_table(c);
-		if (result == STRATA_COPY_STOP || result == STRATA_COPY_CANCELLED)
-			return result;
-		if (result == STRATA_COPY_FAILED)
-		{
-			failure = psprintf("%s: %s", c->name, c->complaint);
-			sqlstate = c->sqlstate;
-		}
-	}
-	strata_job_progress(job->id, STRATA_PHASE_COPY, n, list_length(relids));
-	c->complaint = failure;
-	c->sqlstate = sqlstate;
-	c->no_memory = false;
-	return failure ? STRATA_COPY_FAILED : STRATA_COPY_DONE;
-}
-
 static void
-run_job(const StrataJob *job)
+lead_job(const StrataJob *job)
 {
 	StrataCopy c;
 	StrataCopyResult result;
 
 	pgstat_report_activity(STATE_RUNNING, psprintf("populate %s", job->target));
-	worker_idle(false);
-	copy_init(&c, job, job->relid);
-	result = OidIsValid(job->relid) ? strata_copy_table(&c) : copy_all(&c, job);
+	copy_init(&c, job);
+	result = strata_copy_table(&c);
 	switch (result)
 	{
 		case STRATA_COPY_DONE:
 			strata_job_end(job->id, STRATA_JOB_DONE, 0, c.complaint, c.no_memory);
 			break;
 		case STRATA_COPY_LOCKED:
-			strata_job_progress(job->id, STRATA_PHASE_LOCK, c.done, c.units > 0 ? c.units : job->total);
-			strata_job_requeue(job->id, LOCK_RETRY_MS);
+			strata_job_phase(job->id, STRATA_PHASE_LOCK);
+			strata_job_requeue(job->id, LOCK_RETRY_MS, c.resume);
 			break;
 		case STRATA_COPY_STOP:
-			strata_job_requeue(job->id, 0);
+			strata_job_requeue(job->id, 0, c.resume);
 			break;
 		case STRATA_COPY_CANCELLED:
 			strata_job_end(job->id, STRATA_JOB_CANCELLED, c.sqlstate, c.complaint, false);
@@ -283,8 +263,45 @@ run_job(const StrataJob *job)
 			strata_job_end(job->id, STRATA_JOB_FAILED, c.sqlstate, c.complaint, false);
 			break;
 	}
+}
+
+static void
+help_job(const StrataJob *job)
+{
+	StrataCopy c;
+
+	pgstat_report_activity(STATE_RUNNING, psprintf("help to populate %s", job->target));
+	copy_init(&c, job);
+	strata_copy_help(&c);
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	strata_workers->slots[my_slot].job = 0;
+	LWLockRelease(strata_workers->lock);
+}
+
+/* Does the most urgent thing.  False: there is nothing. */
+static bool
+work(long *wait_ms)
+{
+	StrataJob job;
+	StrataTake take = strata_job_take(MyDatabaseId, my_slot, &job, wait_ms);
+
+	if (take == STRATA_TAKE_NONE)
+		return false;
+	worker_idle(false);
+	switch (take)
+	{
+		case STRATA_TAKE_LEAD:
+			lead_job(&job);
+			break;
+		case STRATA_TAKE_PARTS:
+			strata_upkeep_make_parts(&job);
+			break;
+		default:
+			help_job(&job);
+	}
 	MemoryContextReset(strata_worker_context);
 	pgstat_report_activity(STATE_IDLE, NULL);
+	return true;
 }
 
 /* ---- main ---- */
@@ -331,36 +348,36 @@ strata_worker_main(Datum arg)
 	worker_init(database);
 	for (;;)
 	{
-		StrataJob job;
 		long wait_ms = LOOK_INTERVAL_MS;
+		bool keeper, look;
 
 		QueryCancelPending = false; /* nothing is running that could be cancelled */
 		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
+		keeper = worker_is_keeper(&look);
+		strata_worker_reload();
+		if (reloaded)
 		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
+			reloaded = false;
 			/* strata.memory may be what a table was waiting for */
-			strata_upkeep_unpause_all();
+			if (keeper)
+				strata_store_unpause_all();
 			next_look = 0;
 		}
 		if (strata_worker_must_stop())
 			break;
-		if (worker_take_look() || GetCurrentTimestamp() >= next_look)
+		if (keeper && (look || GetCurrentTimestamp() >= next_look))
 		{
 			int found = strata_upkeep_look();
 
 			enabled = found < 0 ? enabled : found;
 			next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_INTERVAL_MS);
 		}
-		if (strata_job_take(MyDatabaseId, my_slot, &job, &wait_ms))
-		{
-			run_job(&job);
+		if (work(&wait_ms))
 			continue;
-		}
-		if (enabled == 0 && wait_ms == LOOK_INTERVAL_MS && !worker_leave(false))
-			return;
 		worker_idle(true);
+		if (wait_ms == LOOK_INTERVAL_MS && (keeper ? enabled == 0 : worker_superfluous()) &&
+			!worker_leave(false))
+			return;
 		pgstat_report_stat(true);
 		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait_ms, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

@@ -24,6 +24,9 @@ extern MemoryContext strata_worker_context;
 /* Does somebody need the database without us? */
 extern bool strata_worker_must_stop(void);
 
+/* Reads the configuration files again if a reload asked for it. */
+extern void strata_worker_reload(void);
+
 /* A transaction with a snapshot; commit comes back to strata_worker_context. */
 extern void strata_work_begin(void);
 extern void strata_work_commit(void);
@@ -40,22 +43,21 @@ extern StrataOpenResult strata_work_open(Oid relid, Relation *rel);
 
 /* ---- copy.c ---- */
 
-/* A table while it is being copied; numbers are of this run. */
+/* A table while we copy it, or help to. */
 typedef struct StrataCopy
 {
-	StrataJob job;	/* as taken; relid filled in for a job over all tables */
-	bool one_table; /* progress is that of the job */
+	StrataJob job; /* as taken */
+	int slot;	   /* ours */
 	char name[2 * NAMEDATALEN + 2];
 	TimestampTz started;
-	int64 rows;
-	int64 total_rows; /* estimate; -1: unknown */
-	uint32 units;
-	uint32 done;
-	uint8 *wanted; /* compact: a byte a unit, set when it is worth copying; NULL: all */
-	uint32 nwanted;
-	bool announced; /* population_started was published */
-	bool copied;	/* the last unit was worth copying */
-	bool moved;		/* the table changed under us: begin again */
+	uint32 *units; /* to be copied, in this order; in strata_worker_context */
+	uint32 nunits;
+	uint32 offered;	  /* of these */
+	uint32 all_units; /* of the heap when the list was made */
+	int64 resume;	  /* a job that goes back to the queue has done the units below */
+	bool announced;	  /* population_started was published */
+	bool moved;		  /* the table changed under us: begin again */
+	bool evicted;	  /* ... and not for the same job */
 	bool no_memory;
 	bool hopeless; /* trying again soon would end the same way */
 	/* Static text; or, after FAILED and CANCELLED, the error in strata_worker_context, with its SQLSTATE. */
@@ -66,15 +68,17 @@ typedef struct StrataCopy
 typedef enum StrataCopyResult
 {
 	STRATA_COPY_DONE,
-	STRATA_COPY_LOCKED, /* again, soon, from unit `done` */
-	STRATA_COPY_STOP,	/* the worker must leave the database */
+	STRATA_COPY_LOCKED, /* again, soon, from unit `resume` */
+	STRATA_COPY_STOP,	/* the worker must leave the database, or has something more urgent to do */
 	STRATA_COPY_CANCELLED,
 	STRATA_COPY_FAILED
 } StrataCopyResult;
 
-/* Copies the table, units from `done` on.  Never ERRORs: what goes wrong is rolled back and noted at the
- * table. */
+/* Copies the table, with whoever helps.  Nobody does any more when it returns.  Never ERRORs: what goes wrong
+ * is rolled back and noted at the table. */
 extern StrataCopyResult strata_copy_table(StrataCopy *copy);
+/* Copies units that the leader of the job offers, while there are any.  Never ERRORs. */
+extern void strata_copy_help(StrataCopy *copy);
 
 /* ---- upkeep.c ---- */
 
@@ -87,6 +91,7 @@ extern bool strata_upkeep_attach(Relation rel, const StrataEnabled *row);
 extern int strata_upkeep_look(void);
 /* Automatic jobs leave the table alone for a minute; with `force`, only those that copy everything again. */
 extern void strata_upkeep_pause(Oid relid, bool force);
-extern void strata_upkeep_unpause_all(void);
+/* Makes jobs for some tables of a job over several.  Never ERRORs. */
+extern void strata_upkeep_make_parts(const StrataJob *group);
 
 #endif

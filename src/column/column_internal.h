@@ -120,6 +120,7 @@ typedef struct StrataTable
 	bool lost;			   /* as StrataTableStat.lost */
 	bool replan;		   /* wanted columns or compression changed since plans were last told */
 	uint64 planned_blocks; /* copied_blocks when plans were last told */
+	TimestampTz paused_until, force_paused_until;
 	TimestampTz populated_at;
 	pg_atomic_uint64 last_accessed;
 	pg_atomic_uint64 scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;

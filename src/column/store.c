@@ -785,6 +785,34 @@ strata_store_set_status(Oid relid, StrataTableStatus status, const char *error)
 	store_unlock(&l);
 }
 
+void
+strata_store_pause(Oid relid, bool force, TimestampTz until)
+{
+	StoreLocked l;
+
+	store_lock(&l, MyDatabaseId, relid, LW_EXCLUSIVE);
+	if (l.table != NULL && force)
+		l.table->force_paused_until = until;
+	else if (l.table != NULL)
+		l.table->paused_until = until;
+	store_unlock(&l);
+}
+
+void
+strata_store_unpause_all(void)
+{
+	HASH_SEQ_STATUS scan;
+	StrataTable *t;
+
+	for (int i = 0; i < STORE_PARTITIONS; i++)
+		LWLockAcquire(&store_locks[i].lock, LW_EXCLUSIVE);
+	hash_seq_init(&scan, store_tables);
+	while ((t = hash_seq_search(&scan)) != NULL)
+		if (t->key.dbid == MyDatabaseId)
+			t->paused_until = t->force_paused_until = 0;
+	store_unlock_all();
+}
+
 /*
  * Costs depend on how much of the table is there, so a plan from when a tenth less or more of it was, or
  * other columns were, is not kept.
@@ -907,6 +935,20 @@ strata_store_populate_begin(Relation rel)
 	return (uint32)(((uint64)nblocks + chosen - 1) / chosen);
 }
 
+uint32
+strata_store_unit_count(Relation rel)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+	uint32 unit_blocks = 0;
+	StoreLocked l;
+
+	store_lock(&l, MyDatabaseId, RelationGetRelid(rel), LW_SHARED);
+	if (l.table != NULL && l.table->relnumber == StrataRelNumber(rel))
+		unit_blocks = l.table->unit_blocks;
+	store_unlock(&l);
+	return unit_blocks == 0 ? 0 : (uint32)(((uint64)nblocks + unit_blocks - 1) / unit_blocks);
+}
+
 /* ---- snapshots for views ---- */
 
 static void
@@ -935,6 +977,8 @@ store_copy_stat(const StrataTable *t, StrataTableStat *out)
 	out->generation = t->generation;
 	out->evicted = t->evicted;
 	out->lost = t->lost;
+	out->paused_until = t->paused_until;
+	out->force_paused_until = t->force_paused_until;
 	out->populated_at = t->populated_at;
 	out->last_accessed = (TimestampTz)pg_atomic_read_u64(&a->last_accessed);
 	out->scans = pg_atomic_read_u64(&a->scans);

@@ -118,6 +118,14 @@ extern const char *strata_store_check_relation(Relation rel, int *sqlstate);
 /* Sets the status and, unless error is NULL, the last error ("" clears it).  No-op when not attached. */
 extern void strata_store_set_status(Oid relid, StrataTableStatus status, const char *error);
 
+/*
+ * Notes that automatic jobs are to leave the table alone until then; with `force`, those that copy everything
+ * again. Only kept here, for the workers to agree; forgotten with the table.
+ */
+extern void strata_store_pause(Oid relid, bool force, TimestampTz until);
+/* Of all tables of this database. */
+extern void strata_store_unpause_all(void);
+
 typedef struct StrataTableStat
 {
 	Oid dbid;
@@ -139,7 +147,9 @@ typedef struct StrataTableStat
 	Size bytes_raw;	   /* what the values take uncompressed */
 	uint64 generation; /* of the newest unit */
 	bool evicted;	   /* units left for memory's sake, and nobody has asked for them again since */
-	bool lost;		   /* units were dropped since the last copy began, as their pages could not be read back */
+	bool lost; /* units were dropped since the last copy began, as their pages could not be read back */
+	/* As strata_store_pause() left them; 0: not paused. */
+	TimestampTz paused_until, force_paused_until;
 	TimestampTz populated_at;  /* 0: never */
 	TimestampTz last_accessed; /* 0: never */
 	uint64 scans, rows_from_columns, rows_from_heap, units_scanned, units_pruned, stale_blocks_read;
@@ -205,6 +215,8 @@ extern void strata_store_totals(StrataStoreTotals *out);
  * ERROR undefined_object when the table is not attached.
  */
 extern uint32 strata_store_populate_begin(Relation rel);
+/* How many units the heap has now; 0 also when strata_store_populate_begin() must be called again. */
+extern uint32 strata_store_unit_count(Relation rel);
 
 typedef enum StrataPopulateResult
 {
@@ -261,8 +273,9 @@ extern StrataUnitStaleness *strata_store_staleness(Relation rel, uint32 *nunits)
 
 /* ---- eviction ---- */
 
-/* Unpublishes all units of the table.  Returns the memory that comes back (once the last scan that reads them is
- * over; cold pages take none) and publishes segment_evicted, and table_evicted for a table that had units. */
+/* Unpublishes all units of the table.  Returns the memory that comes back (once the last scan that reads them
+ * is over; cold pages take none) and publishes segment_evicted, and table_evicted for a table that had units.
+ */
 extern Size strata_store_evict_table(Oid dbid, Oid relid, StrataEvictReason reason);
 
 #endif

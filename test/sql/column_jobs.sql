@@ -59,12 +59,24 @@ VACUUM (FREEZE) cj;
 SELECT strata.compact() AS job \gset
 SELECT wait_for(:job, 'done');
 SELECT status, rows_in_columns, stale_blocks, tail_blocks FROM strata.column_tables WHERE relid = 'cj'::regclass;
+-- It makes a job for each, which names it.
+SELECT kind, target, state, done = total AS all_done, progress_percent, workers FROM strata.jobs WHERE id = :job;
+SELECT kind, target, state, done = total AS all_done FROM strata.jobs WHERE parent = :job;
+
+-- Incremental: only what copying makes fresher; a table that is fresh has nothing to do.
+SELECT strata.populate('cj', strategy => 'incremental') AS job \gset
+SELECT state, done, total, rows FROM strata.jobs WHERE id = :job;
+UPDATE cj SET a = -a WHERE a % 500 = 0;
+VACUUM (FREEZE) cj;
+SELECT strata.populate('cj', strategy => 'incremental') AS job \gset
+SELECT state, done = total AS all_done FROM strata.jobs WHERE id = :job;
+SELECT status, rows_in_columns, stale_blocks, tail_blocks FROM strata.column_tables WHERE relid = 'cj'::regclass;
 
 -- The events of a population carry its numbers.
 SELECT coalesce(max(seq), 0) AS since FROM strata.events(max_rows => 1000000) \gset
 SELECT strata.populate('cj', force => true) > 0 AS job;
 SELECT event_type, database = current_database() AS here,
-       fields - ARRAY['memory_used_bytes', 'compression_ratio', 'duration_ms', 'duration_us', 'original_bytes', 'compressed_bytes'] AS fields
+       fields - ARRAY['memory_used_bytes', 'compression_ratio', 'duration_ms', 'duration_us', 'original_bytes', 'compressed_bytes', 'estimated_remaining_ms'] AS fields
 FROM strata.events(:since, 'inmemory') WHERE fields ->> 'table_name' = 'public.cj' AND event_type <> 'compression_started' ORDER BY seq;
 SELECT coalesce(max(seq), 0) AS since FROM strata.events(max_rows => 1000000) \gset
 SELECT strata.evict('cj') > 0 AS freed;
@@ -72,7 +84,7 @@ SELECT event_type, fields - 'memory_freed_bytes' AS fields, (fields ->> 'memory_
 FROM strata.events(:since, 'inmemory') WHERE fields ->> 'table_name' = 'public.cj' ORDER BY seq;
 
 -- The worker shows itself.
-SELECT backend_type, application_name, datname = current_database() AS here FROM pg_stat_activity
+SELECT DISTINCT backend_type, application_name, datname = current_database() AS here FROM pg_stat_activity
 WHERE backend_type = 'pg_strata populator' AND datname = current_database();
 
 DROP TABLE cj;
