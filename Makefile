@@ -95,8 +95,8 @@ bench: ## column store against sequential scan and DuckDB, what it costs writers
 	PG_CONFIG='$(PG_CONFIG)' test/bench/pool.sh
 	test/bench/writers.sh
 
-fuzz: ## generated queries from a new seed (FUZZ_QUERIES=20000), then 5 minutes against writers; needs `make install`
-	PG_CONFIG='$(PG_CONFIG)' test/diff/run.sh --queries $${FUZZ_QUERIES:-20000} --seed $$(date +%s)
+fuzz: ## generated queries from a new seed (FUZZ_QUERIES=50000), then 5 minutes against writers; needs `make install`
+	PG_CONFIG='$(PG_CONFIG)' test/diff/run.sh --queries $${FUZZ_QUERIES:-50000} --seed $$(date +%s)
 	PG_CONFIG='$(PG_CONFIG)' test/diff/run.sh --concurrent 300 --seed $$(date +%s)
 
 docs: ## write the generated pages of docs/ anew

@@ -149,12 +149,16 @@ run_writer(const Role *role)
 static void
 set_store(PGconn *c, const Role *role, bool on, Rng *r)
 {
+	Buf sql = {0};
+
 	if (role->store)
-		db_do(c, "SET LOCAL strata.column_scan = %s; SET LOCAL strata.column_aggregate = %s",
-			  on ? "on" : "off", on && !rng_percent(r, 20) ? "on" : "off");
+		store_set(&sql, true, on, on ? r : NULL);
 	if (on && rng_percent(r, 15))
-		db_do(c, "SET LOCAL max_parallel_workers_per_gather = 2; SET LOCAL parallel_setup_cost = 0; "
-				 "SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0");
+		buf_add(&sql, "; SET LOCAL max_parallel_workers_per_gather = 2; SET LOCAL parallel_setup_cost = 0; "
+					  "SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0");
+	if (sql.len)
+		db_do(c, "%s", sql.text);
+	buf_free(&sql);
 }
 
 static void
@@ -289,6 +293,8 @@ run_checker(const Role *role)
 	db_do(c,
 		  "SET client_min_messages = error; SET statement_timeout = '60s'; SET deadlock_timeout = '100ms'; "
 		  "SET jit = off; SET max_parallel_workers_per_gather = 0; SET lock_timeout = '10s'");
+	if (role->store)
+		store_find(c);
 	for (uint64_t no = (uint64_t)role->number << 32; time(NULL) < role->until; no++)
 		if (!check(c, role, no, &r, &n))
 			return 1;
@@ -328,8 +334,6 @@ concurrent_run(const char *conninfo, const char *standby, uint64_t seed, int sec
 	long broken = 0;
 
 	db_do(c, "SET statement_timeout = '60s'");
-	db_do(c, "CREATE COLLATION IF NOT EXISTS loose (provider = icu, locale = 'und-u-ks-level2', "
-			 "deterministic = false)");
 	tables_make(c, seed, 9, store);
 	if (standby)
 		prepare_standby(c, standby, store);

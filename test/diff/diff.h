@@ -66,10 +66,17 @@ typedef enum Class
 	CLASS_TIMESTAMPTZ,
 	CLASS_TEXT, /* text, varchar */
 	CLASS_CHAR,
-	CLASS_JSONB, /* from here on: the store refuses them */
+	CLASS_JSONB, /* from here on: less common */
 	CLASS_ARRAY,
 	CLASS_UUID,
 	CLASS_INTERVAL,
+	CLASS_CLOCK,
+	CLASS_BYTEA,
+	CLASS_INET,
+	CLASS_ENUM,
+	CLASS_PAIR, /* of composite type diff_pair */
+	CLASS_RANGE,
+	CLASS_OPAQUE, /* without equality */
 	CLASS_COUNT
 } Class;
 
@@ -79,10 +86,13 @@ typedef enum Class
 #define CLASSES_NUMBER (CLASSES_INT | CLASSES_FLOAT | CLASS_BIT(CLASS_NUMERIC))
 #define CLASSES_TIME   (CLASS_BIT(CLASS_DATE) | CLASS_BIT(CLASS_TIMESTAMP) | CLASS_BIT(CLASS_TIMESTAMPTZ))
 #define CLASSES_TEXT   (CLASS_BIT(CLASS_TEXT) | CLASS_BIT(CLASS_CHAR))
-#define CLASSES_REFUSED                                                                                      \
-	(CLASS_BIT(CLASS_JSONB) | CLASS_BIT(CLASS_ARRAY) | CLASS_BIT(CLASS_UUID) | CLASS_BIT(CLASS_INTERVAL))
-#define CLASSES_STORED (CLASSES_NUMBER | CLASS_BIT(CLASS_BOOL) | CLASSES_TIME | CLASSES_TEXT)
-#define CLASSES_ALL	   (CLASSES_STORED | CLASSES_REFUSED)
+#define CLASSES_COMMON (CLASSES_NUMBER | CLASS_BIT(CLASS_BOOL) | CLASSES_TIME | CLASSES_TEXT)
+#define CLASSES_ALL	   (CLASS_BIT(CLASS_COUNT) - 1)
+#define CLASSES_SORTED (CLASSES_ALL & ~CLASS_BIT(CLASS_OPAQUE))
+/* What min and max know. */
+#define CLASSES_EXTREMA                                                                                      \
+	(CLASSES_NUMBER | CLASSES_TIME | CLASSES_TEXT | CLASS_BIT(CLASS_ARRAY) | CLASS_BIT(CLASS_INTERVAL) |     \
+	 CLASS_BIT(CLASS_CLOCK) | CLASS_BIT(CLASS_INET) | CLASS_BIT(CLASS_ENUM))
 
 #define KIND_EXTREME 0x01 /* sums and arithmetic overflow or round: compare, count, min, max, group */
 #define KIND_SMALL	 0x02 /* a product of two of them fits the type */
@@ -111,6 +121,8 @@ typedef struct Column
 	int null_percent;
 	char **samples; /* values of the column, as text, and the kind's consts */
 	int nsamples;
+	double distinct; /* about so many values */
+	bool generated;	 /* by the table: nobody writes it */
 } Column;
 
 typedef struct Table
@@ -120,6 +132,7 @@ typedef struct Table
 	Column *cols; /* cols[0] is id: bigint, unique, never null */
 	int ncols;
 	long rows;	  /* roughly */
+	bool indexed; /* an index may spare PostgreSQL a row, and the error in it */
 	bool no_ctid; /* more than one relation behind the name: no ctid, no TABLESAMPLE */
 } Table;
 
@@ -152,7 +165,8 @@ typedef struct Query
 	bool ordered;
 	bool of_place; /* shows ctid, tableoid, a row type or a sample of blocks: a copy of the table differs */
 	Hazard hazard;
-	int quals; /* conditions in it */
+	int quals;	  /* conditions in it */
+	double pairs; /* of rows, the most that a join would compare that can neither hash nor sort */
 	const char *shape;
 } Query;
 
@@ -163,6 +177,15 @@ extern void query_make_on(Query *q, uint64_t seed, uint64_t no, const Table *t);
 /* UPDATE, DELETE or SELECT FOR UPDATE of a table. */
 extern void query_make_change(Query *q, uint64_t seed, uint64_t no, const Table *t);
 extern void query_free(Query *q);
+
+/* ---- modes.c ---- */
+
+/* Which switches the server has; once a process. */
+extern void store_find(PGconn *c);
+/* SET of all of them; with some_off, some of those on stay off. */
+extern void store_set(Buf *b, bool local, bool on, Rng *some_off);
+/* How the `on` side runs query `no`. */
+extern void mode_make(Buf *b, uint64_t seed, long no, const Query *q, bool store);
 
 /* ---- compare.c ---- */
 

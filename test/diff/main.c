@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "diff.h"
@@ -28,25 +29,24 @@ typedef struct Options
 	int concurrent;
 	bool store;
 	bool self_test;
+	bool verbose; /* print what took long and what raised an error */
 } Options;
 
 typedef struct Count
 {
 	long passed, failed, order, skipped, errors;
 	long custom, asked; /* plans with one of our nodes; plans looked at */
+	struct
+	{
+		char name[32];
+		long plans;
+	} nodes[8]; /* by the node's name: how often it was seen */
 } Count;
 
 static const char *const setup =
-	"SET statement_timeout = '60s'; SET client_min_messages = error; "
+	"SET statement_timeout = '20s'; SET client_min_messages = error; "
 	"SET extra_float_digits = 1; SET timezone = 'Europe/Berlin'; SET jit = off; "
 	"SET datestyle = 'ISO, YMD'; SET bytea_output = hex; SET max_parallel_workers_per_gather = 0";
-
-static const char *const parallel_on =
-	"SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; "
-	"SET min_parallel_table_scan_size = 0";
-static const char *const parallel_off =
-	"SET max_parallel_workers_per_gather = 0; RESET parallel_setup_cost; RESET parallel_tuple_cost; "
-	"RESET min_parallel_table_scan_size";
 
 static PGconn *
 connect_for(const Options *o, bool on)
@@ -55,29 +55,15 @@ connect_for(const Options *o, bool on)
 
 	db_do(c, "%s", setup);
 	if (o->store)
-		db_do(c, "SET strata.column_scan = %s; SET strata.column_aggregate = %s", on ? "on" : "off",
-			  on ? "on" : "off");
-	return c;
-}
-
-/* How the `on` side runs query `no`: serial or parallel, kernel level, which nodes. */
-static void
-mode_sql(const Options *o, long no, Buf *b)
-{
-	static const char *const levels[] = {"auto", "scalar", "avx2"};
-	Rng r = rng_make(o->seed ^ 0x6d6f6465, no);
-	int p = rng_int(&r, 100);
-
-	buf_add(b, "%s; SET force_parallel_mode = %s", p < 30 ? parallel_on : parallel_off,
-			p < 5 ? "regress" : "off");
-	buf_add(b, "; SET work_mem = '%s'", rng_percent(&r, 10) ? "64kB" : "32MB");
-	if (o->store)
 	{
-		bool no_scan = rng_percent(&r, 4), no_aggregate = rng_percent(&r, 12);
+		Buf sql = {0};
 
-		buf_add(b, "; SET strata.simd = %s; SET strata.column_scan = %s; SET strata.column_aggregate = %s",
-				levels[rng_int(&r, lengthof(levels))], no_scan ? "off" : "on", no_aggregate ? "off" : "on");
+		store_find(c);
+		store_set(&sql, false, on, NULL);
+		db_do(c, "%s", sql.text);
+		buf_free(&sql);
 	}
+	return c;
 }
 
 static void
@@ -94,6 +80,20 @@ show_plan(PGconn *c, const char *options, const Query *q)
 	buf_free(&sql);
 }
 
+static void
+count_node(const char *name, Count *n)
+{
+	int len = (int)strcspn(name, ")");
+
+	for (size_t i = 0; i < lengthof(n->nodes); i++)
+		if (!n->nodes[i].name[0] || (strncmp(n->nodes[i].name, name, len) == 0 && !n->nodes[i].name[len]))
+		{
+			snprintf(n->nodes[i].name, sizeof(n->nodes[i].name), "%.*s", len, name);
+			n->nodes[i].plans++;
+			return;
+		}
+}
+
 /* Counts a plan as ours when one of our nodes is in it. */
 static bool
 uses_store(PGconn *c, const Query *q, Count *n)
@@ -104,8 +104,14 @@ uses_store(PGconn *c, const Query *q, Count *n)
 
 	buf_add(&sql, "EXPLAIN (COSTS OFF) %s", q->plain.text);
 	r = PQexec(c, sql.text);
-	for (int i = 0; PQresultStatus(r) == PGRES_TUPLES_OK && i < PQntuples(r) && !ours; i++)
-		ours = strstr(PQgetvalue(r, i, 0), "(Strata") != NULL;
+	for (int i = 0; PQresultStatus(r) == PGRES_TUPLES_OK && i < PQntuples(r); i++)
+	{
+		const char *node = strstr(PQgetvalue(r, i, 0), "(Strata");
+
+		ours |= node != NULL;
+		if (node)
+			count_node(node + 1, n);
+	}
 	n->asked++;
 	n->custom += ours;
 	PQclear(r);
@@ -193,21 +199,36 @@ judge(const Options *o, long no, const Query *q, const char *mode, PGconn **off,
 	buf_free(&why);
 }
 
+/* For who works on the generator: too many errors, or too long queries, test little. */
+static void
+remark(long no, const Query *q, const Answer *a, long ms)
+{
+	if (a->sqlstate[0])
+		printf("# query %ld (%s): %s %s\n", no, q->shape, a->sqlstate, a->message);
+	if (ms > 500)
+		printf("# query %ld (%s) took %ld ms: %s\n", no, q->shape, ms, q->sql.text);
+}
+
 static void
 ask(const Options *o, long no, PGconn **off, PGconn **on, Count *n)
 {
 	Query q;
 	Answer a, b;
 	Buf mode = {0};
+	struct timespec begun, ended;
 
 	query_make(&q, o->seed, no);
-	mode_sql(o, no, &mode);
+	mode_make(&mode, o->seed, no, &q, o->store);
 	db_do(*on, "%s", mode.text);
+	clock_gettime(CLOCK_MONOTONIC, &begun);
 	/* both at once: the wait is the longer of the two */
 	PQsendQuery(*off, q.sql.text);
 	PQsendQuery(*on, q.sql.text);
 	answer_collect(*off, &a);
 	answer_collect(*on, &b);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	if (o->verbose)
+		remark(no, &q, &a, (ended.tv_sec - begun.tv_sec) * 1000 + (ended.tv_nsec - begun.tv_nsec) / 1000000);
 	if (o->only >= 0)
 		printf("%s\n%s\n", q.sql.text, mode.text);
 	judge(o, no, &q, mode.text, off, on, &a, &b, n);
@@ -257,9 +278,15 @@ ask_after_writing(const Options *o, long no, PGconn **off, PGconn **on, Count *n
 		buf_add(&sql, p < 15 ? "; ROLLBACK TO s; " : "; ");
 	}
 	db_do(*on, "%s", sql.text);
-	mode_sql(o, no, &mode);
+	mode_make(&mode, o->seed, no, &q, o->store);
 	if (o->store)
-		db_do(*on, "SET LOCAL strata.column_scan = off; SET LOCAL strata.column_aggregate = off");
+	{
+		Buf off_sql = {0};
+
+		store_set(&off_sql, true, false, NULL);
+		db_do(*on, "%s", off_sql.text);
+		buf_free(&off_sql);
+	}
 	db_do(*on, "SAVEPOINT q");
 	PQsendQuery(*on, q.sql.text);
 	answer_collect(*on, &a);
@@ -317,7 +344,7 @@ self_test(const Options *o)
 				Rng r = rng_make(o->seed, no + i);
 				Buf sql = {0};
 
-				table_update_sql(&sql, &tables[i], &r, "id % 10 = 1");
+				table_update_sql(&sql, &tables[i], &r, "id % 4 = 1");
 				db_do(on, "%s", sql.text);
 				buf_free(&sql);
 			}
@@ -364,10 +391,10 @@ self_test(const Options *o)
 static void
 usage(void)
 {
-	fprintf(stderr,
-			"usage: diff --conninfo CONNINFO [--seed N] [--queries N] [--tables N] [--from N] "
-			"[--only N] [--plain]\n"
-			"            [--self-test] [--concurrent SECONDS [--standby CONNINFO]] [--min-share PERCENT]\n");
+	fprintf(stderr, "usage: diff --conninfo CONNINFO [--seed N] [--queries N] [--tables N] [--from N] "
+					"[--only N] [--plain]\n"
+					"            [--verbose] [--self-test] [--concurrent SECONDS [--standby CONNINFO]] "
+					"[--min-share PERCENT]\n");
 	exit(2);
 }
 
@@ -383,6 +410,7 @@ parse(int argc, char **argv)
 		{"from", required_argument, NULL, 'r'},
 		{"plain", no_argument, NULL, 'p'},
 		{"self-test", no_argument, NULL, 'f'},
+		{"verbose", no_argument, NULL, 'v'},
 		{"concurrent", required_argument, NULL, 'n'},
 		{"min-share", required_argument, NULL, 'm'},
 		{"standby", required_argument, NULL, 'y'},
@@ -421,6 +449,9 @@ parse(int argc, char **argv)
 			case 'f':
 				o.self_test = true;
 				break;
+			case 'v':
+				o.verbose = true;
+				break;
 			case 'n':
 				o.concurrent = atoi(optarg);
 				break;
@@ -454,7 +485,6 @@ main(int argc, char **argv)
 	}
 	on = db_connect(o.conninfo);
 	db_do(on, "SET statement_timeout = '60s'");
-	db_do(on, "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
 	tables_make(on, o.seed, o.tables, o.store);
 	PQfinish(on);
 	if (o.self_test)
@@ -480,6 +510,8 @@ main(int argc, char **argv)
 		from_columns = db_long(on, "SELECT rows_from_columns FROM strata.column_stats()") - from_columns;
 		printf("# %ld of %ld plans went through the column store (%ld %%), which gave %ld rows\n", n.custom,
 			   n.asked, share, from_columns);
+		for (size_t i = 0; i < lengthof(n.nodes) && n.nodes[i].name[0]; i++)
+			printf("# %ld times %s\n", n.nodes[i].plans, n.nodes[i].name);
 		if (o.only < 0 && (share < o.min_share || (o.min_share > 0 && from_columns == 0)))
 		{
 			printf("not ok: at least %d %% of the plans must go through the column store\n", o.min_share);

@@ -5,6 +5,7 @@
 #   --seed N --queries N --tables N   what to generate (default: seed 1, 3000 queries, every scenario)
 #   --only N                          one query, with its EXPLAIN ANALYZE
 #   --from N                          starts with that query
+#   --verbose                         prints the queries that take long or raise an error
 #   --concurrent SECONDS              checkers against writers
 #   --standby                         with --concurrent: the checkers ask on a streaming standby
 #   --self-test                       the comparison finds nothing in copies, and finds what was changed

@@ -120,6 +120,23 @@ static const Kind catalogue[] = {
 	{"a", "integer[]", CLASS_ARRAY, 0, "ARRAY[@h % 5, @h % 3]", "{1,2}|{0,0}"},
 	{"u", "uuid", CLASS_UUID, 0, "md5((@h % 50)::text)::uuid", "c4ca4238-a0b9-2382-0dcc-509a6f75849b"},
 	{"iv", "interval", CLASS_INTERVAL, 0, "(@h % 30) * interval '1 hour'", "5 hours|1 day"},
+	{"iv_mixed", "interval", CLASS_INTERVAL, 0,
+	 "make_interval(months => @h % 5 - 2, days => @h % 17, secs => @h % 1000 / 8.0)",
+	 "1 mon|30 days|-2 mons"},
+	{"clock", "time", CLASS_CLOCK, 0, "time '00:00' + @h % 86400 * interval '1 second'", "12:00|00:00|24:00"},
+	{"by", "bytea", CLASS_BYTEA, 0, "decode(left(md5((@h % 300)::text), @h % 5 * 2), 'hex')",
+	 "\\\\x|\\\\xc4"},
+	{"ip", "inet", CLASS_INET, 0, "'10.0.0.0'::inet + @h % 2000", "10.0.0.0|10.0.1.17|::1"},
+	{"mood", "diff_mood", CLASS_ENUM, KIND_FEW, PICK("'sad','ok','happy','over the moon'", "4") "::diff_mood",
+	 "sad|happy"},
+	{"dom", "diff_small", CLASS_INT4, KIND_SMALL | KIND_FEW, "@h % 100", "0|50|99"},
+	{"dom_text", "diff_word", CLASS_TEXT, KIND_FEW, PICK("'red','green','blue',''", "4"), "red||pink"},
+	{"pair", "diff_pair", CLASS_PAIR, KIND_FEW, "ROW(@h % 4, 'p' || @h % 3)::diff_pair", "(1,p1)|(2,)"},
+	{"span", "int4range", CLASS_RANGE, 0, "int4range(@h % 50, @h % 50 + @h % 7)", "[1,5)|empty|[10,)"},
+	{"js", "json", CLASS_OPAQUE, 0, "json_build_object('k', @h % 10)", "{\"k\" : 1}"},
+	{"texts", "text[]", CLASS_OPAQUE, 0, "ARRAY['x' || @h % 5, NULL]", "{x1,NULL}"},
+	{"u_order", "uuid", CLASS_UUID, KIND_UNIQUE, "lpad(to_hex(@g), 32, '0')::uuid",
+	 "00000000-0000-0000-0000-00000000000a"},
 };
 
 /* ---- SQL that makes values ---- */
@@ -152,10 +169,13 @@ table_insert_sql(Buf *b, const Table *t, Rng *r, long from, long to)
 {
 	buf_add(b, "INSERT INTO %s (", t->name);
 	for (int i = 0; i < t->ncols; i++)
-		buf_add(b, "%s%s", i ? ", " : "", t->cols[i].name);
+		if (!t->cols[i].generated)
+			buf_add(b, "%s%s", i ? ", " : "", t->cols[i].name);
 	buf_add(b, ") SELECT g");
 	for (int i = 1; i < t->ncols; i++)
 	{
+		if (t->cols[i].generated)
+			continue;
 		buf_add(b, ", ");
 		value_sql(b, &t->cols[i], "g", rng_int(r, 1 << 30));
 	}
@@ -169,7 +189,7 @@ table_update_sql(Buf *b, const Table *t, Rng *r, const char *where)
 
 	buf_add(b, "UPDATE %s SET ", t->name);
 	for (int i = 1; i < t->ncols; i++)
-		if (!changed || rng_percent(r, 30))
+		if (!t->cols[i].generated && (!changed || rng_percent(r, 30)))
 		{
 			buf_add(b, "%s%s = ", changed++ ? ", " : "", t->cols[i].name);
 			value_sql(b, &t->cols[i], "id", rng_int(r, 1 << 30));
@@ -495,7 +515,7 @@ scenario_some_columns(Maker *m)
 	start(m, 16, 4000);
 	vacuum(m, "(ANALYZE)");
 	for (int i = 0; i < m->t->ncols; i++)
-		if ((CLASS_BIT(m->t->cols[i].kind->class) & CLASSES_STORED) && (i < 3 || rng_percent(&m->rng, 50)))
+		if ((CLASS_BIT(m->t->cols[i].kind->class) & CLASSES_COMMON) && (i < 3 || rng_percent(&m->rng, 50)))
 			buf_add(&list, "%s%s", n++ ? "," : "{", m->t->cols[i].name);
 	buf_add(&list, "}");
 	{
@@ -537,6 +557,7 @@ scenario_rewritten(Maker *m)
 		vacuum(m, "(FULL)");
 	else
 	{
+		m->t->indexed = true;
 		db_do(m->c, "CREATE INDEX %s_id ON %s (id DESC)", m->t->name, m->t->name);
 		db_do(m->c, "CLUSTER %s USING %s_id", m->t->name, m->t->name);
 	}
@@ -628,6 +649,123 @@ scenario_partitioned(Maker *m)
 		db_do(m->c, "SELECT strata.populate('%s_%d')", t->name, i);
 	}
 	update(m, "id % 301 = 3");
+}
+
+/* By hash, and enabled by its parent where the store takes one. */
+static void
+scenario_hashed(Maker *m)
+{
+	Table *t = m->t;
+
+	pick_columns(m, 12);
+	create(m, "PARTITION BY HASH (id)");
+	t->no_ctid = true;
+	for (int i = 0; i < 3; i++)
+		db_do(m->c, "CREATE TABLE %s_%d PARTITION OF %s FOR VALUES WITH (MODULUS 3, REMAINDER %d)", t->name,
+			  i, t->name, i);
+	insert(m, 1, 4000);
+	db_do(m->c, "VACUUM (ANALYZE) %s", t->name);
+	for (int i = 0; m->store && i < 3; i++)
+	{
+		db_do(m->c, "SELECT strata.enable('%s_%d')", t->name, i);
+		db_do(m->c, "SELECT strata.populate('%s_%d')", t->name, i);
+	}
+}
+
+/* A column that the table computes. */
+static void
+scenario_generated(Maker *m)
+{
+	start(m, 10, 3000);
+	for (int i = 1; i <= 2; i++)
+	{
+		int before = m->t->ncols;
+
+		add_column_named(m, i == 1 ? "i4_signed" : "t_few");
+		if (m->t->ncols == before)
+			continue;
+		m->t->cols[before].generated = true;
+		m->t->cols[before].null_percent = 0;
+		db_do(m->c, "ALTER TABLE %s ADD COLUMN %s GENERATED ALWAYS AS (%s) STORED", m->t->name,
+			  i == 1 ? "i4_signed integer" : "t_few text",
+			  i == 1 ? "(id % 1500)::integer - 500" : "CASE WHEN id % 3 = 0 THEN 'MAIL' ELSE 'AIR' END");
+	}
+	vacuum(m, "(ANALYZE)");
+	enable(m, "NULL");
+	update(m, "id % 301 = 3");
+}
+
+/* Not in the store: what is joined with it has to take rows. */
+static void
+scenario_outside(Maker *m)
+{
+	start(m, 12, 3000);
+	m->t->indexed = rng_percent(&m->rng, 50);
+	if (m->t->indexed)
+		db_do(m->c, "CREATE UNIQUE INDEX ON %s (id)", m->t->name);
+	vacuum(m, "(ANALYZE)");
+}
+
+/* With indexes, which may be the faster way. */
+static void
+scenario_indexed(Maker *m)
+{
+	start(m, 14, 8000);
+	m->t->indexed = true;
+	db_do(m->c, "ALTER TABLE %s ADD PRIMARY KEY (id)", m->t->name);
+	for (int i = 1; i < m->t->ncols; i++)
+		if ((CLASS_BIT(m->t->cols[i].kind->class) & CLASSES_COMMON) &&
+			!(m->t->cols[i].kind->flags & KIND_LONG) && rng_percent(&m->rng, 40))
+			db_do(m->c, "CREATE INDEX ON %s (%s)", m->t->name, m->t->cols[i].name);
+	vacuum(m, "(ANALYZE)");
+	enable(m, "NULL");
+	update(m, "id % 401 = 3");
+}
+
+/* Rows of a function, behind a view. */
+static void
+scenario_series(Maker *m)
+{
+	Buf sql = {0};
+
+	pick_columns(m, 6);
+	m->t->no_ctid = true;
+	m->t->rows = 600;
+	buf_add(&sql, "CREATE VIEW %s AS SELECT g AS id", m->t->name);
+	for (int i = 1; i < m->t->ncols; i++)
+	{
+		buf_add(&sql, ", (");
+		value_sql(&sql, &m->t->cols[i], "g", rng_int(&m->rng, 1 << 30));
+		buf_add(&sql, ")::%s AS %s", m->t->cols[i].kind->type, m->t->cols[i].name);
+	}
+	buf_add(&sql, " FROM generate_series(1::bigint, %ld) g", m->t->rows);
+	db_do(m->c, "%s", sql.text);
+	buf_free(&sql);
+}
+
+/* Two tables of the store behind one view. */
+static void
+scenario_united(Maker *m)
+{
+	char *view = m->t->name;
+	Buf base = {0};
+
+	buf_add(&base, "%s_1", view);
+	m->t->name = base.text;
+	start(m, 10, 2000);
+	vacuum(m, "(ANALYZE)");
+	enable(m, "NULL");
+	db_do(m->c, "CREATE TABLE %s_2 AS SELECT * FROM %s; UPDATE %s_2 SET id = id + 100000", view, m->t->name,
+		  view);
+	db_do(m->c, "VACUUM (ANALYZE) %s_2", view);
+	if (m->store)
+	{
+		db_do(m->c, "SELECT strata.enable('%s_2')", view);
+		db_do(m->c, "SELECT strata.populate('%s_2')", view);
+	}
+	db_do(m->c, "CREATE VIEW %s AS SELECT * FROM %s UNION ALL SELECT * FROM %s_2", view, m->t->name, view);
+	m->t->name = view;
+	m->t->no_ctid = true;
 }
 
 static void
@@ -773,6 +911,12 @@ static const Scenario scenarios[] = {
 	{"unvacuumed", scenario_unvacuumed},
 	{"evicted", scenario_evicted},
 	{"partitioned", scenario_partitioned},
+	{"hashed", scenario_hashed},
+	{"generated", scenario_generated},
+	{"outside", scenario_outside},
+	{"indexed", scenario_indexed},
+	{"series", scenario_series},
+	{"united", scenario_united},
 	{"inherited", scenario_inherited},
 	{"barrier", scenario_barrier},
 	{"policy", scenario_policy},
@@ -782,6 +926,9 @@ static const Scenario scenarios[] = {
 	{"fresh", scenario_fresh},
 	{"stale", scenario_stale},
 	{"vector_edge", scenario_vector_edge},
+	{"outside", scenario_outside},
+	{"partitioned", scenario_partitioned},
+	{"fresh", scenario_fresh},
 };
 
 /* ---- values to ask for ---- */
@@ -823,8 +970,37 @@ take_samples(PGconn *c, Table *t)
 		for (int k = 0; k < PQntuples(r); k++)
 			add_sample(col, PQgetvalue(r, k, 0), strlen(PQgetvalue(r, k, 0)));
 		PQclear(r);
+		buf_clear(&sql);
+		/* of the first rows, and as if the others had new ones at the same rate when nearly all differ */
+		col->distinct =
+			db_long(c, "SELECT count(DISTINCT x) FROM (SELECT left(%s::text, 60) AS x FROM %s LIMIT 4000) s",
+					col->name, t->name);
+		if (col->distinct > 3000 && t->rows > 4000)
+			col->distinct *= t->rows / 4000.0;
 		buf_free(&sql);
 	}
+}
+
+/* Types, a collation and functions that tables and queries use. */
+static void
+make_names(PGconn *c)
+{
+	db_do(c, "CREATE COLLATION IF NOT EXISTS loose (provider = icu, locale = 'und-u-ks-level2', "
+			 "deterministic = false)");
+	db_do(c, "CREATE TYPE diff_mood AS ENUM ('sad', 'ok', 'happy', 'over the moon'); "
+			 "CREATE DOMAIN diff_small AS integer CHECK (VALUE < 1000000); "
+			 "CREATE DOMAIN diff_word AS text; "
+			 "CREATE TYPE diff_pair AS (x integer, y text)");
+	db_do(c,
+		  "CREATE FUNCTION diff_double(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE "
+		  "AS 'SELECT $1 * 2'; "
+		  "CREATE FUNCTION diff_or_zero(x numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE "
+		  "AS 'BEGIN RETURN coalesce(x, 0); END'; "
+		  "CREATE FUNCTION diff_even(x numeric) RETURNS boolean LANGUAGE plpgsql STRICT IMMUTABLE PARALLEL "
+		  "SAFE "
+		  "AS 'BEGIN RETURN x %% 2 = 0; END'; "
+		  "CREATE FUNCTION diff_stable(x numeric) RETURNS numeric LANGUAGE plpgsql STABLE "
+		  "AS 'BEGIN RETURN x + 1; END'");
 }
 
 void
@@ -832,6 +1008,7 @@ tables_make(PGconn *c, uint64_t seed, int want, bool store)
 {
 	if (want <= 0)
 		want = lengthof(scenarios);
+	make_names(c);
 	tables = calloc(want, sizeof(Table));
 	ntables = want;
 	for (int i = 0; i < want; i++)
