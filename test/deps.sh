@@ -4,7 +4,7 @@
 set -euo pipefail
 
 want=(gcc make perl libipc-run-perl clang postgresql-15 postgresql-server-dev-15 libpq-dev libwebsockets-dev libjson-c-dev
-  libssl-dev liblz4-dev curl chromium "$@")
+  libssl-dev liblz4-dev libxxhash-dev curl chromium "$@")
 command -v node > /dev/null || want+=(nodejs)
 command -v npm > /dev/null || want+=(npm)
 

@@ -116,6 +116,18 @@ sparse(const uint64_t *mask, unsigned n)
 		}                                                                                                    \
 	}
 
+/* The sum of the lanes modulo 2^64.  (_mm512_reduce_add_epi64 adds them as signed numbers.) */
+INLINE uint64_t TARGET
+wrap_lanes(__m512i v)
+{
+	uint64_t lane[8], sum = 0;
+
+	_mm512_storeu_si512(lane, v);
+	for (int i = 0; i < 8; i++)
+		sum += lane[i];
+	return sum;
+}
+
 INLINE StrataInt128 TARGET
 add_lanes(__m512i v)
 {

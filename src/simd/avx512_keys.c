@@ -174,7 +174,7 @@ add_to_few(int64_t *acc, unsigned ngroups, const uint32_t *group, const int64_t 
 			_mm512_mask_add_epi64(sum[g], _mm256_cmpeq_epi32_mask(at, _mm256_set1_epi32((int)g)), sum[g], x);
 	}
 	_Pragma("GCC unroll 8") for (unsigned g = 0; g < few; g++) if (g < ngroups) acc[g] =
-		(int64_t)((uint64_t)acc[g] + (uint64_t)_mm512_reduce_add_epi64(sum[g]));
+		(int64_t)((uint64_t)acc[g] + wrap_lanes(sum[g]));
 }
 
 void TARGET

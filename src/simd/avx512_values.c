@@ -93,7 +93,7 @@ avx512_sum_small_i64(const int64_t *v, const uint64_t *mask, unsigned n)
 		return (int64_t)one;
 	}
 	SELECTED_LOOP(sum = _mm512_add_epi64(sum, x))
-	return _mm512_reduce_add_epi64(sum);
+	return (int64_t)wrap_lanes(sum);
 }
 
 void TARGET

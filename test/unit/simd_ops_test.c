@@ -123,8 +123,8 @@ test_const_arithmetic(const StrataKernels *k)
 				if (n && f == 2 && c != 0 && c != -1 && kind % 2)
 				{
 					/* just inside and just outside of what fits */
-					a[rng() % n] = INT64_MAX / c + (int64_t)(rng() % 3) - 1;
-					a[rng() % n] = INT64_MIN / c + (int64_t)(rng() % 3) - 1;
+					a[rng() % n] = (int64_t)((uint64_t)(INT64_MAX / c) + rng() % 3 - 1);
+					a[rng() % n] = (int64_t)((uint64_t)(INT64_MIN / c) + rng() % 3 - 1);
 				}
 				if (gap)
 					out[n] = 4711;

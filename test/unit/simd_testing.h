@@ -89,7 +89,7 @@ static const int64_t special_ints[] = {
 };
 #define NSPECIAL_INTS (sizeof(special_ints) / sizeof(special_ints[0]))
 
-static int64_t
+static inline int64_t
 random_int(void)
 {
 	switch (rng() % 4)
@@ -105,7 +105,7 @@ random_int(void)
 	}
 }
 
-static double
+static inline double
 random_double(void)
 {
 	static const double specials[] = {0.0,		 -0.0, 1.0,	 -1.0,	 INFINITY,
@@ -152,7 +152,7 @@ verdict(const char *level, const char *kernel)
 			__VA_ARGS__                                                                                      \
 		}
 
-static void
+static inline void
 pack(const uint64_t *code, unsigned n, unsigned width, uint64_t *out)
 {
 	memset(out, 0, ((size_t)n * width + 63) / 64 * 8);
@@ -180,7 +180,7 @@ static const char *const op_names[] = {"=", "<>", "<", "<=", ">", ">="};
 		expect(words == 0 || n % 64 == 0 || mask[words - 1] >> n % 64 == 0, "bits past %u rows", n);         \
 	} while (0)
 
-static uint64_t
+static inline uint64_t
 random_word(unsigned density)
 {
 	switch (density)
