@@ -115,7 +115,7 @@ strata_agg_supported(const Aggref *ref)
 
 /* False when the argument cannot be computed by vectors after all. */
 bool
-strata_agg_init(StrataAgg *agg, Aggref *ref, StrataScanState *scan)
+strata_agg_init(StrataAgg *agg, Aggref *ref, StrataBatch *in)
 {
 	int	  i = find_aggregate(ref->aggfnoid);
 	Node *arg = argument(ref);
@@ -128,17 +128,17 @@ strata_agg_init(StrataAgg *agg, Aggref *ref, StrataScanState *scan)
 	agg->col = -1;
 	if (!arg)
 		return true;
-	agg->state = ExecInitExpr(linitial_node(TargetEntry, ref->args)->expr, &scan->css.ss.ps);
+	agg->state = ExecInitExpr((Expr *) strata_batch_localize(in, (Node *) linitial_node(TargetEntry, ref->args)->expr, NULL), in->ps);
 	agg->argtype = exprType((Node *) linitial_node(TargetEntry, ref->args)->expr);
 	agg->is_text = agg->chooser != NULL;
 	agg->last_of_equals = agg->is_text && agg->argtype != BPCHAROID && OidIsValid(agg->collation) &&
 		!get_collation_isdeterministic(agg->collation);
 	if (IsA(arg, Var) && (agg->is_text || agg->kind == AGG_COUNT))
 	{
-		agg->col = strata_scan_column(scan, ((Var *) arg)->varattno);
-		return agg->col >= 0 && scan->cols[agg->col].storable;
+		agg->col = in->column(in, (Var *) arg);
+		return agg->col >= 0 && in->cols[agg->col]->storable;
 	}
-	agg->expr = strata_expr_compile(scan, arg);
+	agg->expr = strata_expr_compile(in, arg);
 	if (!agg->expr)
 		return false;
 	agg->cls = agg->expr->cls;
@@ -415,48 +415,60 @@ strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, Mem
 /* ---- vectors ---- */
 
 static const uint64 *
-argument_nulls(StrataScanState *scan, const StrataAgg *agg)
+argument_nulls(StrataBatch *in, const StrataAgg *agg)
 {
-	return agg->col >= 0 ? scan->cols[agg->col].nulls : agg->expr ? agg->expr->vnulls : NULL;
+	return agg->col >= 0 ? in->cols[agg->col]->nulls : agg->expr ? agg->expr->vnulls : NULL;
+}
+
+static void
+forget_seen(StrataBatch *in, StrataAgg *agg, const StrataColumn *col)
+{
+	uint32 n = Max(strata_col_ncodes(col), 1);
+
+	if (agg->seen_room < n)
+	{
+		agg->seen = agg->seen ? repalloc(agg->seen, n) : MemoryContextAlloc(in->ps->state->es_query_cxt, n);
+		agg->seen_room = n;
+	}
+	memset(agg->seen, 0, n);
+	agg->dict_id = col->dict_id;
 }
 
 /* A code's value is compared once a unit, raw strings one by one. */
 static void
-text_vector(StrataScanState *scan, StrataAgg *agg, StrataAccum *a, const uint64 *live, MemoryContext cxt)
+text_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *live, MemoryContext cxt)
 {
-	StrataColumn *col = &scan->cols[agg->col];
-	const uint32 *codes = agg->last_of_equals ? NULL : strata_col_codes(scan, col);
-	const char	**bytes;
+	StrataColumn	  *col = in->cols[agg->col];
+	const uint32	  *codes = agg->last_of_equals ? NULL : strata_col_codes(col);
+	const char *const *bytes;
 
 	if (codes)
 	{
-		if (!agg->seen)
-			agg->seen = MemoryContextAllocZero(scan->unit_context, Max(col->seg->ndict, 1));
+		if (!agg->seen || agg->dict_id != col->dict_id)
+			forget_seen(in, agg, col);
 		FOREACH_ROW(live, i, {
 			if (!agg->seen[codes[i]])
 			{
-				uint32 len;
-
 				agg->seen[codes[i]] = true;
-				choose_text(agg, a, PointerGetDatum(strata_segment_code_bytes(col->seg, codes[i], &len)), cxt);
+				choose_text(agg, a, PointerGetDatum(strata_code_bytes(col, codes[i])), cxt);
 			}
 		});
 		return;
 	}
-	bytes = strata_col_bytes(scan, col);
+	bytes = strata_col_bytes(col);
 	FOREACH_ROW(live, i, { choose_text(agg, a, PointerGetDatum(bytes[i]), cxt); });
 }
 
 void
-strata_accum_vector(StrataScanState *scan, StrataAgg *agg, StrataAccum *a, const uint64 *mask, MemoryContext cxt)
+strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *mask, MemoryContext cxt)
 {
-	const uint64 *nulls = argument_nulls(scan, agg);
+	const uint64 *nulls = argument_nulls(in, agg);
 	uint64		  live[BATCH_WORDS];
 	unsigned	  n;
 
 	for (int w = 0; w < BATCH_WORDS; w++)
 		live[w] = nulls ? mask[w] & ~nulls[w] : mask[w];
-	n = strata_kernels->count(live, scan->n);
+	n = strata_kernels->count(live, in->n);
 	if (n == 0)
 		return;
 	if (agg->kind == AGG_COUNT_STAR || agg->kind == AGG_COUNT)
@@ -467,46 +479,46 @@ strata_accum_vector(StrataScanState *scan, StrataAgg *agg, StrataAccum *a, const
 	if (agg->is_text)
 	{
 		a->count += n;
-		text_vector(scan, agg, a, live, cxt);
-		scan->counts.scalar_values += n;
+		text_vector(in, agg, a, live, cxt);
+		in->counts->scalar_values += n;
 		return;
 	}
 	if (agg->cls == STRATA_CLASS_F64)
 	{
 		FOREACH_ROW(live, i, { add_float(agg, a, agg->expr->vf[i]); });
-		scan->counts.scalar_values += n;
+		in->counts->scalar_values += n;
 		return;
 	}
-	scan->counts.vector_values += n;
+	in->counts->vector_values += n;
 	a->count += n;
 	switch (agg->kind)
 	{
 		case AGG_SUM:
 		case AGG_AVG:
-			add_exact(a, strata_kernels->sum_i64(agg->expr->vi, live, scan->n), agg->expr->scale, cxt);
+			add_exact(a, strata_kernels->sum_i64(agg->expr->vi, live, in->n), agg->expr->scale, cxt);
 			break;
 		case AGG_AND:
 		case AGG_MIN:
 			a->count--;
-			add_integer(agg, a, strata_kernels->min_i64(agg->expr->vi, live, scan->n), agg->expr->scale, cxt);
+			add_integer(agg, a, strata_kernels->min_i64(agg->expr->vi, live, in->n), agg->expr->scale, cxt);
 			break;
 		default:
 			a->count--;
-			add_integer(agg, a, strata_kernels->max_i64(agg->expr->vi, live, scan->n), agg->expr->scale, cxt);
+			add_integer(agg, a, strata_kernels->max_i64(agg->expr->vi, live, in->n), agg->expr->scale, cxt);
 	}
 }
 
 void
-strata_accum_grouped(StrataScanState *scan, StrataAgg *agg, char *base, Size stride, Size offset,
+strata_accum_grouped(StrataBatch *in, StrataAgg *agg, char *base, Size stride, Size offset,
 					 const uint16 *rows, const uint32 *gids, unsigned n, MemoryContext cxt)
 {
-	const uint64 *nulls = argument_nulls(scan, agg);
+	const uint64 *nulls = argument_nulls(in, agg);
 	const int64	 *vi = agg->expr ? agg->expr->vi : NULL;
-	const char	**bytes;
+	const char *const *bytes;
 
 #define ACCUM(k) ((StrataAccum *) (base + (Size) gids[k] * stride + offset))
 #define SKIP(k)	 (gids[k] == STRATA_NO_GROUP || strata_row_null(nulls, rows[k]))
-	scan->counts.scalar_values += n;
+	in->counts->scalar_values += n;
 	if (agg->kind == AGG_COUNT_STAR || agg->kind == AGG_COUNT)
 	{
 		for (unsigned k = 0; k < n; k++)
@@ -516,7 +528,7 @@ strata_accum_grouped(StrataScanState *scan, StrataAgg *agg, char *base, Size str
 	}
 	if (agg->is_text)
 	{
-		bytes = strata_col_bytes(scan, &scan->cols[agg->col]);
+		bytes = strata_col_bytes(in->cols[agg->col]);
 		for (unsigned k = 0; k < n; k++)
 			if (!SKIP(k))
 			{
@@ -565,7 +577,7 @@ strata_accum_grouped(StrataScanState *scan, StrataAgg *agg, char *base, Size str
 /* ---- whole units ---- */
 
 bool
-strata_accum_can_take(const StrataAgg *agg, StrataScanState *scan)
+strata_accum_can_take(const StrataAgg *agg, StrataBatch *in)
 {
 	const StrataSegment *zone;
 
@@ -575,7 +587,7 @@ strata_accum_can_take(const StrataAgg *agg, StrataScanState *scan)
 		return true;
 	if (!agg->expr || !strata_expr_is_column(agg->expr))
 		return false;
-	zone = scan->cols[agg->expr->col].zone;
+	zone = in->cols[agg->expr->col]->zone;
 	if (zone->phys != STRATA_PHYS_INT)
 		return false;
 	if (zone->null_count == zone->nrows)
@@ -596,7 +608,7 @@ strata_accum_can_take(const StrataAgg *agg, StrataScanState *scan)
 }
 
 void
-strata_accum_take(const StrataAgg *agg, StrataScanState *scan, StrataAccum *a, uint32 nrows)
+strata_accum_take(const StrataAgg *agg, StrataBatch *in, StrataAccum *a, uint32 nrows)
 {
 	const StrataSegment *zone;
 	uint32				 n;
@@ -606,7 +618,7 @@ strata_accum_take(const StrataAgg *agg, StrataScanState *scan, StrataAccum *a, u
 		a->count += nrows;
 		return;
 	}
-	zone = scan->cols[agg->col >= 0 ? agg->col : agg->expr->col].zone;
+	zone = in->cols[agg->col >= 0 ? agg->col : agg->expr->col]->zone;
 	n = zone->nrows - zone->null_count;
 	if (n == 0)
 		return;
@@ -620,11 +632,11 @@ strata_accum_take(const StrataAgg *agg, StrataScanState *scan, StrataAccum *a, u
 	{
 		a->count++;
 		add_exact(a, (StrataInt128) (((unsigned __int128) (uint64) zone->sum_hi << 64) | zone->sum_lo), zone->scale,
-				  scan->css.ss.ps.state->es_query_cxt);
+				  in->ps->state->es_query_cxt);
 		return;
 	}
 	add_integer(agg, a, agg->kind == AGG_MIN || agg->kind == AGG_AND ? zone->min.i : zone->max.i, zone->scale,
-				scan->css.ss.ps.state->es_query_cxt);
+				in->ps->state->es_query_cxt);
 }
 
 /* ---- results ---- */

@@ -43,7 +43,8 @@ typedef struct Pass
 typedef struct StrataAggState
 {
 	CustomScanState  css;
-	StrataScanState *scan;
+	StrataBatch	   *in;	  /* of the child */
+	StrataScanState *scan; /* the child, when it is a scan */
 	int				 nkeys;
 	StrataKey		*keys;
 	int				 naggs;
@@ -59,11 +60,12 @@ typedef struct StrataAggState
 	Pass  *pending;
 	int	   passes;
 
-	/* this unit's direct array: combined code to group number, NO_GROUP - 1 unknown */
+	/* the direct array: combined code to group number; good for the codes of direct_ids */
 	uint32 *direct;
 	bool	direct_tried;
+	uint64	direct_ids[32];
 	uint32	multiplier[32];
-	uint32	direct_size;
+	uint32	direct_size; /* 0: there is none */
 
 	uint16 *rows;
 	uint32 *gids;
@@ -88,84 +90,10 @@ CustomScanMethods strata_agg_methods = {
 	.CreateCustomScanState = agg_create_state,
 };
 
-static Node *
-strip_relabel(Node *node)
-{
-	while (IsA(node, RelabelType))
-		node = (Node *) ((RelabelType *) node)->arg;
-	return node;
-}
-
-static bool
-is_text(Oid type)
-{
-	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID;
-}
-
-/* Display scale that the type modifier imposes, -1 for none (or one that we do not handle). */
-static int
-numeric_scale_of(int32 typmod)
-{
-	int scale;
-
-	if (typmod < (int32) VARHDRSZ)
-		return -1;
-	scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
-	return scale >= 0 && scale <= 18 ? scale : -1;
-}
-
-bool
-strata_group_key_supported(Node *expr)
-{
-	Oid	  type = exprType(expr);
-	Node *bare = strip_relabel(expr);
-	Oid	  collation = exprCollation(expr);
-
-	if (is_text(type))
-		return IsA(bare, Var) && ((Var *) bare)->varattno > 0 && is_text(((Var *) bare)->vartype) &&
-			(((Var *) bare)->vartype == BPCHAROID) == (type == BPCHAROID) &&
-			(!OidIsValid(collation) || get_collation_isdeterministic(collation));
-	if (type == NUMERICOID)
-		return IsA(expr, Var) && numeric_scale_of(((Var *) expr)->vartypmod) >= 0;
-	return strata_expr_speaks(expr);
-}
-
 /* ---- begin ---- */
-
-static bool
-init_key(StrataAggState *agg, StrataKey *key, Node *expr)
-{
-	Node *bare = strip_relabel(expr);
-
-	key->type = exprType(expr);
-	key->state = ExecInitExpr((Expr *) expr, &agg->scan->css.ss.ps);
-	key->col = IsA(bare, Var) ? strata_scan_column(agg->scan, ((Var *) bare)->varattno) : -1;
-	key->norm = palloc(STRATA_VECTOR * sizeof(int64));
-	key->orig = key->norm;
-	if (is_text(key->type))
-	{
-		key->kind = KEY_TEXT;
-		return key->col >= 0 && agg->scan->cols[key->col].storable;
-	}
-	key->expr = strata_expr_compile(agg->scan, expr);
-	if (key->type == NUMERICOID)
-	{
-		key->kind = KEY_NUM;
-		key->scale = numeric_scale_of(exprTypmod(expr));
-	}
-	else if (key->type == FLOAT4OID || key->type == FLOAT8OID)
-	{
-		key->kind = KEY_F64;
-		key->orig = palloc(STRATA_VECTOR * sizeof(int64));
-	}
-	else
-		key->kind = KEY_INT;
-	return key->expr != NULL;
-}
 
 static bool can_take_unit(void *arg);
 static void take_unit(void *arg, const StrataUnit *unit);
-static void on_unit(void *arg);
 
 static void
 agg_begin(CustomScanState *css, EState *estate, int eflags)
@@ -176,12 +104,15 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 	ListCell	   *lc;
 
 	css->custom_ps = list_make1(child);
-	if (!strata_is_scan_state(child))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("StrataAggregate needs a StrataScan below it")));
-	agg->scan = (StrataScanState *) child;
-	agg->scan->wants_batches = true;
-	agg->scan->on_unit = on_unit;
-	agg->scan->parent = agg;
+	agg->in = strata_batch_of(child);
+	if (!agg->in)
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("StrataAggregate needs a node of the column store below it")));
+	if (strata_is_scan_state(child))
+	{
+		agg->scan = (StrataScanState *) child;
+		agg->scan->wants_batches = agg->scan->reported_above = true;
+		agg->scan->parent = agg;
+	}
 
 	agg->keys = palloc0(sizeof(StrataKey) * list_length(plan->custom_scan_tlist));
 	agg->aggs = palloc0(sizeof(StrataAgg) * list_length(plan->custom_scan_tlist));
@@ -192,19 +123,19 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 
 		if (IsA(expr, Aggref))
 		{
-			agg->vectors &= strata_agg_init(&agg->aggs[agg->naggs++], (Aggref *) expr, agg->scan);
+			agg->vectors &= strata_agg_init(&agg->aggs[agg->naggs++], (Aggref *) expr, agg->in);
 			agg->partial |= DO_AGGSPLIT_SKIPFINAL(((Aggref *) expr)->aggsplit);
 		}
 		else
-			agg->vectors &= init_key(agg, &agg->keys[agg->nkeys++], expr);
+			agg->vectors &= strata_key_init(&agg->keys[agg->nkeys++], agg->in, expr);
 	}
-	/* A parallel GROUP BY without aggregates has nothing to tell it apart; its Gather is in its scan. */
-	agg->partial |= agg->scan->css.ss.ps.plan->parallel_aware;
+	/* A parallel GROUP BY without aggregates has no Aggref to tell it apart. */
+	agg->partial |= intVal(linitial(plan->custom_private)) != 0;
 	agg->econtext = CreateExprContext(estate);
 	agg->rows = palloc((STRATA_VECTOR + 64) * sizeof(uint16));
 	agg->gids = palloc(STRATA_VECTOR * sizeof(uint32));
 	strata_groups_init(&agg->groups, estate->es_query_cxt, agg->nkeys, agg->keys, agg->naggs);
-	if (agg->vectors && agg->nkeys == 0)
+	if (agg->vectors && agg->nkeys == 0 && agg->scan)
 	{
 		agg->scan->can_take_unit = can_take_unit;
 		agg->scan->take_unit = take_unit;
@@ -228,7 +159,7 @@ can_take_unit(void *arg)
 	StrataAggState *agg = arg;
 
 	for (int i = 0; i < agg->naggs; i++)
-		if (!strata_accum_can_take(&agg->aggs[i], agg->scan))
+		if (!strata_accum_can_take(&agg->aggs[i], agg->in))
 			return false;
 	return true;
 }
@@ -240,20 +171,18 @@ take_unit(void *arg, const StrataUnit *unit)
 	StrataAccum	   *accums = strata_group_accums(&agg->groups, the_group(agg));
 
 	for (int i = 0; i < agg->naggs; i++)
-		strata_accum_take(&agg->aggs[i], agg->scan, &accums[i], unit->nrows);
+		strata_accum_take(&agg->aggs[i], agg->in, &accums[i], unit->nrows);
 }
 
+/* Group numbers have changed, or strings: nothing kept by code is good any more. */
 static void
-on_unit(void *arg)
+forget_codes(StrataAggState *agg)
 {
-	StrataAggState *agg = arg;
-
-	agg->direct = NULL;
 	agg->direct_tried = false;
 	for (int k = 0; k < agg->nkeys; k++)
-		agg->keys[k].by_code = NULL;
+		agg->keys[k].dict_id = 0;
 	for (int i = 0; i < agg->naggs; i++)
-		agg->aggs[i].seen = NULL;
+		agg->aggs[i].dict_id = 0;
 }
 
 static void
@@ -277,7 +206,7 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 			nulls |= 1u << k;
 			continue;
 		}
-		strata_key_datum(&agg->groups, &agg->keys[k], d, &norm[k], &orig[k], &sp, &images[k]);
+		strata_key_datum(&agg->groups, &agg->keys[k], k, d, &norm[k], &orig[k], &sp, &images[k]);
 		special |= (uint32) sp << k;
 	}
 	gid = strata_groups_find(&agg->groups, norm, orig, nulls, special, images);
@@ -290,69 +219,7 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 			strata_accum_datum(&agg->aggs[i], &strata_group_accums(&agg->groups, gid)[i], d, null, agg->groups.cxt);
 		}
 	MemoryContextSwitchTo(old);
-	agg->scan->counts.scalar_values += agg->nkeys + agg->naggs;
-}
-
-/* Row i's string of a text key. */
-static const char *
-text_image(StrataAggState *agg, const StrataKey *key, unsigned i)
-{
-	StrataColumn *col = &agg->scan->cols[key->col];
-	const uint32 *codes = strata_col_codes(agg->scan, col);
-	uint32		  len;
-
-	return codes ? strata_segment_code_bytes(col->seg, codes[i], &len) : strata_col_bytes(agg->scan, col)[i];
-}
-
-static int64
-normalise_text(StrataAggState *agg, StrataKey *key, const uint32 *codes, unsigned i)
-{
-	int64 norm;
-
-	if (codes && key->by_code[codes[i]] != -1)
-		return key->by_code[codes[i]];
-	norm = strata_groups_intern(&agg->groups, key - agg->keys, text_image(agg, key, i));
-	if (codes && (uint32) norm != STRATA_NO_STRING)
-		key->by_code[codes[i]] = norm;
-	return norm;
-}
-
-/* Normalised key values of the rows in mask.  False: irregular. */
-static bool
-normalise_key(StrataAggState *agg, StrataKey *key, const uint64 *mask, const uint64 **nulls)
-{
-	StrataScanState *scan = agg->scan;
-
-	if (key->kind == KEY_TEXT)
-	{
-		StrataColumn *col = &scan->cols[key->col];
-		const uint32 *codes = strata_col_codes(scan, col);
-
-		if (codes && !key->by_code)
-		{
-			key->by_code = MemoryContextAlloc(scan->unit_context, Max(col->seg->ndict, 1) * sizeof(int64));
-			memset(key->by_code, -1, Max(col->seg->ndict, 1) * sizeof(int64));
-		}
-		*nulls = col->nulls;
-		FOREACH_ROW(mask, i, {
-			if (!strata_row_null(col->nulls, i))
-				key->norm[i] = normalise_text(agg, key, codes, i);
-		});
-		return true;
-	}
-	if (!strata_expr_eval(scan, key->expr, mask))
-		return false;
-	*nulls = key->expr->vnulls;
-	if (key->kind == KEY_F64)
-		FOREACH_ROW(mask, i, {
-			key->norm[i] = strata_key_float(key->expr->vf[i]);
-			memcpy(&key->orig[i], &key->expr->vf[i], sizeof(int64));
-		});
-	else if (key->kind == KEY_NUM && key->expr->scale != key->scale)
-		return false;
-	else
-		memcpy(key->norm, key->expr->vi, scan->n * sizeof(int64));
-	return true;
+	agg->in->counts->scalar_values += agg->nkeys + agg->naggs;
 }
 
 static bool
@@ -363,7 +230,7 @@ find_groups_by_hash(StrataAggState *agg, const uint64 *mask, unsigned n)
 	const char	 *images[32];
 
 	for (int k = 0; k < agg->nkeys; k++)
-		if (!normalise_key(agg, &agg->keys[k], mask, &nulls[k]))
+		if (!strata_key_normalise(&agg->groups, k, &agg->keys[k], agg->in, mask, true, &nulls[k]))
 			return false;
 	for (unsigned r = 0; r < n; r++)
 	{
@@ -378,38 +245,69 @@ find_groups_by_hash(StrataAggState *agg, const uint64 *mask, unsigned n)
 			norm[k] = null ? 0 : agg->keys[k].norm[i];
 			orig[k] = null ? 0 : agg->keys[k].orig[i];
 			if (!null && agg->keys[k].kind == KEY_TEXT && (uint32) norm[k] == STRATA_NO_STRING)
-				images[k] = text_image(agg, &agg->keys[k], i);
+				images[k] = strata_key_image(&agg->keys[k], agg->in, i);
 		}
 		agg->gids[r] = strata_groups_find(&agg->groups, norm, orig, nullbits, 0, images);
 	}
-	agg->scan->counts.scalar_values += n;
+	agg->in->counts->scalar_values += n;
 	return true;
 }
 
-/* Is the product of the keys' codes (and a NULL each) small enough for an array?  Decided once a unit. */
-static void
-try_direct(StrataAggState *agg)
+/* Have the codes of some key changed their meaning since the array was made, or refused? */
+static bool
+codes_changed(const StrataAggState *agg)
+{
+	for (int k = 0; k < agg->nkeys; k++)
+		if (agg->keys[k].col < 0 || agg->in->cols[agg->keys[k].col]->dict_id != agg->direct_ids[k])
+			return true;
+	return false;
+}
+
+static StrataColumn *
+coded_column(const StrataAggState *agg, const StrataKey *key)
+{
+	StrataColumn *col = key->col >= 0 ? agg->in->cols[key->col] : NULL;
+
+	if (!col || (key->expr && !strata_expr_is_column(key->expr)) || !strata_col_coded(col))
+		return NULL;
+	if (key->kind == KEY_NUM && (strata_col_phys(col) != STRATA_PHYS_INT || strata_col_scale(col) != key->scale))
+		return NULL;
+	return col;
+}
+
+/* Is the product of the keys' codes (and a NULL each) small enough for an array?  Decided when codes change. */
+static bool
+use_direct(StrataAggState *agg)
 {
 	uint64 size = 1;
 
+	if (agg->direct_tried && !codes_changed(agg))
+		return agg->direct_size > 0;
 	agg->direct_tried = true;
+	agg->direct_size = 0;
 	for (int k = 0; k < agg->nkeys; k++)
 	{
-		StrataKey	 *key = &agg->keys[k];
-		StrataColumn *col = key->col >= 0 ? &agg->scan->cols[key->col] : NULL;
+		StrataColumn *col = agg->keys[k].col >= 0 ? agg->in->cols[agg->keys[k].col] : NULL;
 
-		if (!col || (key->expr && !strata_expr_is_column(key->expr)) || !strata_col_coded(col) ||
-			(key->kind == KEY_NUM && (col->seg->phys != STRATA_PHYS_INT || col->seg->scale != key->scale)))
-			return;
+		agg->direct_ids[k] = col ? col->dict_id : 0;
+	}
+	for (int k = 0; k < agg->nkeys; k++)
+	{
+		StrataColumn *col = coded_column(agg, &agg->keys[k]);
+
+		if (!col)
+			return false;
 		agg->multiplier[k] = size;
-		size *= col->seg->ndict + 1;
+		size *= (uint64) strata_col_ncodes(col) + 1;
 		if (size > MAX_DIRECT)
-			return;
+			return false;
 	}
 	agg->direct_size = size;
-	agg->direct = MemoryContextAlloc(agg->scan->unit_context, size * sizeof(uint32));
+	if (!agg->direct)
+		agg->direct = MemoryContextAlloc(agg->css.ss.ps.state->es_query_cxt, MAX_DIRECT * sizeof(uint32));
 	for (uint64 i = 0; i < size; i++)
 		agg->direct[i] = UNKNOWN_GROUP;
+	return true;
 }
 
 /* The group of a combined code, from the keys' dictionaries. */
@@ -423,13 +321,12 @@ group_of_codes(StrataAggState *agg, uint32 combined)
 	for (int k = agg->nkeys - 1; k >= 0; k--)
 	{
 		StrataKey	 *key = &agg->keys[k];
-		StrataColumn *col = &agg->scan->cols[key->col];
+		StrataColumn *col = agg->in->cols[key->col];
 		uint32		  code = combined / agg->multiplier[k];
-		uint32		  len;
 		double		  f;
 
 		combined %= agg->multiplier[k];
-		if (code == col->seg->ndict)
+		if (code == strata_col_ncodes(col))
 		{
 			nulls |= 1u << k;
 			continue;
@@ -437,16 +334,16 @@ group_of_codes(StrataAggState *agg, uint32 combined)
 		switch (key->kind)
 		{
 			case KEY_TEXT:
-				images[k] = strata_segment_code_bytes(col->seg, code, &len);
-				norm[k] = orig[k] = strata_groups_intern(&agg->groups, k, images[k]);
+				images[k] = strata_code_bytes(col, code);
+				norm[k] = orig[k] = strata_groups_intern(&agg->groups, k, images[k], true);
 				break;
 			case KEY_F64:
-				f = strata_segment_code_f64(col->seg, code);
+				f = strata_code_f64(col, code);
 				norm[k] = strata_key_float(f);
 				memcpy(&orig[k], &f, sizeof(f));
 				break;
 			default:
-				norm[k] = orig[k] = strata_segment_code_i64(col->seg, code);
+				norm[k] = orig[k] = strata_code_i64(col, code);
 		}
 	}
 	return strata_groups_find(&agg->groups, norm, orig, nulls, 0, images);
@@ -455,22 +352,23 @@ group_of_codes(StrataAggState *agg, uint32 combined)
 static void
 find_groups_by_code(StrataAggState *agg, unsigned n)
 {
-	StrataScanState *scan = agg->scan;
+	StrataBatch *in = agg->in;
 	uint32			 combined[STRATA_VECTOR];
 
-	memset(combined, 0, scan->n * sizeof(uint32));
+	memset(combined, 0, in->n * sizeof(uint32));
 	for (int k = 0; k < agg->nkeys; k++)
 	{
-		StrataColumn *col = &scan->cols[agg->keys[k].col];
-		const uint32 *codes = strata_col_codes(scan, col);
+		StrataColumn *col = in->cols[agg->keys[k].col];
+		const uint32 *codes = strata_col_codes(col);
+		uint32		  ncodes = strata_col_ncodes(col);
 		uint32		  m = agg->multiplier[k];
 
-		for (unsigned i = 0; i < scan->n; i++)
+		for (unsigned i = 0; i < in->n; i++)
 			combined[i] += codes[i] * m;
 		if (col->nulls)
 			FOREACH_ROW(col->nulls, i, {
-				if (i < scan->n)
-					combined[i] += (col->seg->ndict - codes[i]) * m;
+				if (i < in->n)
+					combined[i] += (ncodes - codes[i]) * m;
 			});
 	}
 	for (unsigned r = 0; r < n; r++)
@@ -481,7 +379,7 @@ find_groups_by_code(StrataAggState *agg, unsigned n)
 			*gid = group_of_codes(agg, combined[agg->rows[r]]);
 		agg->gids[r] = *gid;
 	}
-	scan->counts.vector_values += n;
+	in->counts->vector_values += n;
 }
 
 /*
@@ -493,24 +391,24 @@ find_groups_by_code(StrataAggState *agg, unsigned n)
 static void
 feed_by_masks(StrataAggState *agg, unsigned n)
 {
-	StrataScanState *scan = agg->scan;
+	StrataBatch *in = agg->in;
 	uint32			 by_row[STRATA_VECTOR];
 	uint64			 masks[MAX_MASKED_GROUPS][BATCH_WORDS] = {{0}};
 
-	memset(by_row, 0xff, scan->n * sizeof(uint32)); /* STRATA_NO_GROUP */
+	memset(by_row, 0xff, in->n * sizeof(uint32)); /* STRATA_NO_GROUP */
 	for (unsigned r = 0; r < n; r++)
 		by_row[agg->rows[r]] = agg->gids[r];
 	for (uint32 g = 0; g < agg->groups.ngroups; g++)
-		strata_kernels->cmp_u32(by_row, scan->n, STRATA_EQ, g, masks[g]);
+		strata_kernels->cmp_u32(by_row, in->n, STRATA_EQ, g, masks[g]);
 	for (int i = 0; i < agg->naggs; i++)
 	{
 		if (agg->aggs[i].is_text)
-			strata_accum_grouped(scan, &agg->aggs[i], agg->groups.base, agg->groups.stride,
+			strata_accum_grouped(in, &agg->aggs[i], agg->groups.base, agg->groups.stride,
 								 agg->groups.accum_offset + i * sizeof(StrataAccum), agg->rows, agg->gids, n,
 								 agg->groups.cxt);
 		else
 			for (uint32 g = 0; g < agg->groups.ngroups; g++)
-				strata_accum_vector(scan, &agg->aggs[i], &strata_group_accums(&agg->groups, g)[i], masks[g],
+				strata_accum_vector(in, &agg->aggs[i], &strata_group_accums(&agg->groups, g)[i], masks[g],
 									agg->groups.cxt);
 	}
 }
@@ -519,32 +417,30 @@ feed_by_masks(StrataAggState *agg, unsigned n)
 static bool
 feed_vector(StrataAggState *agg)
 {
-	StrataScanState *scan = agg->scan;
+	StrataBatch *in = agg->in;
 	unsigned		 n;
 
 	for (int i = 0; i < agg->naggs; i++)
-		if (agg->aggs[i].expr && !strata_expr_eval(scan, agg->aggs[i].expr, scan->mask))
+		if (agg->aggs[i].expr && !strata_expr_eval(in, agg->aggs[i].expr, in->mask))
 			return false;
 	if (agg->nkeys == 0)
 	{
 		StrataAccum *accums = strata_group_accums(&agg->groups, the_group(agg));
 
 		for (int i = 0; i < agg->naggs; i++)
-			strata_accum_vector(scan, &agg->aggs[i], &accums[i], scan->mask, agg->groups.cxt);
+			strata_accum_vector(in, &agg->aggs[i], &accums[i], in->mask, agg->groups.cxt);
 		return true;
 	}
-	n = strata_kernels->select(scan->mask, scan->n, agg->rows);
-	if (!agg->direct_tried)
-		try_direct(agg);
-	if (agg->direct)
+	n = strata_kernels->select(in->mask, in->n, agg->rows);
+	if (use_direct(agg))
 		find_groups_by_code(agg, n);
-	else if (!find_groups_by_hash(agg, scan->mask, n))
+	else if (!find_groups_by_hash(agg, in->mask, n))
 		return false;
 	if (agg->groups.ngroups <= MAX_MASKED_GROUPS)
 		feed_by_masks(agg, n);
 	else
 		for (int i = 0; i < agg->naggs; i++)
-			strata_accum_grouped(scan, &agg->aggs[i], agg->groups.base, agg->groups.stride,
+			strata_accum_grouped(in, &agg->aggs[i], agg->groups.base, agg->groups.stride,
 								 agg->groups.accum_offset + i * sizeof(StrataAccum), agg->rows, agg->gids, n,
 								 agg->groups.cxt);
 	return true;
@@ -553,24 +449,24 @@ feed_vector(StrataAggState *agg)
 static void
 feed_batch(StrataAggState *agg)
 {
-	StrataScanState *scan = agg->scan;
-	instr_time		 start, end;
-	MemoryContext	 old = MemoryContextSwitchTo(scan->batch_context);
-	bool			 done;
+	StrataBatch	 *in = agg->in;
+	instr_time	  start, end;
+	MemoryContext old = MemoryContextSwitchTo(in->memory);
+	bool		  done;
 
 	INSTR_TIME_SET_CURRENT(start);
 	done = agg->vectors && feed_vector(agg);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
-	scan->counts.busy_ns += (uint64) INSTR_TIME_GET_MICROSEC(end) * 1000;
+	in->counts->busy_ns += (uint64) INSTR_TIME_GET_MICROSEC(end) * 1000;
 	MemoryContextSwitchTo(old);
 	if (done)
 		return;
-	scan->counts.rows_replayed += strata_kernels->count(scan->mask, scan->n);
-	FOREACH_ROW(scan->mask, i, {
+	in->counts->rows_replayed += strata_kernels->count(in->mask, in->n);
+	FOREACH_ROW(in->mask, i, {
 		CHECK_FOR_INTERRUPTS();
-		strata_scan_fill_slot(scan, scan->css.ss.ss_ScanTupleSlot, i);
-		feed_row(agg, scan->css.ss.ss_ScanTupleSlot);
+		strata_batch_fill(in, i);
+		feed_row(agg, in->slot);
 	});
 }
 
@@ -596,7 +492,7 @@ split_pass(StrataAggState *agg)
 	later->next = agg->pending;
 	agg->pending = later;
 	strata_groups_split(&agg->groups);
-	on_unit(agg); /* group numbers have changed */
+	forget_codes(agg);
 }
 
 /* Runs the scan until it ends, or, in a partial aggregation, until memory is full. */
@@ -605,20 +501,10 @@ fill_groups(StrataAggState *agg)
 {
 	uint32 limit_check = 1024;
 
-	for (;;)
+	while (agg->in->next(agg->in))
 	{
-		switch (strata_scan_next(agg->scan))
-		{
-			case STRATA_BATCH_END:
-				agg->exhausted = true;
-				return;
-			case STRATA_BATCH_ROW:
-				feed_row(agg, agg->scan->css.ss.ss_ScanTupleSlot);
-				break;
-			case STRATA_BATCH_VECTOR:
-				feed_batch(agg);
-				break;
-		}
+		CHECK_FOR_INTERRUPTS();
+		feed_batch(agg);
 		if (agg->groups.ngroups >= limit_check)
 		{
 			if (over_memory(agg))
@@ -630,13 +516,14 @@ fill_groups(StrataAggState *agg)
 			limit_check = agg->groups.ngroups + Max(1024, agg->groups.ngroups / 8);
 		}
 	}
+	agg->exhausted = true;
 }
 
 static void
 start_pass(StrataAggState *agg)
 {
 	strata_groups_reset(&agg->groups);
-	on_unit(agg);
+	forget_codes(agg);
 	agg->emitted = 0;
 	agg->passes++;
 	fill_groups(agg);
@@ -665,7 +552,7 @@ next_pass(StrataAggState *agg)
 	agg->groups.part_bits = p->bits;
 	agg->groups.part = p->part;
 	pfree(p);
-	ExecReScan(&agg->scan->css.ss.ps);
+	ExecReScan(agg->in->ps);
 	start_pass(agg);
 	return true;
 }
@@ -747,8 +634,9 @@ agg_end(CustomScanState *css)
 {
 	StrataAggState *agg = (StrataAggState *) css;
 
-	strata_report(agg->scan, true);
-	ExecEndNode(&agg->scan->css.ss.ps);
+	if (agg->scan)
+		strata_report(agg->scan, true);
+	ExecEndNode(agg->in->ps);
 }
 
 static void
@@ -769,8 +657,8 @@ agg_rescan(CustomScanState *css)
 	ExecScanReScan(&css->ss);
 	/* A child with changed parameters is rescanned by its first ExecProcNode, which we never call. */
 	if (css->ss.ps.chgParam)
-		UpdateChangedParamSet(&agg->scan->css.ss.ps, css->ss.ps.chgParam);
-	ExecReScan(&agg->scan->css.ss.ps);
+		UpdateChangedParamSet(agg->in->ps, css->ss.ps.chgParam);
+	ExecReScan(agg->in->ps);
 }
 
 static void

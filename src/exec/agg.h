@@ -53,25 +53,27 @@ typedef struct StrataAgg
 	StrataExpr	 *expr; /* numbers */
 	int			  col;	/* text, or a bare column to count; else -1 */
 	ExprState	 *state; /* the argument for PostgreSQL's evaluator */
-	bool		 *seen;	 /* text by codes: seen in this unit */
+	bool		 *seen;	 /* text by codes: those seen since the codes changed */
+	uint32		  seen_room;
+	uint64		  dict_id; /* what `seen` is of */
 } StrataAgg;
 
 /* ---- accum.c ---- */
-extern bool strata_agg_init(StrataAgg *agg, Aggref *ref, StrataScanState *scan);
+extern bool strata_agg_init(StrataAgg *agg, Aggref *ref, StrataBatch *in);
 /* One value as a Datum.  cxt: where a kept value is copied to. */
 extern void strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, MemoryContext cxt);
 /* All rows of mask into one accumulator; the argument has been evaluated. */
-extern void strata_accum_vector(StrataScanState *scan, StrataAgg *agg, StrataAccum *a, const uint64 *mask,
+extern void strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *mask,
 								MemoryContext cxt);
 /* Rows rows[0..n) into accumulators at bases[row's group] + offset. */
-extern void strata_accum_grouped(StrataScanState *scan, StrataAgg *agg, char *base, Size stride, Size offset,
+extern void strata_accum_grouped(StrataBatch *in, StrataAgg *agg, char *base, Size stride, Size offset,
 								 const uint16 *rows, const uint32 *gids, unsigned n, MemoryContext cxt);
 /* The zone map's answer for a whole unit; false when it has none. */
-extern bool strata_accum_can_take(const StrataAgg *agg, StrataScanState *scan);
-extern void strata_accum_take(const StrataAgg *agg, StrataScanState *scan, StrataAccum *a, uint32 nrows);
+extern bool strata_accum_can_take(const StrataAgg *agg, StrataBatch *in);
+extern void strata_accum_take(const StrataAgg *agg, StrataBatch *in, StrataAccum *a, uint32 nrows);
 extern Datum strata_accum_result(const StrataAgg *agg, StrataAccum *a, bool *null);
 
-/* ---- groups.c ---- */
+/* ---- keys.c ---- */
 typedef enum StrataKeyKind
 {
 	KEY_INT,
@@ -90,8 +92,24 @@ typedef struct StrataKey
 	ExprState	 *state;
 	int64		 *norm; /* of the current vector: normalised values */
 	int64		 *orig; /* F64: the bits as they came */
-	int64		 *by_code; /* TEXT by codes: normalised values, -1 unknown; of the current unit */
+	int64		 *by_code; /* TEXT by codes: normalised values, -1 unknown */
+	uint32		  by_code_room;
+	uint64		  dict_id; /* what by_code is of */
 } StrataKey;
+
+struct StrataGroups;
+/* False when its values cannot be had as vectors. */
+extern bool strata_key_init(StrataKey *key, StrataBatch *in, Node *expr);
+/*
+ * Normalised values of the rows of mask, into key->norm, for key k of g.  create: strings without a number get one, as far as this pass
+ * keeps new ones.  False: irregular.
+ */
+extern bool strata_key_normalise(struct StrataGroups *g, int k, StrataKey *key, StrataBatch *in, const uint64 *mask,
+								 bool create, const uint64 **nulls);
+/* Row i's string of a text key. */
+extern const char *strata_key_image(const StrataKey *key, StrataBatch *in, unsigned i);
+
+/* ---- groups.c ---- */
 
 /* A group: header, nkeys normalised keys, nkeys first-seen values, accumulators. */
 typedef struct StrataGroup
@@ -155,14 +173,16 @@ strata_group_accums(const StrataGroups *g, uint32 gid)
  * images[k] is needed for keys whose string has no number. */
 extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
 								 const char *const *images);
-/* Normalised form of a varlena image as a value of key k. */
-extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image);
+/* Number of the group with these keys, none of them NULL or special; STRATA_NO_GROUP: there is none. */
+extern uint32 strata_groups_lookup(const StrataGroups *g, const int64 *norm);
+/* Normalised form of a varlena image as a value of key k; without `create` only what has a number gets it. */
+extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image, bool create);
 /* Memory that the groups at hand need.  Looks at each of them. */
 extern Size strata_groups_bytes(const StrataGroups *g);
 /* Takes up another bit of the hash, and leaves the groups without it to another pass. */
 extern void strata_groups_split(StrataGroups *g);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */
-extern void strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *orig, bool *special,
+extern void strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig, bool *special,
 							 const char **image);
 extern Datum strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64 orig, bool special);
 extern int64 strata_key_float(double v);

@@ -33,6 +33,7 @@
 
 extern bool strata_column_scan;		 /* setting strata.column_scan */
 extern bool strata_column_aggregate; /* setting strata.column_aggregate */
+extern bool strata_column_join;		 /* setting strata.column_join */
 
 #define BATCH_WORDS STRATA_VECTOR_WORDS
 
@@ -58,41 +59,63 @@ mask_empty(const uint64 *mask)
 			}                                                                                                      \
 	} while (0)
 
-/* ---- columns of the batch at hand ---- */
+/* ---- what nodes of the store hand to each other: batches ---- */
 
+typedef struct StrataBatch StrataBatch;
+typedef struct StrataRows StrataRows;
+typedef struct StrataRowsColumn StrataRowsColumn;
+typedef struct StrataPred StrataPred;
+typedef struct StrataExpr StrataExpr;
+
+typedef enum StrataSource
+{
+	STRATA_FROM_NONE,	 /* nothing at hand */
+	STRATA_FROM_SEGMENT, /* a vector of a unit's segment */
+	STRATA_FROM_ROWS,	 /* rows kept by a node: row `rowid[i]`, or `i`, of a StrataRows */
+	STRATA_FROM_NULLS	 /* the missing side of an outer join */
+} StrataSource;
+
+/*
+ * A column of a batch.  It belongs to the node that makes its values (owner); nodes above share the pointer, as
+ * a row keeps its position in the vector on the way up.  Nothing is decoded before somebody asks for it.
+ */
 typedef struct StrataColumn
 {
-	AttrNumber attnum;
-	Oid		   type;
-	int32	   typmod;
-	bool	   storable; /* the type has a representation in units */
-	StrataType rep;
+	StrataBatch *owner;
+	AttrNumber	 attnum; /* scans: of the table */
+	Oid			 type;
+	int32		 typmod;
+	bool		 storable; /* the type has a representation in units */
+	StrataType	 rep;
 
-	/* of the current unit; NULL between units */
+	StrataSource source;
+	/* FROM_SEGMENT: of the current unit; NULL between units */
 	const StrataUnitColumn *stored;
 	const StrataSegment *zone; /* its zone map */
-	const StrataSegment *seg;  /* pinned; NULL until pin_columns() */
+	const StrataSegment *seg;  /* pinned; NULL until the scan pins it */
+	/* FROM_ROWS */
+	const StrataRowsColumn *rows;
+	const uint32 *rowid;	  /* NULL: position i is row i */
+	const uint64 *row_filled; /* rowid: positions that have a row; the others read as NULL.  NULL: all */
+
+	/* Changes when codes begin to mean other values: whoever keeps something by code keeps this number too. */
+	uint64 dict_id;
 	Datum *code_datum; /* numeric dictionaries: Datums by code, made at first use (0: not yet) */
 
 	/* of the current vector: what has been decoded so far */
 	bool		have_i64, have_f64, have_bytes, have_codes;
-	int64	   *i64;
-	double	   *f64;
-	const char **bytes;
-	uint32	   *len;
-	uint32	   *codes;
+	const int64	 *i64;
+	const double *f64;
+	const char *const *bytes;
+	const uint32 *codes;
 	const uint64 *nulls; /* of the current vector, or NULL */
+	/* room for them, made at first use */
+	int64		*i64_room;
+	double		*f64_room;
+	const char **bytes_room;
+	uint32		*codes_room;
+	uint64		*nulls_room;
 } StrataColumn;
-
-typedef enum StrataBatchKind
-{
-	STRATA_BATCH_END,
-	STRATA_BATCH_VECTOR, /* rows `mask` of the current vector passed the filter */
-	STRATA_BATCH_ROW	 /* one row in the scan slot passed the filter */
-} StrataBatchKind;
-
-typedef struct StrataPred StrataPred;
-typedef struct StrataExpr StrataExpr;
 
 /* All uint64: parallel participants add them up word by word. */
 typedef struct StrataScanCounts
@@ -113,9 +136,156 @@ typedef struct StrataScanCounts
 	uint64 pages_pinned;
 	uint64 pages_read;		   /* of the pinned ones, from the cold file */
 	uint64 pages_decompressed; /* of the pinned ones, in memory */
+	uint64 rows_join_filtered; /* rows that the filter of a join above took off */
 } StrataScanCounts;
 
 #define STRATA_NCOUNTS (sizeof(StrataScanCounts) / sizeof(uint64))
+
+/*
+ * The output of a node, one vector at a time.  Embedded in the states of all nodes that make batches; parents know
+ * nothing else of them.
+ */
+struct StrataBatch
+{
+	PlanState *ps; /* of the node */
+
+	/* The next vector with at least one row; false at the end.  Columns, n and mask then describe it, until
+	 * the next call. */
+	bool (*next)(StrataBatch *b);
+	/* Index of the column that a Var of a parent's expression means, added when the node has not been asked for it
+	 * yet (before the first next() only); -1 when it has none. */
+	int (*column)(StrataBatch *b, const Var *var);
+
+	int			   ncols;
+	StrataColumn **cols;
+	AttrNumber	  *att; /* of each column in `slot` */
+
+	unsigned n;					 /* positions in use, at most STRATA_VECTOR */
+	uint64	 mask[BATCH_WORDS];	 /* those that are rows; none past n */
+	uint32	 cur_vector;		 /* FROM_SEGMENT: number of the vector in its unit */
+	MemoryContext memory;		 /* reset for each vector, by the node */
+	MemoryContext dict_memory;	 /* values kept by code live here; reset when dict_ids change */
+
+	ExprContext	   *econtext; /* for PostgreSQL's evaluator, one row at a time, in its per-tuple memory */
+	TupleTableSlot *slot;	  /* the row it sees */
+	StrataScanCounts *counts;
+	StrataArena	   *arena;	  /* for decoded vectors, to the end of the node; NULL: none yet, or refused */
+	bool			arena_refused;
+};
+
+/* ---- batch.c ---- */
+extern void strata_batch_init(StrataBatch *b, PlanState *ps, TupleTableSlot *slot, StrataScanCounts *counts);
+/* Adds a column that the node itself makes. */
+extern int strata_batch_add_own(StrataBatch *b, Oid type, int32 typmod, AttrNumber att);
+/* Adds a column of a node below, or one made elsewhere. */
+extern int strata_batch_add(StrataBatch *b, StrataColumn *col, AttrNumber att);
+/* An expression of a parent as PostgreSQL's evaluator can run it over the batch's slot; *cols, unless NULL, gets the
+ * indexes of the columns it reads.  NULL when a Var is none of the node's. */
+extern Node *strata_batch_localize(StrataBatch *b, Node *node, List **cols);
+/* Puts row i into the slot: every column, or those of a list. */
+extern void strata_batch_fill(StrataBatch *b, unsigned i);
+extern void strata_batch_fill_some(StrataBatch *b, const int *cols, int n, unsigned i);
+/* Forgets what is decoded: the columns that the batch owns are about to stand for another vector. */
+extern void strata_batch_new_vector(StrataBatch *b);
+extern void strata_batch_drop_buffers(StrataBatch *b);
+extern void *strata_batch_buffer(StrataBatch *b, Size bytes);
+/* Makes the columns owned by b stand for rows [first, first + n) of `rows`, columns in the same order. */
+extern void strata_batch_show_rows(StrataBatch *b, StrataRows *rows, unsigned n);
+extern uint64 strata_new_dict_id(void);
+
+/* Decodings of the current vector, cached; NULL when the column is not kept that way at the moment. */
+extern const int64 *strata_col_i64(StrataColumn *col);
+extern const double *strata_col_f64(StrataColumn *col);
+extern const char *const *strata_col_bytes(StrataColumn *col);
+extern const uint32 *strata_col_codes(StrataColumn *col);
+/* Value of a row that is not NULL; lives until the next vector. */
+extern Datum strata_col_datum(StrataColumn *col, unsigned i);
+extern StrataPhys strata_col_phys(const StrataColumn *col);
+/* Of INT values: decimal digits after the point. */
+extern int strata_col_scale(const StrataColumn *col);
+
+/* Something may be kept per code of this column. */
+#define STRATA_MAX_CODES 65536
+extern bool strata_col_coded(const StrataColumn *col);
+extern uint32 strata_col_ncodes(const StrataColumn *col);
+/* Value of a code, which must not be that of a NULL row. */
+extern int64 strata_code_i64(const StrataColumn *col, uint32 code);
+extern double strata_code_f64(const StrataColumn *col, uint32 code);
+extern const char *strata_code_bytes(const StrataColumn *col, uint32 code);
+
+static inline bool
+strata_row_null(const uint64 *nulls, unsigned i)
+{
+	return nulls && (nulls[i / 64] >> (i % 64) & 1);
+}
+
+/* ---- rows.c: rows kept column by column ---- */
+
+struct StrataRowsColumn
+{
+	const StrataRows *owner;
+	Oid		   type;
+	StrataType rep;
+	StrataPhys phys;  /* a numeric column begins as INT and becomes BYTES with the first value that is none of its scale */
+	int		   scale; /* numeric as INT; -1 while there is no value */
+	union
+	{
+		void   *any;
+		int64  *i64;
+		double *f64;
+		const char **bytes;
+	} v;
+	uint64 *nulls;
+	bool	has_nulls;
+	uint64	dict_id;
+};
+
+struct StrataRows
+{
+	MemoryContext cxt; /* of everything; reset by strata_rows_reset() */
+	int		ncols;
+	uint32	n;
+	uint32	capacity;
+	Size	bytes; /* of arrays and values */
+	char   *image; /* where the next small image goes */
+	Size	image_left;
+	StrataRowsColumn *cols;
+};
+
+extern StrataRows *strata_rows_create(MemoryContext parent, int ncols);
+extern void strata_rows_column(StrataRows *rows, int c, Oid type, const StrataType *rep);
+extern void strata_rows_reset(StrataRows *rows);
+/* Makes room for one row, so that row 0 can be read. */
+extern void strata_rows_reserve(StrataRows *rows);
+/* The rows of mask, from cols[0 .. rows->ncols). */
+extern void strata_rows_add_batch(StrataRows *rows, StrataColumn *const *cols, const uint64 *mask, unsigned n);
+/* One row; values[att[c]] is column c. */
+extern void strata_rows_add_slot(StrataRows *rows, const Datum *values, const bool *isnull, const AttrNumber *att);
+
+/* Any plan as a maker of batches: up to 1024 rows a time. */
+typedef struct StrataRowSource
+{
+	StrataBatch	   batch;
+	PlanState	  *plan;
+	StrataRows	  *rows;
+	bool		   done;
+	StrataScanCounts counts;
+} StrataRowSource;
+
+/* Its columns are those of the plan's target list, all of which must be storable.  owner: the node that it feeds. */
+extern StrataRowSource *strata_row_source(PlanState *plan, PlanState *owner);
+
+/* The state's batch when the node makes batches, else NULL. */
+extern StrataBatch *strata_batch_of(PlanState *ps);
+
+/* ---- scan.c ---- */
+
+typedef enum StrataBatchKind
+{
+	STRATA_BATCH_END,
+	STRATA_BATCH_VECTOR, /* rows `mask` of the current vector passed the filter */
+	STRATA_BATCH_ROW	 /* one row in the scan slot passed the filter */
+} StrataBatchKind;
 
 /* Shared by the participants of a parallel scan; in the query's DSM. */
 typedef struct StrataParallelScan
@@ -127,9 +297,20 @@ typedef struct StrataParallelScan
 	pg_atomic_uint64 counts[STRATA_NCOUNTS];
 } StrataParallelScan;
 
+/* What a hash join knows of its build side, for the scan that feeds its probe side. */
+typedef struct StrataScanFilter
+{
+	int			  col; /* index in the scan's batch; integers */
+	bool		  active; /* the build side is there */
+	bool		  empty;  /* no row can match */
+	int64		  min, max;
+	const uint64 *bits; /* bit (value - min), or NULL */
+} StrataScanFilter;
+
 typedef struct StrataScanState
 {
 	CustomScanState css;
+	StrataBatch		batch;
 
 	/* Set by a parent that takes batches, before the first fetch. */
 	bool wants_batches;
@@ -137,19 +318,19 @@ typedef struct StrataScanState
 	 * the zone maps, all rows being fresh?  If so it is told to.  Both may be NULL. */
 	bool (*can_take_unit)(void *arg);
 	void (*take_unit)(void *arg, const StrataUnit *unit);
-	/* Called when another unit was loaded, for caches keyed by unit.  May be NULL. */
-	void (*on_unit)(void *arg);
 	void *parent;
+	bool  reported_above; /* the parent's event tells of this scan too */
 
 	ExprState	*qual; /* the whole filter for PostgreSQL's evaluator, or NULL */
 	StrataPred **preds; /* one a qual, in the plan's order */
 	int			 npreds;
 	bool		*pred_proven; /* by the zone maps of this unit */
 	Bitmapset  **pred_attrs;  /* columns that each qual reads, by attnum */
+	int			 nqual_cols;  /* columns that the quals read */
+	int			*qual_cols;
 	bool		 row_filter;  /* a qual is volatile: it must run once a row, in order, whatever happens */
+	List		*join_filters; /* of StrataScanFilter: they come after the quals */
 
-	int			  ncols;
-	StrataColumn *cols;
 	AttrNumber	  max_attr; /* highest needed */
 
 	StrataRead		   *read;
@@ -174,61 +355,25 @@ typedef struct StrataScanState
 	StrataHeapPage	 *page;
 	int				  page_next;
 	TupleTableSlot	 *heap_slot;
+	StrataRows		 *heap_rows; /* wants_batches: rows of the item from the heap, gathered */
+	bool			  heap_shown; /* they are the vector at hand */
 
 	/* the vector at hand */
-	bool	 vector_open;
-	unsigned n;
-	uint32	 cur_vector;
-	uint64	 mask[BATCH_WORDS];
-	bool	 replay; /* rows of mask have yet to pass the filter, one by one */
+	bool vector_open;
+	bool replay; /* rows of mask have yet to pass the filter, one by one */
 
-	MemoryContext batch_context; /* reset for each vector */
-	MemoryContext unit_context;	 /* reset for each unit */
-	StrataArena	  *arena;		  /* for decoded vectors, to the end of the scan; NULL: none yet, or refused */
-	bool		   arena_refused;
-	ExprContext	 *pred_econtext;
-	TupleTableSlot *pred_slot;
+	MemoryContext unit_context; /* reset for each unit */
 
 	StrataScanCounts counts;
 	StrataScanCounts totals; /* of the other participants, for EXPLAIN */
 } StrataScanState;
 
-/* ---- scan.c ---- */
 extern CustomScanMethods strata_scan_methods;
 extern bool strata_is_scan_state(PlanState *ps);
-extern StrataBatchKind strata_scan_next(StrataScanState *scan);
-/* Puts row i of the current vector into slot (every needed column, the rest NULL). */
-extern void strata_scan_fill_slot(StrataScanState *scan, TupleTableSlot *slot, unsigned i);
-/* Index of the column in scan->cols, added when not there yet (before the first fetch only); -1 for system
- * columns and whole rows. */
-extern int strata_scan_column(StrataScanState *scan, AttrNumber attnum);
-
-/* Decodings of the current vector, cached; NULL when the unit does not keep the column that way. */
-extern const int64 *strata_col_i64(StrataScanState *scan, StrataColumn *col);
-extern const double *strata_col_f64(StrataScanState *scan, StrataColumn *col);
-extern const char **strata_col_bytes(StrataScanState *scan, StrataColumn *col);
-extern const uint32 *strata_col_codes(StrataScanState *scan, StrataColumn *col);
-/* Value of a row that is not NULL; lives until the next vector. */
-extern Datum strata_col_datum(StrataScanState *scan, StrataColumn *col, unsigned i);
-
-static inline bool
-strata_row_null(const uint64 *nulls, unsigned i)
-{
-	return nulls && (nulls[i / 64] >> (i % 64) & 1);
-}
-
-/* Something may be kept per code of this segment. */
-#define STRATA_MAX_CODES 65536
-static inline bool
-strata_col_coded(const StrataColumn *col)
-{
-	return (col->seg->encoding == STRATA_ENC_DICT || col->seg->encoding == STRATA_ENC_CONST ||
-			col->seg->encoding == STRATA_ENC_RLE) &&
-		col->seg->ndict <= STRATA_MAX_CODES;
-}
-
 /* Counts of all participants so far. */
 extern StrataScanCounts strata_scan_counts(const StrataScanState *scan);
+/* Lets a hash join above filter by column `col` of the scan's batch.  The filter is read at each unit. */
+extern void strata_scan_add_filter(StrataScanState *scan, StrataScanFilter *filter);
 
 /* ---- report.c ---- */
 extern void strata_explain_counts(const StrataScanCounts *c, ExplainState *es);
@@ -251,7 +396,7 @@ struct StrataExpr
 	int64		lo, hi; /* INT: range of the type */
 	bool		f32;	/* F64 of type float4 */
 	StrataExpr *a, *b;
-	int			col; /* index into scan->cols, -1: none */
+	int			col; /* index into the batch's columns, -1: none */
 
 	/* a part without columns: evaluated once, at first need after a (re)scan */
 	ExprState	*const_state;
@@ -276,7 +421,7 @@ struct StrataExpr
 };
 
 /* NULL when the expression is outside the language: the caller falls back to PostgreSQL's evaluator. */
-extern StrataExpr *strata_expr_compile(StrataScanState *scan, Node *node);
+extern StrataExpr *strata_expr_compile(StrataBatch *in, Node *node);
 /* Would it compile, as far as the plan can tell? */
 extern bool strata_expr_speaks(Node *node);
 extern bool strata_expr_is_const(const StrataExpr *e);
@@ -284,7 +429,7 @@ extern bool strata_expr_is_column(const StrataExpr *e);
 /* A constant that may be evaluated before its turn: that runs no function and no subplan. */
 extern bool strata_expr_is_plain(const StrataExpr *e);
 /* Fills vi or vf, vnulls and scale for the rows in mask.  False: irregular. */
-extern bool strata_expr_eval(StrataScanState *scan, StrataExpr *e, const uint64 *mask);
+extern bool strata_expr_eval(StrataBatch *in, StrataExpr *e, const uint64 *mask);
 /* Evaluates a constant if that was not done since the last rescan.  False: it does not fit the class. */
 extern bool strata_expr_const(StrataExpr *e);
 extern void strata_expr_rescan(StrataExpr *e);
@@ -305,16 +450,17 @@ typedef enum StrataVerdict
 } StrataVerdict;
 
 /* Never fails: what the vector language cannot say becomes a call of PostgreSQL's evaluator. */
-extern StrataPred *strata_pred_compile(StrataScanState *scan, Node *node);
+extern StrataPred *strata_pred_compile(StrataBatch *in, Node *node);
 /* is_true and is_null are within mask.  False: irregular. */
-extern bool strata_pred_eval(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_true,
+extern bool strata_pred_eval(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true,
 							 uint64 *is_null);
 /* What the zone maps of scan->unit say about the predicate. */
-extern StrataVerdict strata_pred_prune(StrataScanState *scan, StrataPred *p);
+extern StrataVerdict strata_pred_prune(StrataBatch *in, StrataPred *p);
 /* Can its evaluation raise no error, so that quals after it may be tried before it? */
 extern bool strata_pred_safe(const StrataPred *p);
-extern void strata_pred_new_unit(StrataPred *p);
 extern void strata_pred_rescan(StrataPred *p);
+/* The comparison that a btree operator stands for, if its order is that of our kernels. */
+extern bool strata_operator_meaning(Oid opno, StrataCmp *cmp, Oid *left, Oid *right);
 
 
 

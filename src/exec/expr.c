@@ -250,15 +250,13 @@ expr_new(int op, Oid type)
 }
 
 static StrataExpr *
-compile_column(StrataScanState *scan, const Var *var)
+compile_column(StrataBatch *in, const Var *var)
 {
 	StrataExpr *e;
 	int			col;
 
-	if (var->varno != ((Scan *) scan->css.ss.ps.plan)->scanrelid || var->varlevelsup != 0)
-		return NULL;
-	col = strata_scan_column(scan, var->varattno);
-	if (col < 0 || !scan->cols[col].storable || scan->cols[col].type != var->vartype)
+	col = in->column(in, var);
+	if (col < 0 || !in->cols[col]->storable || in->cols[col]->type != var->vartype)
 		return NULL;
 	e = expr_new(OP_COL, var->vartype);
 	if (e)
@@ -279,7 +277,7 @@ varying_walker(Node *node, void *context)
 }
 
 static StrataExpr *
-compile_constant(StrataScanState *scan, Node *node)
+compile_constant(StrataBatch *in, Node *node)
 {
 	StrataExpr *e;
 
@@ -288,8 +286,8 @@ compile_constant(StrataScanState *scan, Node *node)
 	e = expr_new(OP_CONST, exprType(node));
 	if (!e)
 		return NULL;
-	e->const_state = ExecInitExpr((Expr *) node, &scan->css.ss.ps);
-	e->const_econtext = scan->pred_econtext;
+	e->const_state = ExecInitExpr((Expr *) node, in->ps);
+	e->const_econtext = in->econtext;
 	e->const_static = IsA(node, Const) || IsA(node, Param);
 	e->const_param =
 		IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXEC ? ((Param *) node)->paramid : -1;
@@ -393,19 +391,19 @@ find_function(Oid func)
 }
 
 static StrataExpr *
-compile_call(StrataScanState *scan, Oid func, List *args, Oid result)
+compile_call(StrataBatch *in, Oid func, List *args, Oid result)
 {
 	StrataExpr *a, *b = NULL, *e;
 	int			op = find_function(func);
 
 	if (op < 0 || list_length(args) > 2)
 		return NULL;
-	a = strata_expr_compile(scan, linitial(args));
+	a = strata_expr_compile(in, linitial(args));
 	if (!a)
 		return NULL;
 	if (list_length(args) == 2)
 	{
-		b = strata_expr_compile(scan, lsecond(args));
+		b = strata_expr_compile(in, lsecond(args));
 		if (!b)
 			return NULL;
 	}
@@ -418,22 +416,22 @@ compile_call(StrataScanState *scan, Oid func, List *args, Oid result)
 }
 
 StrataExpr *
-strata_expr_compile(StrataScanState *scan, Node *node)
+strata_expr_compile(StrataBatch *in, Node *node)
 {
-	StrataExpr *e = compile_constant(scan, node);
+	StrataExpr *e = compile_constant(in, node);
 
 	if (e)
 		return e;
 	switch (nodeTag(node))
 	{
 		case T_Var:
-			return compile_column(scan, (Var *) node);
+			return compile_column(in, (Var *) node);
 		case T_OpExpr:
 			set_opfuncid((OpExpr *) node);
-			return compile_call(scan, ((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args,
+			return compile_call(in, ((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args,
 								((OpExpr *) node)->opresulttype);
 		case T_FuncExpr:
-			return compile_call(scan, ((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args,
+			return compile_call(in, ((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args,
 								((FuncExpr *) node)->funcresulttype);
 		default:
 			return NULL;
@@ -601,33 +599,33 @@ merge_nulls(StrataExpr *e)
 }
 
 static bool
-eval_column(StrataScanState *scan, StrataExpr *e)
+eval_column(StrataBatch *in, StrataExpr *e)
 {
-	StrataColumn *col = &scan->cols[e->col];
+	StrataColumn *col = in->cols[e->col];
 
 	e->vnulls = col->nulls;
 	if (e->cls == STRATA_CLASS_F64)
 	{
-		e->vf = strata_col_f64(scan, col);
+		e->vf = strata_col_f64(col);
 		return e->vf != NULL;
 	}
-	e->vi = strata_col_i64(scan, col);
-	e->scale = col->seg->scale;
+	e->vi = strata_col_i64(col);
+	e->scale = strata_col_scale(col);
 	return e->vi != NULL && e->scale <= MAX_SCALE;
 }
 
 /* Is some live row outside [lo, hi]? */
 static bool
-out_of_range(const StrataScanState *scan, const int64 *v, const uint64 *live, int64 lo, int64 hi)
+out_of_range(const StrataBatch *in, const int64 *v, const uint64 *live, int64 lo, int64 hi)
 {
 	if (mask_empty(live))
 		return false;
-	return strata_kernels->min_i64(v, live, scan->n) < lo || strata_kernels->max_i64(v, live, scan->n) > hi;
+	return strata_kernels->min_i64(v, live, in->n) < lo || strata_kernels->max_i64(v, live, in->n) > hi;
 }
 
 /* Brings both operands to the larger scale.  tmp has room for a vector. */
 static bool
-align_scales(const StrataScanState *scan, StrataExpr *e, const int64 **a, const int64 **b, int64 *tmp)
+align_scales(const StrataBatch *in, StrataExpr *e, const int64 **a, const int64 **b, int64 *tmp)
 {
 	int			  d = e->a->scale - e->b->scale;
 	const int64 **low = d > 0 ? b : a;
@@ -635,7 +633,7 @@ align_scales(const StrataScanState *scan, StrataExpr *e, const int64 **a, const 
 	e->scale = Max(e->a->scale, e->b->scale);
 	if (d == 0)
 		return true;
-	for (unsigned i = 0; i < scan->n; i++)
+	for (unsigned i = 0; i < in->n; i++)
 		if (__builtin_mul_overflow((*low)[i], strata_pow10[abs(d)], &tmp[i]))
 			return false;
 	*low = tmp;
@@ -643,38 +641,38 @@ align_scales(const StrataScanState *scan, StrataExpr *e, const int64 **a, const 
 }
 
 static bool
-eval_divide(StrataScanState *scan, StrataExpr *e, const uint64 *live)
+eval_divide(StrataBatch *in, StrataExpr *e, const uint64 *live)
 {
 	const int64 *a = e->a->vi, *b = e->b->vi;
 
-	memset(e->buf, 0, scan->n * sizeof(int64));
+	memset(e->buf, 0, in->n * sizeof(int64));
 	FOREACH_ROW(live, i, {
 		if (b[i] == 0 || (b[i] == -1 && a[i] == PG_INT64_MIN))
 			return false;
 		e->buf[i] = e->op == OP_DIV ? a[i] / b[i] : a[i] % b[i];
 	});
-	return !out_of_range(scan, e->buf, live, e->lo, e->hi);
+	return !out_of_range(in, e->buf, live, e->lo, e->hi);
 }
 
 /* Infinite dates, and results out of the range of dates, are left to PostgreSQL. */
 static bool
-eval_date(StrataScanState *scan, StrataExpr *e, const uint64 *live)
+eval_date(StrataBatch *in, StrataExpr *e, const uint64 *live)
 {
 	const int64 *a = e->a->vi, *b = e->b->vi;
 
-	if (out_of_range(scan, a, live, DATE_FIRST, DATE_LAST))
+	if (out_of_range(in, a, live, DATE_FIRST, DATE_LAST))
 		return false;
 	if (e->op == OP_DATE_DIFF)
-		return !out_of_range(scan, b, live, DATE_FIRST, DATE_LAST) &&
-			!strata_kernels->sub_i64(a, b, scan->n, e->buf);
-	if (e->op == OP_DATE_ADD ? strata_kernels->add_i64(a, b, scan->n, e->buf)
-							 : strata_kernels->sub_i64(a, b, scan->n, e->buf))
+		return !out_of_range(in, b, live, DATE_FIRST, DATE_LAST) &&
+			!strata_kernels->sub_i64(a, b, in->n, e->buf);
+	if (e->op == OP_DATE_ADD ? strata_kernels->add_i64(a, b, in->n, e->buf)
+							 : strata_kernels->sub_i64(a, b, in->n, e->buf))
 		return false;
-	return !out_of_range(scan, e->buf, live, DATE_FIRST, DATE_LAST);
+	return !out_of_range(in, e->buf, live, DATE_FIRST, DATE_LAST);
 }
 
 static bool
-eval_integer(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
+eval_integer(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 {
 	const int64 *a = e->a->vi, *b = e->b ? e->b->vi : NULL;
 	int64		 tmp[STRATA_VECTOR];
@@ -688,36 +686,36 @@ eval_integer(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
 	{
 		case OP_ADD:
 		case OP_SUB:
-			if (e->cls == STRATA_CLASS_NUM && !align_scales(scan, e, &a, &b, tmp))
+			if (e->cls == STRATA_CLASS_NUM && !align_scales(in, e, &a, &b, tmp))
 				return false;
-			overflow = e->op == OP_ADD ? strata_kernels->add_i64(a, b, scan->n, e->buf)
-									   : strata_kernels->sub_i64(a, b, scan->n, e->buf);
+			overflow = e->op == OP_ADD ? strata_kernels->add_i64(a, b, in->n, e->buf)
+									   : strata_kernels->sub_i64(a, b, in->n, e->buf);
 			break;
 		case OP_MUL:
 			e->scale = e->a->scale + e->b->scale;
 			if (e->scale > MAX_SCALE)
 				return false;
-			overflow = strata_kernels->mul_i64(a, b, scan->n, e->buf);
+			overflow = strata_kernels->mul_i64(a, b, in->n, e->buf);
 			break;
 		case OP_DIV:
 		case OP_MOD:
-			return eval_divide(scan, e, live);
+			return eval_divide(in, e, live);
 		case OP_NEG:
 			e->scale = e->a->scale;
-			memset(tmp, 0, scan->n * sizeof(int64));
-			overflow = strata_kernels->sub_i64(tmp, a, scan->n, e->buf);
+			memset(tmp, 0, in->n * sizeof(int64));
+			overflow = strata_kernels->sub_i64(tmp, a, in->n, e->buf);
 			break;
 		case OP_COPY:
 			e->vi = a;
 			e->scale = 0;
 			break;
 		default:
-			return eval_date(scan, e, live);
+			return eval_date(in, e, live);
 	}
 	if (overflow)
 		return false;
 	if (e->cls == STRATA_CLASS_INT && (e->lo > PG_INT64_MIN || e->hi < PG_INT64_MAX))
-		return !out_of_range(scan, e->vi, live, e->lo, e->hi);
+		return !out_of_range(in, e->vi, live, e->lo, e->hi);
 	return true;
 }
 
@@ -752,28 +750,28 @@ float_op(int op, bool f32, double a, double b, double *result)
 }
 
 static bool
-eval_to_float(StrataScanState *scan, StrataExpr *e, const uint64 *live)
+eval_to_float(StrataBatch *in, StrataExpr *e, const uint64 *live)
 {
 	const int64 *v = e->a->vi;
 	double		 divisor;
 
 	if (e->a->cls == STRATA_CLASS_INT)
 	{
-		for (unsigned i = 0; i < scan->n; i++)
+		for (unsigned i = 0; i < in->n; i++)
 			e->fbuf[i] = (double) v[i];
 		return true;
 	}
 	/* Both operands exact in a double, so that the quotient is the correctly rounded value. */
-	if (e->a->scale > 15 || out_of_range(scan, v, live, -(INT64CONST(1) << 53), INT64CONST(1) << 53))
+	if (e->a->scale > 15 || out_of_range(in, v, live, -(INT64CONST(1) << 53), INT64CONST(1) << 53))
 		return false;
 	divisor = (double) strata_pow10[e->a->scale];
-	for (unsigned i = 0; i < scan->n; i++)
+	for (unsigned i = 0; i < in->n; i++)
 		e->fbuf[i] = (double) v[i] / divisor;
 	return true;
 }
 
 static bool
-eval_float(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
+eval_float(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 {
 	uint64 live[BATCH_WORDS];
 	bool   ok = true;
@@ -787,11 +785,11 @@ eval_float(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
 			e->vf = e->a->vf;
 			return true;
 		case OP_NEG:
-			for (unsigned i = 0; i < scan->n; i++)
+			for (unsigned i = 0; i < in->n; i++)
 				e->fbuf[i] = -e->a->vf[i];
 			return true;
 		case OP_TO_F64:
-			return eval_to_float(scan, e, live);
+			return eval_to_float(in, e, live);
 		default:
 			FOREACH_ROW(live, i, { ok &= float_op(e->op, e->f32, e->a->vf[i], e->b->vf[i], &e->fbuf[i]); });
 			return ok;
@@ -799,10 +797,10 @@ eval_float(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
 }
 
 bool
-strata_expr_eval(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
+strata_expr_eval(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 {
 	if (e->op == OP_COL)
-		return eval_column(scan, e);
+		return eval_column(in, e);
 	if (e->op == OP_CONST)
 	{
 		if (!strata_expr_const(e))
@@ -813,13 +811,13 @@ strata_expr_eval(StrataScanState *scan, StrataExpr *e, const uint64 *mask)
 		e->scale = e->const_scale;
 		return true;
 	}
-	if (!strata_expr_eval(scan, e->a, mask) || (e->b && !strata_expr_eval(scan, e->b, mask)))
+	if (!strata_expr_eval(in, e->a, mask) || (e->b && !strata_expr_eval(in, e->b, mask)))
 		return false;
 	if (e->cls == STRATA_CLASS_F64)
 	{
-		scan->counts.scalar_values += scan->n;
-		return eval_float(scan, e, mask);
+		in->counts->scalar_values += in->n;
+		return eval_float(in, e, mask);
 	}
-	scan->counts.vector_values += scan->n;
-	return eval_integer(scan, e, mask);
+	in->counts->vector_values += in->n;
+	return eval_integer(in, e, mask);
 }

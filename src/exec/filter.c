@@ -62,7 +62,9 @@ struct StrataPred
 	int		   ncols;
 	int		  *cols;
 	bool	   cacheable;
-	int8	  *by_code; /* this unit: -1 unknown, 0 false, 1 true, 2 null; the entry after the codes is for NULL */
+	int8	  *by_code; /* -1 unknown, 0 false, 1 true, 2 null; the entry after the codes is for NULL */
+	uint32	   room;	/* of by_code */
+	uint64	   dict_id; /* what by_code is of */
 };
 
 /* ---- compiling ---- */
@@ -78,17 +80,17 @@ pred_new(PredKind kind)
 }
 
 static StrataPred *
-compile_evaluator(StrataScanState *scan, Node *node)
+compile_evaluator(StrataBatch *in, Node *node)
 {
 	StrataPred *p = pred_new(PRED_EXPR);
-	Bitmapset  *attrs = NULL;
-	int			x = -1;
+	List	   *cols = NIL;
+	ListCell   *lc;
+	Node	   *local = strata_batch_localize(in, node, &cols);
 
-	pull_varattnos(node, ((Scan *) scan->css.ss.ps.plan)->scanrelid, &attrs);
-	p->cols = palloc0(sizeof(int) * Max(bms_num_members(attrs), 1));
-	while ((x = bms_next_member(attrs, x)) >= 0)
-		p->cols[p->ncols++] = strata_scan_column(scan, x + FirstLowInvalidHeapAttributeNumber);
-	p->state = ExecInitExpr((Expr *) node, &scan->css.ss.ps);
+	p->cols = palloc0(sizeof(int) * Max(list_length(cols), 1));
+	foreach (lc, cols)
+		p->cols[p->ncols++] = lfirst_int(lc);
+	p->state = ExecInitExpr((Expr *) local, in->ps);
 	p->cacheable = !contain_volatile_functions(node) && !contain_subplans(node);
 	if (p->ncols == 1 && p->cacheable)
 		p->col = p->cols[0];
@@ -96,20 +98,20 @@ compile_evaluator(StrataScanState *scan, Node *node)
 }
 
 static StrataPred *
-compile_list(StrataScanState *scan, PredKind kind, List *args)
+compile_list(StrataBatch *in, PredKind kind, List *args)
 {
 	StrataPred *p = pred_new(kind);
 	ListCell   *lc;
 
 	p->kids = palloc(sizeof(StrataPred *) * list_length(args));
 	foreach (lc, args)
-		p->kids[p->nkids++] = strata_pred_compile(scan, lfirst(lc));
+		p->kids[p->nkids++] = strata_pred_compile(in, lfirst(lc));
 	return p;
 }
 
 /* The comparison that a btree operator of a family we share stands for. */
-static bool
-operator_meaning(Oid opno, StrataCmp *cmp, Oid *left, Oid *right)
+bool
+strata_operator_meaning(Oid opno, StrataCmp *cmp, Oid *left, Oid *right)
 {
 	ListCell *lc;
 
@@ -167,7 +169,7 @@ commute(StrataCmp cmp)
 }
 
 static StrataPred *
-compile_comparison(StrataScanState *scan, OpExpr *op)
+compile_comparison(StrataBatch *in, OpExpr *op)
 {
 	StrataPred *p;
 	StrataCmp	cmp;
@@ -175,10 +177,10 @@ compile_comparison(StrataScanState *scan, OpExpr *op)
 	StrataExpr *l, *r;
 	bool		date_timestamp = false;
 
-	if (list_length(op->args) != 2 || !operator_meaning(op->opno, &cmp, &left, &right))
+	if (list_length(op->args) != 2 || !strata_operator_meaning(op->opno, &cmp, &left, &right))
 		return NULL;
-	l = strata_expr_compile(scan, linitial(op->args));
-	r = l ? strata_expr_compile(scan, lsecond(op->args)) : NULL;
+	l = strata_expr_compile(in, linitial(op->args));
+	r = l ? strata_expr_compile(in, lsecond(op->args)) : NULL;
 	if (!l || !r || l->cls != r->cls)
 		return NULL;
 	if (strata_expr_is_const(l) && !strata_expr_is_const(r))
@@ -208,7 +210,7 @@ compile_comparison(StrataScanState *scan, OpExpr *op)
 }
 
 static StrataPred *
-compile_null_test(StrataScanState *scan, NullTest *test)
+compile_null_test(StrataBatch *in, NullTest *test)
 {
 	StrataPred *p;
 	Node	   *arg = (Node *) test->arg;
@@ -219,12 +221,12 @@ compile_null_test(StrataScanState *scan, NullTest *test)
 		arg = (Node *) ((RelabelType *) arg)->arg;
 	p = pred_new(PRED_NULLTEST);
 	p->is_not = test->nulltesttype == IS_NOT_NULL;
-	if (IsA(arg, Var) && ((Var *) arg)->varno == ((Scan *) scan->css.ss.ps.plan)->scanrelid)
+	if (IsA(arg, Var))
 	{
-		p->col = strata_scan_column(scan, ((Var *) arg)->varattno);
-		return p->col >= 0 && scan->cols[p->col].storable ? p : NULL;
+		p->col = in->column(in, (Var *) arg);
+		return p->col >= 0 && in->cols[p->col]->storable ? p : NULL;
 	}
-	p->l = strata_expr_compile(scan, arg);
+	p->l = strata_expr_compile(in, arg);
 	return p->l ? p : NULL;
 }
 
@@ -254,7 +256,7 @@ integer_datum(Oid type, Datum d)
 }
 
 static StrataPred *
-compile_in(StrataScanState *scan, ScalarArrayOpExpr *op)
+compile_in(StrataBatch *in, ScalarArrayOpExpr *op)
 {
 	StrataPred *p;
 	StrataCmp	cmp;
@@ -268,10 +270,10 @@ compile_in(StrataScanState *scan, ScalarArrayOpExpr *op)
 	Datum	   *items;
 	int			n;
 
-	if (!IsA(list, Const) || list->constisnull || !operator_meaning(op->opno, &cmp, &left, &right) ||
+	if (!IsA(list, Const) || list->constisnull || !strata_operator_meaning(op->opno, &cmp, &left, &right) ||
 		cmp != (op->useOr ? STRATA_EQ : STRATA_NE))
 		return NULL;
-	l = strata_expr_compile(scan, linitial(op->args));
+	l = strata_expr_compile(in, linitial(op->args));
 	array = DatumGetArrayTypeP(list->constvalue);
 	if (!l || l->cls != STRATA_CLASS_INT || ARR_ELEMTYPE(array) != right)
 		return NULL;
@@ -304,7 +306,7 @@ compile_in(StrataScanState *scan, ScalarArrayOpExpr *op)
 }
 
 StrataPred *
-strata_pred_compile(StrataScanState *scan, Node *node)
+strata_pred_compile(StrataBatch *in, Node *node)
 {
 	StrataPred *p = NULL;
 	BoolExpr   *b = (BoolExpr *) node;
@@ -312,25 +314,25 @@ strata_pred_compile(StrataScanState *scan, Node *node)
 	switch (nodeTag(node))
 	{
 		case T_BoolExpr:
-			return compile_list(scan,
+			return compile_list(in,
 								b->boolop == AND_EXPR	? PRED_AND
 									: b->boolop == OR_EXPR ? PRED_OR
 														   : PRED_NOT,
 								b->args);
 		case T_OpExpr:
-			p = compile_comparison(scan, (OpExpr *) node);
+			p = compile_comparison(in, (OpExpr *) node);
 			break;
 		case T_NullTest:
-			p = compile_null_test(scan, (NullTest *) node);
+			p = compile_null_test(in, (NullTest *) node);
 			break;
 		case T_ScalarArrayOpExpr:
-			p = compile_in(scan, (ScalarArrayOpExpr *) node);
+			p = compile_in(in, (ScalarArrayOpExpr *) node);
 			break;
 		case T_Var:
 		case T_Const:
 		case T_Param:
 		{
-			StrataExpr *e = strata_expr_compile(scan, node);
+			StrataExpr *e = strata_expr_compile(in, node);
 
 			if (e && e->type == BOOLOID)
 			{
@@ -342,7 +344,7 @@ strata_pred_compile(StrataScanState *scan, Node *node)
 		default:
 			break;
 	}
-	return p ? p : compile_evaluator(scan, node);
+	return p ? p : compile_evaluator(in, node);
 }
 
 /* A comparison or null test of bare columns and plain constants raises nothing. */
@@ -359,14 +361,6 @@ strata_pred_safe(const StrataPred *p)
 		if (!strata_pred_safe(p->kids[i]))
 			return false;
 	return p->kind != PRED_EXPR && expr_safe(p->l) && expr_safe(p->r);
-}
-
-void
-strata_pred_new_unit(StrataPred *p)
-{
-	p->by_code = NULL; /* it lay in the unit's memory context */
-	for (int i = 0; i < p->nkids; i++)
-		strata_pred_new_unit(p->kids[i]);
 }
 
 void
@@ -475,7 +469,7 @@ float_verdict(const StrataSegment *seg, StrataCmp cmp, double k)
 }
 
 static StrataVerdict
-comparison_verdict(StrataScanState *scan, StrataPred *p)
+comparison_verdict(StrataBatch *in, StrataPred *p)
 {
 	const StrataSegment *zone;
 	StrataVerdict		 v;
@@ -484,7 +478,7 @@ comparison_verdict(StrataScanState *scan, StrataPred *p)
 
 	if (!strata_expr_is_column(p->l) || !strata_expr_is_plain(p->r))
 		return STRATA_SOME;
-	zone = scan->cols[p->l->col].zone;
+	zone = in->cols[p->l->col]->zone;
 	if (!zone || !strata_expr_const(p->r))
 		return STRATA_SOME;
 	if (p->r->const_null || (zone->flags & STRATA_SEG_ALL_NULL))
@@ -511,13 +505,13 @@ comparison_verdict(StrataScanState *scan, StrataPred *p)
 }
 
 static StrataVerdict
-in_verdict(StrataScanState *scan, StrataPred *p)
+in_verdict(StrataBatch *in, StrataPred *p)
 {
 	const StrataSegment *zone;
 
 	if (p->is_not || !strata_expr_is_column(p->l) || p->nitems == 0)
 		return STRATA_SOME;
-	zone = scan->cols[p->l->col].zone;
+	zone = in->cols[p->l->col]->zone;
 	if (!zone || zone->phys != STRATA_PHYS_INT || !(zone->flags & STRATA_SEG_HAS_RANGE))
 		return STRATA_SOME;
 	for (int i = 0; i < p->nitems; i++)
@@ -527,7 +521,7 @@ in_verdict(StrataScanState *scan, StrataPred *p)
 }
 
 StrataVerdict
-strata_pred_prune(StrataScanState *scan, StrataPred *p)
+strata_pred_prune(StrataBatch *in, StrataPred *p)
 {
 	const StrataSegment *zone;
 	bool				 all = true, none = true;
@@ -535,11 +529,11 @@ strata_pred_prune(StrataScanState *scan, StrataPred *p)
 	switch (p->kind)
 	{
 		case PRED_CMP:
-			return comparison_verdict(scan, p);
+			return comparison_verdict(in, p);
 		case PRED_IN:
-			return in_verdict(scan, p);
+			return in_verdict(in, p);
 		case PRED_NULLTEST:
-			zone = p->col >= 0 ? scan->cols[p->col].zone : NULL;
+			zone = p->col >= 0 ? in->cols[p->col]->zone : NULL;
 			if (!zone)
 				return STRATA_SOME;
 			if (zone->null_count == 0)
@@ -552,7 +546,7 @@ strata_pred_prune(StrataScanState *scan, StrataPred *p)
 			/* A kid's verdict counts only while the kids before it raise no error. */
 			for (int i = 0; i < p->nkids; i++)
 			{
-				StrataVerdict v = strata_pred_prune(scan, p->kids[i]);
+				StrataVerdict v = strata_pred_prune(in, p->kids[i]);
 
 				if (p->kind == PRED_AND && v == STRATA_NONE)
 					return STRATA_NONE;
@@ -593,17 +587,17 @@ fill_words(uint64 *words, bool value)
 
 /* column cmp constant: bounds of the vector first, so that most vectors of a clustered column stay packed */
 static bool
-eval_column_constant(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *raw, const uint64 **nulls)
+eval_column_constant(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *raw, const uint64 **nulls)
 {
-	StrataColumn *col = &scan->cols[p->l->col];
+	StrataColumn *col = in->cols[p->l->col];
 	const int64	 *v;
 	StrataCmp	  cmp;
 	int64		  k, lo, hi;
 
-	if (col->seg->phys != STRATA_PHYS_INT)
+	if (strata_col_phys(col) != STRATA_PHYS_INT)
 		return false;
 	*nulls = col->nulls;
-	switch (integer_bound(p, col->seg->scale, &cmp, &k))
+	switch (integer_bound(p, strata_col_scale(col), &cmp, &k))
 	{
 		case BOUND_NEVER:
 			fill_words(raw, false);
@@ -616,9 +610,9 @@ eval_column_constant(StrataScanState *scan, StrataPred *p, const uint64 *mask, u
 		default:
 			break;
 	}
-	if (!col->have_i64 && (col->seg->flags & STRATA_SEG_HAS_RANGE))
+	if (col->source == STRATA_FROM_SEGMENT && !col->have_i64 && (col->seg->flags & STRATA_SEG_HAS_RANGE))
 	{
-		strata_segment_vector_bounds(col->seg, scan->cur_vector, &lo, &hi);
+		strata_segment_vector_bounds(col->seg, col->owner->cur_vector, &lo, &hi);
 		switch (RANGE_VERDICT(lo, hi, cmp, k))
 		{
 			case STRATA_NONE:
@@ -631,15 +625,15 @@ eval_column_constant(StrataScanState *scan, StrataPred *p, const uint64 *mask, u
 				break;
 		}
 	}
-	v = strata_col_i64(scan, col);
+	v = strata_col_i64(col);
 	if (!v)
 		return false;
-	strata_kernels->cmp_i64(v, scan->n, cmp, k, raw);
+	strata_kernels->cmp_i64(v, in->n, cmp, k, raw);
 	return true;
 }
 
 static bool
-eval_comparison(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+eval_comparison(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
 	uint64		  raw[BATCH_WORDS] = {0};
 	int64		  tmp[STRATA_VECTOR];
@@ -647,7 +641,7 @@ eval_comparison(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64
 	const uint64 *nulls;
 	int			  d;
 
-	scan->counts.vector_values += scan->n;
+	in->counts->vector_values += in->n;
 	if (strata_expr_is_const(p->r))
 	{
 		if (!strata_expr_const(p->r))
@@ -655,7 +649,7 @@ eval_comparison(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64
 		if (p->r->const_null)
 		{
 			/* The left side may still raise an error. */
-			if (!strata_expr_eval(scan, p->l, mask))
+			if (!strata_expr_eval(in, p->l, mask))
 				return false;
 			fill_words(is_true, false);
 			memcpy(is_null, mask, BATCH_WORDS * sizeof(uint64));
@@ -663,20 +657,20 @@ eval_comparison(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64
 		}
 		if (p->l->cls != STRATA_CLASS_F64 && strata_expr_is_column(p->l))
 		{
-			if (!eval_column_constant(scan, p, mask, raw, &nulls))
+			if (!eval_column_constant(in, p, mask, raw, &nulls))
 				return false;
 			settle(mask, raw, nulls, NULL, is_true, is_null);
 			return true;
 		}
 	}
-	if (!strata_expr_eval(scan, p->l, mask) || !strata_expr_eval(scan, p->r, mask))
+	if (!strata_expr_eval(in, p->l, mask) || !strata_expr_eval(in, p->r, mask))
 		return false;
 	if (p->l->cls == STRATA_CLASS_F64)
 	{
 		if (strata_expr_is_const(p->r))
-			strata_kernels->cmp_f64(p->l->vf, scan->n, p->cmp, p->r->const_f, raw);
+			strata_kernels->cmp_f64(p->l->vf, in->n, p->cmp, p->r->const_f, raw);
 		else
-			strata_kernels->cmp_f64_f64(p->l->vf, p->r->vf, scan->n, p->cmp, raw);
+			strata_kernels->cmp_f64_f64(p->l->vf, p->r->vf, in->n, p->cmp, raw);
 		settle(mask, raw, p->l->vnulls, p->r->vnulls, is_true, is_null);
 		return true;
 	}
@@ -696,7 +690,7 @@ eval_comparison(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64
 			case BOUND_UNKNOWN:
 				return false;
 			default:
-				strata_kernels->cmp_i64(a, scan->n, cmp, k, raw);
+				strata_kernels->cmp_i64(a, in->n, cmp, k, raw);
 		}
 		settle(mask, raw, p->l->vnulls, NULL, is_true, is_null);
 		return true;
@@ -708,7 +702,7 @@ eval_comparison(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64
 
 		if (abs(d) > 18)
 			return false;
-		for (unsigned i = 0; i < scan->n; i++)
+		for (unsigned i = 0; i < in->n; i++)
 			if (__builtin_mul_overflow(low[i], strata_pow10[abs(d)], &tmp[i]))
 				return false;
 		if (d > 0)
@@ -716,24 +710,24 @@ eval_comparison(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64
 		else
 			a = tmp;
 	}
-	strata_kernels->cmp_i64_i64(a, b, scan->n, p->cmp, raw);
+	strata_kernels->cmp_i64_i64(a, b, in->n, p->cmp, raw);
 	settle(mask, raw, p->l->vnulls, p->r->vnulls, is_true, is_null);
 	return true;
 }
 
 static bool
-eval_in(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+eval_in(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
 	uint64 found[BATCH_WORDS] = {0}, one[BATCH_WORDS] = {0};
 
-	if (!strata_expr_eval(scan, p->l, mask))
+	if (!strata_expr_eval(in, p->l, mask))
 		return false;
-	scan->counts.vector_values += scan->n;
+	in->counts->vector_values += in->n;
 	if (p->nitems <= 8)
 	{
 		for (int k = 0; k < p->nitems; k++)
 		{
-			strata_kernels->cmp_i64(p->l->vi, scan->n, STRATA_EQ, p->items[k], one);
+			strata_kernels->cmp_i64(p->l->vi, in->n, STRATA_EQ, p->items[k], one);
 			for (int w = 0; w < BATCH_WORDS; w++)
 				found[w] |= one[w];
 		}
@@ -756,13 +750,13 @@ eval_in(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_tru
 }
 
 static bool
-eval_null_test(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+eval_null_test(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
 	const uint64 *nulls;
 
-	if (p->col < 0 && !strata_expr_eval(scan, p->l, mask))
+	if (p->col < 0 && !strata_expr_eval(in, p->l, mask))
 		return false;
-	nulls = p->col >= 0 ? scan->cols[p->col].nulls : p->l->vnulls;
+	nulls = p->col >= 0 ? in->cols[p->col]->nulls : p->l->vnulls;
 	for (int w = 0; w < BATCH_WORDS; w++)
 	{
 		uint64 n = nulls ? nulls[w] : 0;
@@ -774,7 +768,7 @@ eval_null_test(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 
 }
 
 static bool
-eval_list(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+eval_list(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
 	bool   is_and = p->kind == PRED_AND;
 	uint64 open[BATCH_WORDS], t[BATCH_WORDS], n[BATCH_WORDS];
@@ -783,7 +777,7 @@ eval_list(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_t
 	fill_words(is_null, false);
 	for (int i = 0; i < p->nkids && !mask_empty(open); i++)
 	{
-		if (!strata_pred_eval(scan, p->kids[i], open, t, n))
+		if (!strata_pred_eval(in, p->kids[i], open, t, n))
 			return false;
 		for (int w = 0; w < BATCH_WORDS; w++)
 		{
@@ -800,29 +794,39 @@ eval_list(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_t
 }
 
 static int8
-evaluate_row(StrataScanState *scan, StrataPred *p, unsigned i)
+evaluate_row(StrataBatch *in, StrataPred *p, unsigned i)
 {
-	TupleTableSlot *slot = scan->pred_slot;
-	bool			null;
-	Datum			d;
+	bool  null;
+	Datum d;
 
-	for (int c = 0; c < p->ncols; c++)
-	{
-		StrataColumn *col = &scan->cols[p->cols[c]];
-		bool		  isnull = strata_row_null(col->nulls, i);
-
-		slot->tts_isnull[col->attnum - 1] = isnull;
-		slot->tts_values[col->attnum - 1] = isnull ? (Datum) 0 : strata_col_datum(scan, col, i);
-	}
-	scan->pred_econtext->ecxt_scantuple = slot;
-	d = ExecEvalExprSwitchContext(p->state, scan->pred_econtext, &null);
+	strata_batch_fill_some(in, p->cols, p->ncols, i);
+	in->econtext->ecxt_scantuple = in->slot;
+	d = ExecEvalExprSwitchContext(p->state, in->econtext, &null);
 	return null ? 2 : DatumGetBool(d);
 }
 
-static bool
-eval_evaluator(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+/* What is known by code is forgotten when the codes mean other values. */
+static void
+refresh_codes(StrataBatch *in, StrataPred *p, const StrataColumn *col)
 {
-	StrataColumn *col = p->col >= 0 ? &scan->cols[p->col] : NULL;
+	uint32 ncodes = strata_col_ncodes(col);
+
+	if (p->by_code && p->dict_id == col->dict_id)
+		return;
+	if (p->room < ncodes + 1)
+	{
+		p->room = ncodes + 1;
+		p->by_code = p->by_code ? repalloc(p->by_code, p->room)
+								: MemoryContextAlloc(in->ps->state->es_query_cxt, p->room);
+	}
+	memset(p->by_code, -1, ncodes + 1);
+	p->dict_id = col->dict_id;
+}
+
+static bool
+eval_evaluator(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+{
+	StrataColumn *col = p->col >= 0 ? in->cols[p->col] : NULL;
 	const uint32 *codes = NULL;
 	uint32		  ncodes = 0;
 
@@ -830,13 +834,9 @@ eval_evaluator(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 
 	fill_words(is_null, false);
 	if (col && strata_col_coded(col))
 	{
-		codes = strata_col_codes(scan, col);
-		ncodes = col->seg->ndict;
-		if (!p->by_code)
-		{
-			p->by_code = MemoryContextAlloc(scan->unit_context, ncodes + 1);
-			memset(p->by_code, -1, ncodes + 1);
-		}
+		codes = strata_col_codes(col);
+		ncodes = strata_col_ncodes(col);
+		refresh_codes(in, p, col);
 	}
 	FOREACH_ROW(mask, i, {
 		int8 r = -1;
@@ -849,9 +849,9 @@ eval_evaluator(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 
 		}
 		if (r < 0)
 		{
-			r = evaluate_row(scan, p, i);
-			ResetExprContext(scan->pred_econtext);
-			scan->counts.scalar_values++;
+			r = evaluate_row(in, p, i);
+			ResetExprContext(in->econtext);
+			in->counts->scalar_values++;
 			if (known)
 				*known = r;
 		}
@@ -859,12 +859,12 @@ eval_evaluator(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 
 		is_null[i / 64] |= (uint64) (r == 2) << (i % 64);
 	});
 	if (codes)
-		scan->counts.scalar_values += strata_kernels->count(mask, scan->n);
+		in->counts->scalar_values += strata_kernels->count(mask, in->n);
 	return true;
 }
 
 bool
-strata_pred_eval(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+strata_pred_eval(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
 	uint64 raw[BATCH_WORDS] = {0};
 
@@ -872,26 +872,26 @@ strata_pred_eval(StrataScanState *scan, StrataPred *p, const uint64 *mask, uint6
 	{
 		case PRED_AND:
 		case PRED_OR:
-			return eval_list(scan, p, mask, is_true, is_null);
+			return eval_list(in, p, mask, is_true, is_null);
 		case PRED_NOT:
-			if (!strata_pred_eval(scan, p->kids[0], mask, is_true, is_null))
+			if (!strata_pred_eval(in, p->kids[0], mask, is_true, is_null))
 				return false;
 			for (int w = 0; w < BATCH_WORDS; w++)
 				is_true[w] = mask[w] & ~is_true[w] & ~is_null[w];
 			return true;
 		case PRED_CMP:
-			return eval_comparison(scan, p, mask, is_true, is_null);
+			return eval_comparison(in, p, mask, is_true, is_null);
 		case PRED_NULLTEST:
-			return eval_null_test(scan, p, mask, is_true, is_null);
+			return eval_null_test(in, p, mask, is_true, is_null);
 		case PRED_TRUTH:
-			if (!strata_expr_eval(scan, p->l, mask))
+			if (!strata_expr_eval(in, p->l, mask))
 				return false;
-			strata_kernels->cmp_i64(p->l->vi, scan->n, STRATA_NE, 0, raw);
+			strata_kernels->cmp_i64(p->l->vi, in->n, STRATA_NE, 0, raw);
 			settle(mask, raw, p->l->vnulls, NULL, is_true, is_null);
 			return true;
 		case PRED_IN:
-			return eval_in(scan, p, mask, is_true, is_null);
+			return eval_in(in, p, mask, is_true, is_null);
 		default:
-			return eval_evaluator(scan, p, mask, is_true, is_null);
+			return eval_evaluator(in, p, mask, is_true, is_null);
 	}
 }

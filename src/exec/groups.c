@@ -149,20 +149,32 @@ lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint
 	return STRATA_NO_GROUP;
 }
 
-uint32
-strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
+/* The hash of a key: the same whatever strings are interned, as they count by their own hash alone. */
+static inline uint32
+hash_keys(const StrataGroups *g, const int64 *norm, uint32 nulls, uint32 special)
 {
-	uint64		 h = ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
-	uint32		 hash, gid;
-	StrataGroup *group;
-	bool		 named = false;
+	uint64 h = ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
 
-	/* Strings count by their hash alone, which does not depend on what is interned. */
 	for (int k = 0; k < g->nkeys; k++)
 		h = (h ^ (interned(g, k, special) ? (uint64) norm[k] >> 32 : (uint64) norm[k])) *
 				UINT64CONST(0x9e3779b97f4a7c15) +
 			(h >> 29);
-	hash = mix(h);
+	return mix(h);
+}
+
+uint32
+strata_groups_lookup(const StrataGroups *g, const int64 *norm)
+{
+	return lookup(g, hash_keys(g, norm, 0, 0), norm, 0, 0);
+}
+
+uint32
+strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
+{
+	uint32		 hash = hash_keys(g, norm, nulls, special), gid;
+	StrataGroup *group;
+	bool		 named = false;
+
 	gid = lookup(g, hash, norm, nulls, special);
 	if (gid != STRATA_NO_GROUP || !in_pass(g, hash))
 		return gid;
@@ -362,9 +374,9 @@ intern(StrataGroups *g, int k, const char *image, bool create)
 }
 
 int64
-strata_groups_intern(StrataGroups *g, int k, const char *image)
+strata_groups_intern(StrataGroups *g, int k, const char *image, bool create)
 {
-	return intern(g, k, image, g->part_bits == 0);
+	return intern(g, k, image, create && g->part_bits == 0);
 }
 
 /* ---- key values ---- */
@@ -393,7 +405,7 @@ float_bits(double v)
 }
 
 void
-strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *orig, bool *special,
+strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig, bool *special,
 				 const char **image)
 {
 	StrataInt128 v;
@@ -405,7 +417,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *o
 	{
 		case KEY_TEXT:
 			*image = (char *) PG_DETOAST_DATUM_PACKED(d);
-			*norm = strata_groups_intern(g, key - g->keys, *image);
+			*norm = strata_groups_intern(g, k, *image, true);
 			break;
 		case KEY_F64:
 			f = key->type == FLOAT4OID ? DatumGetFloat4(d) : DatumGetFloat8(d);
@@ -420,7 +432,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, Datum d, int64 *norm, int64 *o
 			{
 				*special = true;
 				*image = DatumGetPointer(d);
-				*norm = strata_groups_intern(g, key - g->keys, *image);
+				*norm = strata_groups_intern(g, k, *image, true);
 			}
 			break;
 		default:

@@ -1,13 +1,13 @@
 /*
- * paths.c - where the planner learns of the column store: scan paths, aggregate paths, their costs and plans.
+ * paths.c - where the planner learns of the column store: its hooks, and the paths and plans of scans.
  *
- * Three hooks.  planner only watches for updatable cursors.  set_rel_pathlist adds StrataScan paths (plain and partial) to base relations that have units.
- * create_upper_paths (GROUP_AGG) adds StrataAggregate over a StrataScan where the whole input of the grouping is
- * one base relation; the parallel form is a partial StrataAggregate under our own Gather and a core Finalize
- * Aggregate, because the hook is not called for the partial grouping relation.
+ * Four hooks.  planner watches for updatable cursors and keeps the list below.  set_rel_pathlist adds StrataScan paths
+ * (plain and partial) to base relations that have units.  set_join_pathlist (path_join.c) adds hash joins in which at
+ * least one side makes batches.  create_upper_paths (path_agg.c) adds aggregation over whatever makes batches.
  *
- * Costs are on PostgreSQL's scale, where a sequential scan's row costs about 0.03 (cpu_tuple_cost, a page's share,
- * a qual) and takes about 80 ns: 0.0001 a row and column is the 0.3 ns that decoding and a kernel take.
+ * A node of ours is cheaper under another of ours than under one of PostgreSQL's, as no row has to leave it.  add_path()
+ * knows one cost only, and may throw a path away that would have been the best below a join of ours.  So the cheapest
+ * path of each relation that makes batches is remembered here as well.
  */
 #include "postgres.h"
 
@@ -33,21 +33,71 @@
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
 
-#include "exec/exec.h"
+#include "exec/join.h"
+#include "exec/paths.h"
 
 bool strata_column_scan = true;
 bool strata_column_aggregate = true;
-
-#define COLUMN_VALUE_COST 0.0001 /* decode and one kernel: some 0.3 ns */
-#define GROUP_ROW_COST	  0.0008 /* find the group and add to one accumulator: some 2 ns */
-#define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
+bool strata_column_join = true;
 
 static planner_hook_type prev_planner;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist;
+static set_join_pathlist_hook_type prev_set_join_pathlist;
 static create_upper_paths_hook_type prev_create_upper_paths;
 
 static CustomPathMethods scan_path_methods;
-static CustomPathMethods agg_path_methods;
+
+/* ---- paths that make batches ---- */
+
+typedef struct Remembered
+{
+	RelOptInfo *rel;
+	StrataPath *best[2]; /* plain, partial */
+} Remembered;
+
+/* Of the planner run at hand; in its memory. */
+static List *remembered = NIL;
+
+static Remembered *
+find_remembered(RelOptInfo *rel)
+{
+	/* The latest first: joins ask for what was made a moment ago. */
+	for (int i = list_length(remembered) - 1; i >= 0; i--)
+	{
+		Remembered *r = list_nth(remembered, i);
+
+		if (r->rel == rel)
+			return r;
+	}
+	return NULL;
+}
+
+void
+strata_remember_path(RelOptInfo *rel, const StrataPath *path)
+{
+	Remembered *r = find_remembered(rel);
+	int			partial = path->cpath.path.parallel_workers > 0;
+
+	if (!r)
+	{
+		r = palloc0(sizeof(Remembered));
+		r->rel = rel;
+		remembered = lappend(remembered, r);
+	}
+	if (r->best[partial] && r->best[partial]->batch_total <= path->batch_total)
+		return;
+	/* add_path() frees what it does not like, so this is a copy. */
+	r->best[partial] = palloc(sizeof(StrataPath));
+	memcpy(r->best[partial], path, sizeof(StrataPath));
+}
+
+StrataPath *
+strata_batch_path(PlannerInfo *root, RelOptInfo *rel, bool partial)
+{
+	Remembered *r = find_remembered(rel);
+
+	return r ? r->best[partial] : NULL;
+}
 
 /*
  * UPDATE ... WHERE CURRENT OF asks a cursor's scan for the TID of its current row, which a StrataScan does not have.
@@ -61,7 +111,9 @@ strata_planner(Query *parse, const char *query_string, int cursor_options, Param
 {
 	PlannedStmt *result;
 	bool		 outer = planning_updatable_cursor;
+	List		*outer_paths = remembered;
 
+	remembered = NIL;
 	planning_updatable_cursor = (cursor_options & CURSOR_OPT_FAST_PLAN) && !parse->hasAggs && !parse->groupClause &&
 		!parse->groupingSets && !parse->distinctClause && !parse->sortClause && !parse->setOperations &&
 		!parse->hasWindowFuncs;
@@ -72,6 +124,7 @@ strata_planner(Query *parse, const char *query_string, int cursor_options, Param
 	}
 	PG_FINALLY();
 	{
+		remembered = outer_paths;
 		planning_updatable_cursor = outer;
 	}
 	PG_END_TRY();
@@ -103,8 +156,8 @@ shows_storage_walker(Node *node, void *context)
  * it could not tell.  A value may be asked about anywhere above the scan that reads it, hence all of the query is
  * searched.
  */
-static bool
-query_shows_storage(PlannerInfo *root)
+bool
+strata_query_shows_storage(PlannerInfo *root)
 {
 	while (root->parent_root)
 		root = root->parent_root;
@@ -146,30 +199,33 @@ attributes_storable(Relation heap, Bitmapset *attrs)
 }
 
 static void
-cost_scan(PlannerInfo *root, RelOptInfo *rel, const StrataTableInfo *info, int ncolumns, CustomPath *path,
-		  double parallel_divisor)
+cost_scan(PlannerInfo *root, RelOptInfo *rel, const StrataTableInfo *info, int ncolumns, StrataPath *spath,
+		  double divisor)
 {
+	Path	*path = &spath->cpath.path;
 	double	 pages = Max(rel->pages, 1);
 	double	 in_columns = Min(1.0, (double) (info->blocks_populated - Min(info->blocks_stale, info->blocks_populated)) /
 									   pages);
 	QualCost qual;
-	Cost	 startup, cpu, disk;
+	Cost	 startup, cpu, disk, rows_up;
 
 	cost_qual_eval(&qual, rel->baserestrictinfo, root);
-	startup = qual.startup + path->path.pathtarget->cost.startup;
+	startup = qual.startup + path->pathtarget->cost.startup;
 	cpu = in_columns * rel->tuples * COLUMN_VALUE_COST * (ncolumns + list_length(rel->baserestrictinfo)) +
 		info->units_populated * UNIT_COST;
 	cpu += (1 - in_columns) * rel->tuples * (cpu_tuple_cost + qual.per_tuple);
-	cpu += rel->rows * (cpu_tuple_cost + path->path.pathtarget->cost.per_tuple);
+	rows_up = rel->rows * (cpu_tuple_cost + path->pathtarget->cost.per_tuple);
 	disk = (1 - in_columns) * pages * seq_page_cost;
-	path->path.rows = clamp_row_est(rel->rows / parallel_divisor);
-	path->path.startup_cost = startup;
-	path->path.total_cost = startup + cpu / parallel_divisor + disk;
+	path->rows = clamp_row_est(rel->rows / divisor);
+	path->startup_cost = startup;
+	path->total_cost = startup + (cpu + rows_up) / divisor + disk;
+	spath->batch_startup = startup;
+	spath->batch_total = startup + cpu / divisor + disk;
 }
 
 /* As costsize.c's get_parallel_divisor, which is private. */
-static double
-parallel_divisor(int workers)
+double
+strata_parallel_divisor(int workers)
 {
 	double divisor = workers;
 
@@ -178,11 +234,11 @@ parallel_divisor(int workers)
 	return divisor;
 }
 
-/* A StrataScan path over rel with this target; NULL when the store cannot serve the relation. */
-static CustomPath *
-make_scan_path(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, PathTarget *target, int workers)
+StrataPath *
+strata_scan_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, int workers)
 {
-	CustomPath	   *path = NULL;
+	RangeTblEntry  *rte = root->simple_rte_array[rel->relid];
+	StrataPath	   *spath = NULL;
 	Relation		heap;
 	StrataTableInfo info;
 	Bitmapset	   *attrs;
@@ -192,49 +248,82 @@ make_scan_path(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte, PathTarge
 		return NULL;
 	attrs = needed_attributes(rel, target);
 	heap = table_open(rte->relid, NoLock);
-	if (strata_column_info(heap, &info) && attributes_storable(heap, attrs) && !query_shows_storage(root))
+	if (strata_column_info(heap, &info) && attributes_storable(heap, attrs) && !strata_query_shows_storage(root))
 	{
-		path = makeNode(CustomPath);
-		path->path.pathtype = T_CustomScan;
-		path->path.parent = rel;
-		path->path.pathtarget = target;
-		path->path.param_info = NULL;
-		path->path.parallel_aware = workers > 0;
-		path->path.parallel_safe = rel->consider_parallel;
-		path->path.parallel_workers = workers;
-		path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
-		path->methods = &scan_path_methods;
-		cost_scan(root, rel, &info, bms_num_members(attrs), path, workers > 0 ? parallel_divisor(workers) : 1);
+		Path *path;
+
+		spath = palloc0(sizeof(StrataPath));
+		spath->cpath.path.type = T_CustomPath;
+		path = &spath->cpath.path;
+		path->pathtype = T_CustomScan;
+		path->parent = rel;
+		path->pathtarget = target;
+		path->param_info = NULL;
+		path->parallel_aware = workers > 0;
+		path->parallel_safe = rel->consider_parallel;
+		path->parallel_workers = workers;
+		spath->cpath.flags = CUSTOMPATH_SUPPORT_PROJECTION;
+		spath->cpath.methods = &scan_path_methods;
+		cost_scan(root, rel, &info, bms_num_members(attrs), spath, workers > 0 ? strata_parallel_divisor(workers) : 1);
 	}
 	table_close(heap, NoLock);
-	return path;
+	return spath;
 }
 
-static int
-scan_workers(RelOptInfo *rel)
+int
+strata_scan_workers(RelOptInfo *rel)
 {
 	if (!rel->consider_parallel || max_parallel_workers_per_gather == 0)
 		return 0;
 	return compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);
 }
 
+bool
+strata_planning_allowed(void)
+{
+	return strata_preloaded && !planning_updatable_cursor;
+}
+
 static void
 strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
-	CustomPath *path;
+	StrataPath *path;
 	int			workers;
 
 	if (prev_set_rel_pathlist)
 		prev_set_rel_pathlist(root, rel, rti, rte);
-	if (!strata_preloaded || planning_updatable_cursor || IS_DUMMY_REL(rel))
+	if (!strata_planning_allowed() || IS_DUMMY_REL(rel))
 		return;
-	path = make_scan_path(root, rel, rte, rel->reltarget, 0);
+	path = strata_scan_path(root, rel, rel->reltarget, 0);
 	if (!path)
 		return;
-	add_path(rel, &path->path);
-	workers = scan_workers(rel);
+	strata_remember_path(rel, path);
+	add_path(rel, &path->cpath.path);
+	workers = strata_scan_workers(rel);
 	if (workers > 0)
-		add_partial_path(rel, &make_scan_path(root, rel, rte, rel->reltarget, workers)->path);
+	{
+		path = strata_scan_path(root, rel, rel->reltarget, workers);
+		strata_remember_path(rel, path);
+		add_partial_path(rel, &path->cpath.path);
+	}
+}
+
+static void
+set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinType jointype,
+				  JoinPathExtraData *extra)
+{
+	if (prev_set_join_pathlist)
+		prev_set_join_pathlist(root, joinrel, outerrel, innerrel, jointype, extra);
+	strata_set_join_pathlist(root, joinrel, outerrel, innerrel, jointype, extra);
+}
+
+static void
+create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel, RelOptInfo *output_rel,
+				   void *extra)
+{
+	if (prev_create_upper_paths)
+		prev_create_upper_paths(root, stage, input_rel, output_rel, extra);
+	strata_create_upper_paths(root, stage, input_rel, output_rel, extra);
 }
 
 static Plan *
@@ -255,234 +344,6 @@ static CustomPathMethods scan_path_methods = {
 	.PlanCustomPath = plan_scan,
 };
 
-/* ---- aggregates ---- */
-
-typedef struct Collected
-{
-	List *groups; /* grouping expressions */
-	List *out;	  /* what the node emits: grouping expressions, then aggregates */
-	bool  ok;
-} Collected;
-
-/* Gathers the aggregates of an expression over groups; anything else it reads must be a grouping expression. */
-static bool
-collect_walker(Node *node, Collected *c)
-{
-	if (node == NULL)
-		return false;
-	if (list_member(c->groups, node))
-		return false;
-	if (IsA(node, Aggref))
-	{
-		if (!strata_agg_supported((Aggref *) node))
-			c->ok = false;
-		c->out = list_append_unique(c->out, node);
-		return !c->ok;
-	}
-	if (IsA(node, Var) || IsA(node, PlaceHolderVar) || IsA(node, GroupingFunc))
-	{
-		c->ok = false;
-		return true;
-	}
-	return expression_tree_walker(node, collect_walker, c);
-}
-
-/* The node's own output for a grouping target; NIL when it cannot be had. */
-static List *
-aggregate_output(PlannerInfo *root, PathTarget *target, Node *having)
-{
-	Collected c = {NIL, NIL, true};
-	ListCell *lc;
-
-	/* null and special bits of a group are 32 bit words */
-	if (list_length(root->parse->groupClause) > 32)
-		return NIL;
-	foreach (lc, root->parse->groupClause)
-	{
-		SortGroupClause *sgc = lfirst(lc);
-		Node			*expr = get_sortgroupclause_expr(sgc, root->processed_tlist);
-
-		if (!OidIsValid(sgc->eqop) || !sgc->hashable ||
-			!strata_group_key_supported(expr) || contain_volatile_functions(expr))
-			return NIL;
-		c.groups = list_append_unique(c.groups, expr);
-	}
-	c.out = list_copy(c.groups);
-	collect_walker((Node *) target->exprs, &c);
-	collect_walker(having, &c);
-	return c.ok && c.out != NIL ? c.out : NIL;
-}
-
-/* The columns that the aggregate's arguments and keys read, as the scan's target. */
-static PathTarget *
-input_target(PlannerInfo *root, List *output)
-{
-	PathTarget *target = create_empty_pathtarget();
-	List	   *vars = pull_var_clause((Node *) output, PVC_RECURSE_AGGREGATES | PVC_RECURSE_PLACEHOLDERS);
-
-	add_new_columns_to_pathtarget(target, vars);
-	return set_pathtarget_cost_width(root, target);
-}
-
-/* How often the scan will run because the groups do not fit into hash_mem (agg.c); a power of two. */
-static double
-passes_needed(double groups, int nkeys, int naggs, int width)
-{
-	double bytes = groups * (strata_group_size(nkeys, naggs) + width);
-	double passes = 1;
-
-	while (bytes > passes * get_hash_memory_limit())
-		passes *= 2;
-	return passes;
-}
-
-static CustomPath *
-make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, Path *input, List *output, List *having,
-			  double groups)
-{
-	CustomPath *path = makeNode(CustomPath);
-	int			naggs = list_length(output) - list_length(root->parse->groupClause);
-	double		rows = input->rows;
-	QualCost	qual;
-
-	path->path.pathtype = T_CustomScan;
-	path->path.parent = parent;
-	path->path.pathtarget = target;
-	path->path.parallel_aware = false;
-	path->path.parallel_safe = input->parallel_safe;
-	path->path.parallel_workers = input->parallel_workers;
-	path->path.rows = groups;
-	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
-	path->custom_paths = list_make1(input);
-	path->custom_private = list_make2(output, having);
-	path->methods = &agg_path_methods;
-
-	cost_qual_eval(&qual, having, root);
-	/* Rows do not leave the scan: take back what it asked for handing them up. */
-	path->path.startup_cost = input->total_cost - rows * cpu_tuple_cost +
-		rows * (root->parse->groupClause ? GROUP_ROW_COST * Max(naggs, 1) : COLUMN_VALUE_COST * Max(naggs, 1));
-	/* A scan for each part of the groups that fits into memory; a partial aggregation hands them up instead. */
-	if (input->parallel_workers == 0)
-		path->path.startup_cost *= passes_needed(groups, list_length(root->parse->groupClause), naggs, target->width);
-	path->path.startup_cost += qual.startup;
-	path->path.total_cost = path->path.startup_cost +
-		groups * (cpu_tuple_cost + qual.per_tuple + target->cost.per_tuple) + target->cost.startup;
-	return path;
-}
-
-/*
- * Pseudoconstant quals belong to a Result above the scan, which would come between the nodes.  Volatile ones must
- * run once a row, and the aggregate may make several passes.
- */
-static bool
-has_unfit_qual(RelOptInfo *rel)
-{
-	ListCell *lc;
-
-	foreach (lc, rel->baserestrictinfo)
-	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-
-		if (rinfo->pseudoconstant || contain_volatile_functions((Node *) rinfo))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Gather over a partial StrataAggregate, finished by a core Aggregate.  The partial node emits core's own partial
- * target, so that setrefs can match the Aggrefs across the Gather.
- */
-static void
-add_parallel_agg_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel, GroupPathExtraData *extra,
-					  RangeTblEntry *rte, double groups)
-{
-	RelOptInfo *partial_rel = fetch_upper_rel(root, UPPERREL_PARTIAL_GROUP_AGG, output_rel->relids);
-	int			workers = scan_workers(input_rel);
-	CustomPath *scan, *partial;
-	List	   *output;
-	Path	   *gather;
-	double		partial_groups, total;
-
-	if (workers <= 0 || !(extra->flags & GROUPING_CAN_PARTIAL_AGG) || !extra->partial_costs_set ||
-		!partial_rel->reltarget || partial_rel->reltarget->exprs == NIL ||
-		(root->parse->groupClause && !(extra->flags & GROUPING_CAN_USE_HASH)))
-		return;
-	output = aggregate_output(root, partial_rel->reltarget, NULL);
-	if (output == NIL)
-		return;
-	scan = make_scan_path(root, input_rel, rte, input_target(root, output), workers);
-	if (!scan)
-		return;
-	partial_groups = root->parse->groupClause ? Min(groups, Max(scan->path.rows, 1)) : 1;
-	partial = make_agg_path(root, partial_rel, partial_rel->reltarget, &scan->path, output, NIL, partial_groups);
-	total = partial_groups * workers;
-	gather = (Path *) create_gather_path(root, partial_rel, &partial->path, partial_rel->reltarget, NULL, &total);
-	add_path(output_rel,
-			 (Path *) create_agg_path(root, output_rel, gather, output_rel->reltarget,
-									  root->parse->groupClause ? AGG_HASHED : AGG_PLAIN, AGGSPLIT_FINAL_DESERIAL,
-									  root->parse->groupClause, (List *) extra->havingQual, &extra->agg_final_costs,
-									  groups));
-}
-
-static void
-strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel, RelOptInfo *output_rel,
-						  void *extra_data)
-{
-	GroupPathExtraData *extra = extra_data;
-	Query			   *parse = root->parse;
-	RangeTblEntry	   *rte;
-	List			   *output;
-	CustomPath		   *scan;
-	double				groups = 1;
-
-	if (prev_create_upper_paths)
-		prev_create_upper_paths(root, stage, input_rel, output_rel, extra_data);
-	if (stage != UPPERREL_GROUP_AGG || !strata_column_aggregate || !strata_preloaded ||
-		input_rel->reloptkind != RELOPT_BASEREL || IS_DUMMY_REL(input_rel) || parse->groupingSets ||
-		parse->hasTargetSRFs || extra->patype != PARTITIONWISE_AGGREGATE_NONE || has_unfit_qual(input_rel))
-		return;
-	rte = root->simple_rte_array[input_rel->relid];
-	output = aggregate_output(root, output_rel->reltarget, extra->havingQual);
-	if (output == NIL)
-		return;
-	scan = make_scan_path(root, input_rel, rte, input_target(root, output), 0);
-	if (!scan)
-		return;
-	if (parse->groupClause)
-		groups = estimate_num_groups(root, get_sortgrouplist_exprs(parse->groupClause, root->processed_tlist),
-									 input_rel->rows, NULL, NULL);
-	add_path(output_rel, &make_agg_path(root, output_rel, output_rel->reltarget, &scan->path, output,
-										(List *) extra->havingQual, groups)
-							  ->path);
-	add_parallel_agg_path(root, input_rel, output_rel, extra, rte, groups);
-}
-
-static Plan *
-plan_agg(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
-{
-	CustomScan *agg = makeNode(CustomScan);
-	List	   *output = linitial(path->custom_private);
-	ListCell   *lc;
-
-	agg->scan.plan.targetlist = tlist;
-	agg->scan.plan.qual = lsecond(path->custom_private);
-	agg->scan.scanrelid = 0;
-	agg->flags = path->flags;
-	agg->custom_plans = custom_plans;
-	agg->methods = &strata_agg_methods;
-	foreach (lc, output)
-		agg->custom_scan_tlist =
-			lappend(agg->custom_scan_tlist,
-					makeTargetEntry(copyObject(lfirst(lc)), list_length(agg->custom_scan_tlist) + 1, NULL, false));
-	return &agg->scan.plan;
-}
-
-static CustomPathMethods agg_path_methods = {
-	.CustomName = "StrataAggregate",
-	.PlanCustomPath = plan_agg,
-};
-
 /* ---- module ---- */
 
 static void
@@ -492,12 +353,15 @@ exec_settings(void)
 							 &strata_column_scan, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("strata.column_aggregate", "Lets the planner aggregate inside the column store.", NULL,
 							 &strata_column_aggregate, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("strata.column_join", "Lets the planner join inside the column store.", NULL,
+							 &strata_column_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }
 
 static void
 exec_start(bool preloaded)
 {
 	RegisterCustomScanMethods(&strata_scan_methods);
+	RegisterCustomScanMethods(&strata_join_methods);
 	RegisterCustomScanMethods(&strata_agg_methods);
 	if (!preloaded)
 		return;
@@ -506,7 +370,9 @@ exec_start(bool preloaded)
 	prev_set_rel_pathlist = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = strata_set_rel_pathlist;
 	prev_create_upper_paths = create_upper_paths_hook;
-	create_upper_paths_hook = strata_create_upper_paths;
+	create_upper_paths_hook = create_upper_paths;
+	prev_set_join_pathlist = set_join_pathlist_hook;
+	set_join_pathlist_hook = set_join_pathlist;
 }
 
 const StrataModule strata_exec_module = {

@@ -94,7 +94,7 @@ strata_report(StrataScanState *scan, bool aggregate)
 		c.scalar_values += c.vector_values;
 		c.vector_values = 0;
 	}
-	if (aggregate || !scan->wants_batches)
+	if (aggregate || !scan->reported_above)
 		publish_event(scan, &c, aggregate);
 	if (aggregate)
 		return;

@@ -52,205 +52,40 @@ CustomScanMethods strata_scan_methods = {
 
 /* ---- columns ---- */
 
-int
-strata_scan_column(StrataScanState *scan, AttrNumber attnum)
+/* Index of a table's column in the batch, added when not there yet; -1 for system columns and whole rows. */
+static int
+scan_attribute(StrataScanState *scan, AttrNumber attnum)
 {
+	StrataBatch		 *b = &scan->batch;
 	Form_pg_attribute attr;
-	StrataColumn	 *col;
+	int				  c;
 
 	if (attnum <= 0)
 		return -1;
-	for (int i = 0; i < scan->ncols; i++)
-		if (scan->cols[i].attnum == attnum)
-			return i;
+	for (c = 0; c < b->ncols; c++)
+		if (b->cols[c]->attnum == attnum)
+			return c;
 	attr = TupleDescAttr(RelationGetDescr(scan->css.ss.ss_currentRelation), attnum - 1);
-	scan->cols = scan->cols ? repalloc(scan->cols, sizeof(StrataColumn) * (scan->ncols + 1))
-							: palloc(sizeof(StrataColumn));
-	col = &scan->cols[scan->ncols];
-	memset(col, 0, sizeof(*col));
-	col->attnum = attnum;
-	col->type = attr->atttypid;
-	col->typmod = attr->atttypmod;
-	col->storable = strata_column_type(attr->atttypid, &col->rep);
+	c = strata_batch_add_own(b, attr->atttypid, attr->atttypmod, attnum);
+	b->cols[c]->attnum = attnum;
 	scan->max_attr = Max(scan->max_attr, attnum);
-	return scan->ncols++;
+	return c;
 }
 
-/*
- * Room for one decoded vector, until the scan or the query ends.  It lies in an arena of the query, so that strata.memory_contexts
- * shows who is scanning and what it takes; when the region has no room for that, in private memory.
- */
-static void *
-vector_buffer(StrataScanState *scan, Size width)
+static int
+scan_column(StrataBatch *b, const Var *var)
 {
-	MemoryContext context = scan->css.ss.ps.state->es_query_cxt;
-	void		 *p = NULL;
+	StrataScanState *scan = (StrataScanState *) ((char *) b - offsetof(StrataScanState, batch));
 
-	if (!scan->arena && !scan->arena_refused)
-	{
-		char name[STRATA_ARENA_NAME];
-
-		snprintf(name, sizeof(name), "scan %s", RelationGetRelationName(scan->css.ss.ss_currentRelation));
-		scan->arena = strata_arena_create_in(context, strata_arena_root(), name, 0);
-		scan->arena_refused = scan->arena == NULL;
-	}
-	if (scan->arena)
-		p = strata_arena_alloc(scan->arena, STRATA_VECTOR * width);
-	return p ? p : MemoryContextAlloc(context, STRATA_VECTOR * width);
-}
-
-/*
- * The scan has come to its end: an Append over many partitions must not keep the buffers of all of them from the pool.
- * Should the scan be repeated, its buffers are in private memory from then on, rather than come and go each time.
- */
-static void
-drop_buffers(StrataScanState *scan)
-{
-	if (!scan->arena)
-		return;
-	for (int c = 0; c < scan->ncols; c++)
-	{
-		StrataColumn *col = &scan->cols[c];
-
-		col->have_i64 = col->have_f64 = col->have_bytes = col->have_codes = false;
-		col->i64 = NULL;
-		col->f64 = NULL;
-		col->bytes = NULL;
-		col->len = NULL;
-		col->codes = NULL;
-	}
-	strata_arena_destroy(scan->arena);
-	scan->arena = NULL;
-	scan->arena_refused = true;
-}
-
-const int64 *
-strata_col_i64(StrataScanState *scan, StrataColumn *col)
-{
-	if (col->seg->phys != STRATA_PHYS_INT)
-		return NULL;
-	if (!col->have_i64)
-	{
-		if (!col->i64)
-			col->i64 = vector_buffer(scan, sizeof(int64));
-		strata_segment_i64(col->seg, scan->cur_vector, col->i64);
-		col->have_i64 = true;
-		scan->counts.vector_values += scan->n;
-	}
-	return col->i64;
-}
-
-const double *
-strata_col_f64(StrataScanState *scan, StrataColumn *col)
-{
-	if (col->seg->phys != STRATA_PHYS_F32 && col->seg->phys != STRATA_PHYS_F64)
-		return NULL;
-	if (!col->have_f64)
-	{
-		if (!col->f64)
-			col->f64 = vector_buffer(scan, sizeof(double));
-		strata_segment_f64(col->seg, scan->cur_vector, col->f64);
-		col->have_f64 = true;
-		scan->counts.vector_values += scan->n;
-	}
-	return col->f64;
-}
-
-const char **
-strata_col_bytes(StrataScanState *scan, StrataColumn *col)
-{
-	if (col->seg->phys != STRATA_PHYS_BYTES)
-		return NULL;
-	if (!col->have_bytes)
-	{
-		if (!col->bytes)
-		{
-			col->bytes = vector_buffer(scan, sizeof(char *));
-			col->len = vector_buffer(scan, sizeof(uint32));
-		}
-		strata_segment_bytes(col->seg, scan->cur_vector, col->bytes, col->len);
-		col->have_bytes = true;
-		scan->counts.scalar_values += scan->n;
-	}
-	return col->bytes;
-}
-
-const uint32 *
-strata_col_codes(StrataScanState *scan, StrataColumn *col)
-{
-	if (!strata_col_coded(col))
-		return NULL;
-	if (!col->have_codes)
-	{
-		if (!col->codes)
-			col->codes = vector_buffer(scan, sizeof(uint32));
-		strata_segment_codes(col->seg, scan->cur_vector, col->codes);
-		col->have_codes = true;
-		scan->counts.vector_values += scan->n;
-	}
-	return col->codes;
-}
-
-static Datum
-numeric_datum(StrataScanState *scan, StrataColumn *col, unsigned i)
-{
-	MemoryContext old;
-	Datum		  d;
-
-	if (col->seg->phys == STRATA_PHYS_BYTES)
-		return PointerGetDatum(strata_col_bytes(scan, col)[i]);
-	if (strata_col_coded(col))
-	{
-		uint32 code = strata_col_codes(scan, col)[i];
-
-		if (!col->code_datum)
-			col->code_datum = MemoryContextAllocZero(scan->unit_context, sizeof(Datum) * col->seg->ndict);
-		if (col->code_datum[code] == 0)
-		{
-			old = MemoryContextSwitchTo(scan->unit_context);
-			col->code_datum[code] = strata_numeric_make(strata_segment_code_i64(col->seg, code), col->seg->scale);
-			MemoryContextSwitchTo(old);
-		}
-		return col->code_datum[code];
-	}
-	old = MemoryContextSwitchTo(scan->batch_context);
-	d = strata_numeric_make(strata_col_i64(scan, col)[i], col->seg->scale);
-	MemoryContextSwitchTo(old);
-	return d;
-}
-
-Datum
-strata_col_datum(StrataScanState *scan, StrataColumn *col, unsigned i)
-{
-	switch (col->rep.rep)
-	{
-		case STRATA_REP_FLOAT4:
-			return Float4GetDatum((float4) strata_col_f64(scan, col)[i]);
-		case STRATA_REP_FLOAT8:
-			return Float8GetDatum(strata_col_f64(scan, col)[i]);
-		case STRATA_REP_NUMERIC:
-			return numeric_datum(scan, col, i);
-		case STRATA_REP_VARLENA:
-		case STRATA_REP_FIXED:
-			return strata_image_datum(&col->rep, strata_col_bytes(scan, col)[i], scan->batch_context);
-		default:
-			return strata_int_datum(col->rep.rep, strata_col_i64(scan, col)[i]);
-	}
+	if (var->varno != ((Scan *) scan->css.ss.ps.plan)->scanrelid || var->varlevelsup != 0)
+		return -1;
+	return scan_attribute(scan, var->varattno);
 }
 
 void
-strata_scan_fill_slot(StrataScanState *scan, TupleTableSlot *slot, unsigned i)
+strata_scan_add_filter(StrataScanState *scan, StrataScanFilter *filter)
 {
-	ExecClearTuple(slot);
-	for (int c = 0; c < scan->ncols; c++)
-	{
-		StrataColumn *col = &scan->cols[c];
-		bool		  null = strata_row_null(col->nulls, i);
-
-		slot->tts_isnull[col->attnum - 1] = null;
-		slot->tts_values[col->attnum - 1] = null ? (Datum) 0 : strata_col_datum(scan, col, i);
-	}
-	ExecStoreVirtualTuple(slot);
+	scan->join_filters = lappend(scan->join_filters, filter);
 }
 
 /* ---- work items ---- */
@@ -275,12 +110,15 @@ release_unit(StrataScanState *scan)
 {
 	if (!scan->unit)
 		return;
-	for (int c = 0; c < scan->ncols; c++)
+	for (int c = 0; c < scan->batch.ncols; c++)
 	{
-		scan->cols[c].stored = NULL;
-		scan->cols[c].zone = scan->cols[c].seg = NULL;
-		scan->cols[c].code_datum = NULL;
-		scan->cols[c].nulls = NULL;
+		StrataColumn *col = scan->batch.cols[c];
+
+		col->source = STRATA_FROM_NONE;
+		col->stored = NULL;
+		col->zone = col->seg = NULL;
+		col->code_datum = NULL;
+		col->nulls = NULL;
 	}
 	strata_read_unit_done(scan->read, scan->unit);
 	scan->unit = NULL;
@@ -300,15 +138,15 @@ resolve_columns(StrataScanState *scan, const StrataUnit *unit)
 {
 	TupleDesc desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
 
-	for (int c = 0; c < scan->ncols; c++)
+	for (int c = 0; c < scan->batch.ncols; c++)
 	{
-		const StrataUnitColumn *uc = strata_unit_column(unit, desc, scan->cols[c].attnum);
+		const StrataUnitColumn *uc = strata_unit_column(unit, desc, scan->batch.cols[c]->attnum);
 
 		if (!uc)
 			return false;
-		scan->cols[c].stored = uc;
-		scan->cols[c].zone = uc->zone;
-		scan->cols[c].seg = NULL;
+		scan->batch.cols[c]->stored = uc;
+		scan->batch.cols[c]->zone = uc->zone;
+		scan->batch.cols[c]->seg = NULL;
 	}
 	return true;
 }
@@ -323,7 +161,11 @@ pin_column(StrataScanState *scan, StrataColumn *col)
 	StrataPinResult result;
 
 	if (!col->seg)
+	{
 		col->seg = strata_read_segment(read, scan->unit, col->stored, &result);
+		col->source = STRATA_FROM_SEGMENT;
+		col->dict_id = strata_new_dict_id();
+	}
 	scan->counts.pages_pinned += read->pages_pinned - pinned;
 	scan->counts.pages_read += read->pages_read - from_file;
 	scan->counts.pages_decompressed += read->pages_decompressed - decompressed;
@@ -334,9 +176,18 @@ pin_column(StrataScanState *scan, StrataColumn *col)
 static bool
 filters_by(const StrataScanState *scan, const StrataColumn *col)
 {
+	ListCell *lc;
+
 	for (int i = 0; i < scan->npreds; i++)
 		if (!scan->pred_proven[i] && bms_is_member(col->attnum, scan->pred_attrs[i]))
 			return true;
+	foreach (lc, scan->join_filters)
+	{
+		const StrataScanFilter *f = lfirst(lc);
+
+		if (f->active && scan->batch.cols[f->col] == col)
+			return true;
+	}
 	return false;
 }
 
@@ -365,8 +216,8 @@ give_up_unit(StrataScanState *scan)
 static bool
 pin_columns(StrataScanState *scan, bool all)
 {
-	for (int c = 0; c < scan->ncols; c++)
-		if ((all || filters_by(scan, &scan->cols[c])) && !pin_column(scan, &scan->cols[c]))
+	for (int c = 0; c < scan->batch.ncols; c++)
+		if ((all || filters_by(scan, scan->batch.cols[c])) && !pin_column(scan, scan->batch.cols[c]))
 		{
 			give_up_unit(scan);
 			return false;
@@ -406,15 +257,30 @@ find_live_rows(StrataScanState *scan)
 	}
 }
 
+/* What the zone map says about the rows that a join above can match. */
+static bool
+join_filter_excludes(const StrataScanState *scan, const StrataScanFilter *f)
+{
+	const StrataSegment *zone = scan->batch.cols[f->col]->zone;
+
+	if (!f->active)
+		return false;
+	if (f->empty || zone->null_count == zone->nrows)
+		return true;
+	return zone->phys == STRATA_PHYS_INT && zone->scale == 0 && (zone->flags & STRATA_SEG_HAS_RANGE) &&
+		(zone->max.i < f->min || zone->min.i > f->max);
+}
+
 /* False: no row of the unit can pass. */
 static bool
 prune(StrataScanState *scan)
 {
-	bool in_order = true; /* no qual so far can raise an error */
+	bool	  in_order = true; /* no qual so far can raise an error */
+	ListCell *lc;
 
 	for (int i = 0; i < scan->npreds; i++)
 	{
-		StrataVerdict v = strata_pred_prune(scan, scan->preds[i]);
+		StrataVerdict v = strata_pred_prune(&scan->batch, scan->preds[i]);
 		bool		  safe = strata_pred_safe(scan->preds[i]);
 
 		if (v == STRATA_NONE && in_order && safe)
@@ -422,6 +288,9 @@ prune(StrataScanState *scan)
 		scan->pred_proven[i] = v == STRATA_ALL && safe;
 		in_order &= safe;
 	}
+	foreach (lc, scan->join_filters)
+		if (in_order && join_filter_excludes(scan, lfirst(lc)))
+			return false;
 	return true;
 }
 
@@ -437,7 +306,7 @@ all_proven(const StrataScanState *scan)
 static bool
 zone_maps_answer(const StrataScanState *scan)
 {
-	return scan->can_take_unit && all_proven(scan) && scan->can_take_unit(scan->parent);
+	return scan->can_take_unit && scan->join_filters == NIL && all_proven(scan) && scan->can_take_unit(scan->parent);
 }
 
 /*
@@ -454,14 +323,14 @@ columns_ahead(void *arg, const StrataUnit *unit, const StrataUnitColumn **cols)
 	{
 		bool all = scan->rows_survive || scan->row_filter || all_proven(scan);
 
-		for (int c = 0; c < scan->ncols; c++)
-			if (all || filters_by(scan, &scan->cols[c]))
-				cols[n++] = scan->cols[c].stored;
+		for (int c = 0; c < scan->batch.ncols; c++)
+			if (all || filters_by(scan, scan->batch.cols[c]))
+				cols[n++] = scan->batch.cols[c]->stored;
 	}
-	for (int c = 0; c < scan->ncols; c++)
+	for (int c = 0; c < scan->batch.ncols; c++)
 	{
-		scan->cols[c].stored = NULL;
-		scan->cols[c].zone = NULL;
+		scan->batch.cols[c]->stored = NULL;
+		scan->batch.cols[c]->zone = NULL;
 	}
 	return n;
 }
@@ -473,7 +342,7 @@ look_ahead(StrataScanState *scan)
 	if (scan->looking_ahead)
 		return;
 	scan->looking_ahead = scan->rows_survive = true;
-	strata_read_ahead(scan->read, scan->ncols, columns_ahead, scan, scan->shared ? &scan->shared->asked : NULL);
+	strata_read_ahead(scan->read, scan->batch.ncols, columns_ahead, scan, scan->shared ? &scan->shared->asked : NULL);
 }
 
 /* A unit was pinned: make it ready, or drop it when there is nothing to read from it. */
@@ -481,8 +350,7 @@ static void
 open_unit(StrataScanState *scan)
 {
 	MemoryContextReset(scan->unit_context);
-	for (int i = 0; i < scan->npreds; i++)
-		strata_pred_new_unit(scan->preds[i]);
+	MemoryContextReset(scan->batch.dict_memory);
 	if (!resolve_columns(scan, scan->unit))
 	{
 		scan->counts.units_missing++;
@@ -502,8 +370,6 @@ open_unit(StrataScanState *scan)
 	}
 	find_live_rows(scan);
 	scan->vector = 0;
-	if (scan->on_unit)
-		scan->on_unit(scan->parent);
 	if (!scan->live && zone_maps_answer(scan))
 	{
 		scan->take_unit(scan->parent, scan->unit);
@@ -550,25 +416,86 @@ filter_vector(StrataScanState *scan)
 {
 	uint64 mask[BATCH_WORDS], t[BATCH_WORDS], n[BATCH_WORDS];
 
-	memcpy(mask, scan->mask, sizeof(mask));
+	memcpy(mask, scan->batch.mask, sizeof(mask));
 	for (int i = 0; i < scan->npreds && !mask_empty(mask); i++)
 	{
 		if (scan->pred_proven[i])
 			continue;
-		if (!strata_pred_eval(scan, scan->preds[i], mask, t, n))
+		if (!strata_pred_eval(&scan->batch, scan->preds[i], mask, t, n))
 			return false;
 		memcpy(mask, t, sizeof(mask));
 	}
-	memcpy(scan->mask, mask, sizeof(mask));
+	memcpy(scan->batch.mask, mask, sizeof(mask));
 	return true;
 }
 
-/* Points the column at the vector at hand. */
+/* Takes off the rows that have no match in a join above. */
 static void
-load_column(StrataScanState *scan, StrataColumn *col)
+filter_for_join(StrataScanState *scan, const StrataScanFilter *f)
 {
-	col->have_i64 = col->have_f64 = col->have_bytes = col->have_codes = false;
-	col->nulls = col->seg ? strata_segment_nulls(col->seg, scan->cur_vector) : NULL;
+	StrataBatch	 *b = &scan->batch;
+	StrataColumn *col = b->cols[f->col];
+	uint64		  raw[BATCH_WORDS] = {0};
+	const int64	 *v;
+	unsigned	  before;
+
+	if (!f->active || mask_empty(b->mask) || strata_col_scale(col) != 0)
+		return;
+	v = strata_col_i64(col);
+	if (!v)
+		return;
+	before = strata_kernels->count(b->mask, b->n);
+	if (f->empty)
+		memset(raw, 0, sizeof(raw));
+	else if (f->bits)
+	{
+		uint64 span = (uint64) f->max - (uint64) f->min;
+
+		for (unsigned w = 0; w * 64 < b->n; w++)
+		{
+			unsigned end = Min(64, b->n - w * 64);
+			uint64	 bits = 0;
+
+			if (b->mask[w] == 0)
+				continue;
+			for (unsigned i = 0; i < end; i++)
+			{
+				uint64 at = (uint64) v[w * 64 + i] - (uint64) f->min;
+
+				at = at <= span ? at : span + 1; /* a bit that is never set */
+				bits |= (f->bits[at / 64] >> (at % 64) & 1) << i;
+			}
+			raw[w] = bits;
+		}
+	}
+	else
+		strata_kernels->range_i64(v, b->n, f->min, f->max, raw);
+	for (int w = 0; w < BATCH_WORDS; w++)
+		b->mask[w] &= raw[w] & ~(col->nulls ? col->nulls[w] : 0);
+	scan->counts.vector_values += b->n;
+	scan->counts.rows_join_filtered += before - strata_kernels->count(b->mask, b->n);
+}
+
+/*
+ * The evaluator's turn, row by row, for a parent that takes whole vectors.  May raise the error that made the vector
+ * irregular.
+ */
+static void
+filter_by_rows(StrataScanState *scan)
+{
+	ExprContext *econtext = scan->css.ss.ps.ps_ExprContext;
+	uint64		 mask[BATCH_WORDS] = {0};
+
+	FOREACH_ROW(scan->batch.mask, i, {
+		CHECK_FOR_INTERRUPTS();
+		strata_batch_fill_some(&scan->batch, scan->qual_cols, scan->nqual_cols, i);
+		ResetExprContext(econtext);
+		econtext->ecxt_scantuple = scan->batch.slot;
+		if (ExecQual(scan->qual, econtext))
+			mask[i / 64] |= UINT64CONST(1) << (i % 64);
+		scan->counts.scalar_values++;
+	});
+	memcpy(scan->batch.mask, mask, sizeof(mask));
 }
 
 /* The rows of the next vector that are fresh, into the mask.  Returns how many. */
@@ -577,16 +504,16 @@ next_vector(StrataScanState *scan)
 {
 	uint32 v = scan->vector++;
 
-	MemoryContextReset(scan->batch_context);
-	scan->cur_vector = v;
-	scan->n = Min(scan->unit->nrows - v * STRATA_VECTOR, STRATA_VECTOR);
-	memset(scan->mask, 0, sizeof(scan->mask));
-	for (unsigned w = 0; w < (scan->n + 63) / 64; w++)
-		scan->mask[w] = scan->live ? scan->live[v * BATCH_WORDS + w] : ~UINT64CONST(0);
-	if (scan->n % 64)
-		scan->mask[scan->n / 64] &= (UINT64CONST(1) << (scan->n % 64)) - 1;
+	MemoryContextReset(scan->batch.memory);
+	scan->batch.cur_vector = v;
+	scan->batch.n = Min(scan->unit->nrows - v * STRATA_VECTOR, STRATA_VECTOR);
+	memset(scan->batch.mask, 0, sizeof(scan->batch.mask));
+	for (unsigned w = 0; w < (scan->batch.n + 63) / 64; w++)
+		scan->batch.mask[w] = scan->live ? scan->live[v * BATCH_WORDS + w] : ~UINT64CONST(0);
+	if (scan->batch.n % 64)
+		scan->batch.mask[scan->batch.n / 64] &= (UINT64CONST(1) << (scan->batch.n % 64)) - 1;
 	scan->replay = false;
-	return strata_kernels->count(scan->mask, scan->n);
+	return strata_kernels->count(scan->batch.mask, scan->batch.n);
 }
 
 /* Filters the vector's `before` rows.  Returns how many are left. */
@@ -594,22 +521,23 @@ static unsigned
 filter_rows(StrataScanState *scan, unsigned before)
 {
 	uint64		  start = now_ns();
-	unsigned	  after = before;
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(scan->batch.memory);
+	ListCell	 *lc;
 
-	if (scan->npreds > 0)
+	if (scan->npreds > 0 && (scan->row_filter || !filter_vector(scan)))
 	{
-		old = MemoryContextSwitchTo(scan->batch_context);
-		if (scan->row_filter || !filter_vector(scan))
-		{
+		scan->counts.rows_replayed += before;
+		if (scan->wants_batches)
+			filter_by_rows(scan);
+		else
 			scan->replay = true;
-			scan->counts.rows_replayed += before;
-		}
-		MemoryContextSwitchTo(old);
-		after = strata_kernels->count(scan->mask, scan->n);
 	}
+	if (!scan->replay)
+		foreach (lc, scan->join_filters)
+			filter_for_join(scan, lfirst(lc));
+	MemoryContextSwitchTo(old);
 	scan->counts.busy_ns += now_ns() - start;
-	return after;
+	return strata_kernels->count(scan->batch.mask, scan->batch.n);
 }
 
 /* The next vector of the unit, filtered.  The unit may be gone afterwards: see give_up_unit(). */
@@ -623,8 +551,7 @@ load_vector(StrataScanState *scan)
 		return;
 	if (!scan->filter_pinned && !pin_columns(scan, scan->row_filter))
 		return;
-	for (int c = 0; c < scan->ncols; c++)
-		load_column(scan, &scan->cols[c]);
+	strata_batch_new_vector(&scan->batch);
 	scan->counts.rows_columns += before;
 	after = filter_rows(scan, before);
 	if (!scan->replay)
@@ -637,8 +564,8 @@ load_vector(StrataScanState *scan)
 	{
 		if (!pin_columns(scan, true))
 			return;
-		for (int c = 0; c < scan->ncols; c++)
-			scan->cols[c].nulls = strata_segment_nulls(scan->cols[c].seg, scan->cur_vector);
+		for (int c = 0; c < scan->batch.ncols; c++)
+			scan->batch.cols[c]->nulls = strata_segment_nulls(scan->batch.cols[c]->seg, scan->batch.cur_vector);
 	}
 	scan->vector_open = after > 0;
 }
@@ -648,11 +575,11 @@ static int
 pop_row(StrataScanState *scan)
 {
 	for (int w = 0; w < BATCH_WORDS; w++)
-		if (scan->mask[w])
+		if (scan->batch.mask[w])
 		{
-			int i = w * 64 + __builtin_ctzll(scan->mask[w]);
+			int i = w * 64 + __builtin_ctzll(scan->batch.mask[w]);
 
-			scan->mask[w] &= scan->mask[w] - 1;
+			scan->batch.mask[w] &= scan->batch.mask[w] - 1;
 			return i;
 		}
 	scan->vector_open = false;
@@ -688,9 +615,9 @@ slot_from_heap(StrataScanState *scan, HeapTuple tuple)
 	ExecStoreHeapTuple(tuple, scan->heap_slot, false);
 	if (scan->max_attr > 0)
 		slot_getsomeattrs(scan->heap_slot, scan->max_attr);
-	for (int c = 0; c < scan->ncols; c++)
+	for (int c = 0; c < scan->batch.ncols; c++)
 	{
-		int a = scan->cols[c].attnum - 1;
+		int a = scan->batch.cols[c]->attnum - 1;
 
 		slot->tts_values[a] = scan->heap_slot->tts_values[a];
 		slot->tts_isnull[a] = scan->heap_slot->tts_isnull[a];
@@ -745,7 +672,7 @@ next_batch(StrataScanState *scan)
 		{
 			while ((row = pop_row(scan)) >= 0)
 			{
-				strata_scan_fill_slot(scan, scan->css.ss.ss_ScanTupleSlot, row);
+				strata_batch_fill(&scan->batch, row);
 				if (row_passes(scan))
 					return STRATA_BATCH_ROW;
 			}
@@ -754,7 +681,7 @@ next_batch(StrataScanState *scan)
 		scan->vector_open = false;
 		if (!scan->item_open && !open_item(scan))
 		{
-			drop_buffers(scan);
+			strata_batch_drop_buffers(&scan->batch);
 			return STRATA_BATCH_END;
 		}
 		if (scan->unit)
@@ -775,20 +702,89 @@ next_batch(StrataScanState *scan)
 	}
 }
 
-/* A parent that takes batches goes past ExecProcNode, which would have kept EXPLAIN ANALYZE's books. */
-StrataBatchKind
-strata_scan_next(StrataScanState *scan)
+/* The rows of the item from the heap go up as a vector of their own. */
+static bool
+show_heap_rows(StrataScanState *scan)
 {
-	Instrumentation *instr = scan->wants_batches ? scan->css.ss.ps.instrument : NULL;
-	uint64			 before = scan->counts.rows_out;
-	StrataBatchKind	 kind;
+	strata_batch_show_rows(&scan->batch, scan->heap_rows, scan->heap_rows->n);
+	scan->heap_shown = true;
+	return true;
+}
 
+static void
+keep_heap_row(StrataScanState *scan)
+{
+	TupleTableSlot *slot = scan->css.ss.ss_ScanTupleSlot;
+
+	if (!scan->heap_rows)
+	{
+		scan->heap_rows = strata_rows_create(scan->css.ss.ps.state->es_query_cxt, scan->batch.ncols);
+		for (int c = 0; c < scan->batch.ncols; c++)
+			strata_rows_column(scan->heap_rows, c, scan->batch.cols[c]->type, &scan->batch.cols[c]->rep);
+	}
+	strata_rows_add_slot(scan->heap_rows, slot->tts_values, slot->tts_isnull, scan->batch.att);
+}
+
+/* The last vector was of heap rows: columns go back to stand for units. */
+static void
+hide_heap_rows(StrataScanState *scan)
+{
+	if (!scan->heap_shown)
+		return;
+	scan->heap_shown = false;
+	strata_rows_reset(scan->heap_rows);
+	for (int c = 0; c < scan->batch.ncols; c++)
+	{
+		scan->batch.cols[c]->source = STRATA_FROM_NONE;
+		scan->batch.cols[c]->nulls = NULL;
+	}
+}
+
+/*
+ * For parents that take batches.  Rows from the heap are gathered, at most to the end of the work item: what comes from
+ * units and what comes from the heap is never in the same vector.
+ */
+static bool
+next_vector_up(StrataScanState *scan)
+{
+	hide_heap_rows(scan);
+	for (;;)
+		switch (next_batch(scan))
+		{
+			case STRATA_BATCH_END:
+				return false;
+			case STRATA_BATCH_VECTOR:
+				return true;
+			case STRATA_BATCH_ROW:
+				do
+				{
+					MemoryContext old = MemoryContextSwitchTo(scan->batch.memory);
+
+					keep_heap_row(scan);
+					MemoryContextSwitchTo(old);
+				} while (scan->heap_rows->n < STRATA_VECTOR && next_heap_row(scan));
+				MemoryContextReset(scan->batch.memory);
+				return show_heap_rows(scan);
+		}
+}
+
+/* Goes past ExecProcNode, which would have kept EXPLAIN ANALYZE's books. */
+static bool
+scan_batch_next(StrataBatch *b)
+{
+	StrataScanState *scan = (StrataScanState *) ((char *) b - offsetof(StrataScanState, batch));
+	Instrumentation *instr = scan->css.ss.ps.instrument;
+	uint64			 before = scan->counts.rows_out;
+	bool			 more;
+
+	if (scan->css.ss.ps.chgParam)
+		ExecReScan(&scan->css.ss.ps);
 	if (instr)
 		InstrStartNode(instr);
-	kind = next_batch(scan);
+	more = next_vector_up(scan);
 	if (instr)
 		InstrStopNode(instr, scan->counts.rows_out - before);
-	return kind;
+	return more;
 }
 
 /* ---- the node ---- */
@@ -816,6 +812,7 @@ scan_begin(CustomScanState *css, EState *estate, int eflags)
 	TupleDesc		 desc = RelationGetDescr(css->ss.ss_currentRelation);
 	TupleTableSlot	*slot = css->ss.ss_ScanTupleSlot;
 	Bitmapset		*attrs = NULL;
+	List			*qual_cols = NIL;
 	int				 x = -1;
 	ListCell		*lc;
 
@@ -823,30 +820,27 @@ scan_begin(CustomScanState *css, EState *estate, int eflags)
 	scan->qual = css->ss.ps.qual;
 	css->ss.ps.qual = NULL;
 
-	scan->batch_context = AllocSetContextCreate(estate->es_query_cxt, "StrataScan batch", ALLOCSET_DEFAULT_SIZES);
+	strata_batch_init(&scan->batch, &css->ss.ps, slot, &scan->counts);
+	scan->batch.next = scan_batch_next;
+	scan->batch.column = scan_column;
 	scan->unit_context = AllocSetContextCreate(estate->es_query_cxt, "StrataScan unit", ALLOCSET_DEFAULT_SIZES);
-	scan->pred_econtext = CreateExprContext(estate);
 	scan->heap_slot = ExecInitExtraTupleSlot(estate, desc, &TTSOpsHeapTuple);
-	scan->pred_slot = ExecInitExtraTupleSlot(estate, desc, &TTSOpsVirtual);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		slot->tts_isnull[i] = true;
-		scan->pred_slot->tts_isnull[i] = true;
-	}
-	ExecStoreVirtualTuple(scan->pred_slot);
-
 	pull_varattnos((Node *) plan->scan.plan.targetlist, plan->scan.scanrelid, &attrs);
 	pull_varattnos((Node *) plan->scan.plan.qual, plan->scan.scanrelid, &attrs);
 	while ((x = bms_next_member(attrs, x)) >= 0)
-		strata_scan_column(scan, x + FirstLowInvalidHeapAttributeNumber);
+		scan_attribute(scan, x + FirstLowInvalidHeapAttributeNumber);
 
 	scan->preds = palloc(sizeof(StrataPred *) * (list_length(plan->scan.plan.qual) + 1));
 	scan->pred_attrs = palloc(sizeof(Bitmapset *) * (list_length(plan->scan.plan.qual) + 1));
 	foreach (lc, plan->scan.plan.qual)
 	{
 		scan->pred_attrs[scan->npreds] = columns_of(lfirst(lc), plan->scan.scanrelid);
-		scan->preds[scan->npreds++] = strata_pred_compile(scan, lfirst(lc));
+		scan->preds[scan->npreds++] = strata_pred_compile(&scan->batch, lfirst(lc));
 	}
+	strata_batch_localize(&scan->batch, (Node *) plan->scan.plan.qual, &qual_cols);
+	scan->qual_cols = palloc(sizeof(int) * (list_length(qual_cols) + 1));
+	foreach (lc, qual_cols)
+		scan->qual_cols[scan->nqual_cols++] = lfirst_int(lc);
 	scan->row_filter = contain_volatile_functions((Node *) plan->scan.plan.qual);
 	scan->pred_proven = palloc0(sizeof(bool) * (scan->npreds + 1));
 }
@@ -861,10 +855,10 @@ scan_access(ScanState *ss)
 	{
 		if (scan->vector_open && !scan->replay && (row = pop_row(scan)) >= 0)
 		{
-			strata_scan_fill_slot(scan, ss->ss_ScanTupleSlot, row);
+			strata_batch_fill(&scan->batch, row);
 			return ss->ss_ScanTupleSlot;
 		}
-		switch (strata_scan_next(scan))
+		switch (next_batch(scan))
 		{
 			case STRATA_BATCH_END:
 				return ExecClearTuple(ss->ss_ScanTupleSlot);
@@ -896,6 +890,7 @@ close_item(StrataScanState *scan)
 {
 	ExecClearTuple(scan->css.ss.ss_ScanTupleSlot);
 	ExecClearTuple(scan->heap_slot);
+	hide_heap_rows(scan);
 	release_unit(scan);
 	scan->page = NULL;
 	scan->item_open = false;
@@ -910,7 +905,7 @@ scan_rescan(CustomScanState *css)
 	close_item(scan);
 	scan->next_unit = 0;
 	scan->looking_ahead = false;
-	ResetExprContext(scan->pred_econtext);
+	ResetExprContext(scan->batch.econtext);
 	for (int i = 0; i < scan->npreds; i++)
 		strata_pred_rescan(scan->preds[i]);
 	ExecScanReScan(&css->ss);

@@ -1,0 +1,41 @@
+/*
+ * join.h - StrataJoin: a hash join over batches; what the planner and the other nodes know of it.
+ *
+ * Included by: src/exec/ only.
+ * Memory: the build side lies in private memory of the query, within work_mem * hash_mem_multiplier; when it does not
+ * fit, the join is made in passes over parts of the keys.
+ * Locking: none.
+ * Not here: the hash table (joinhash.h), which join is made when (path_join.c).
+ */
+#ifndef STRATA_EXEC_JOIN_H
+#define STRATA_EXEC_JOIN_H
+
+#include "exec/exec.h"
+
+/* Named for the probe side: LEFT keeps its rows.  The right ones answer with rows of the build side. */
+typedef enum StrataJoinKind
+{
+	STRATA_JOIN_INNER,
+	STRATA_JOIN_LEFT,
+	STRATA_JOIN_FULL,
+	STRATA_JOIN_RIGHT,
+	STRATA_JOIN_SEMI,
+	STRATA_JOIN_ANTI,
+	STRATA_JOIN_RIGHT_SEMI,
+	STRATA_JOIN_RIGHT_ANTI
+} StrataJoinKind;
+
+extern const char *strata_join_kind_name(StrataJoinKind kind);
+
+/* custom_private of the plan, in this order: kind, keys, then a list of sides. */
+#define STRATA_JOIN_PRIVATE 3
+
+extern CustomScanMethods strata_join_methods;
+/* The batch of a StrataJoin, NULL for other nodes. */
+extern StrataBatch *strata_join_batch(PlanState *ps);
+
+/* Can the executor join by this equality operator, and by these two expressions? */
+extern bool strata_join_operator_supported(Oid opno, Oid collation);
+extern bool strata_join_keys_supported(Node *left, Node *right);
+
+#endif

@@ -1,0 +1,348 @@
+/*
+ * joinhash.c - see joinhash.h.
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "exec/joinhash.h"
+
+/* The array by value may be this many times as long as there are rows, or this long anyway. */
+#define DIRECT_FACTOR 8
+#define DIRECT_SMALL  65536
+/* Bits of the key filter: 16 MB at most. */
+#define BITS_MAX (UINT64CONST(1) << 27)
+
+void
+strata_joinhash_init(StrataJoinHash *h, MemoryContext parent, bool single, int nkeys, StrataKey *keys)
+{
+	h->cxt = AllocSetContextCreate(parent, "StrataJoin hash", ALLOCSET_DEFAULT_SIZES);
+	h->single = single;
+	if (!single)
+	{
+		h->groups = MemoryContextAllocZero(parent, sizeof(StrataGroups));
+		strata_groups_init(h->groups, parent, nkeys, keys, 0);
+	}
+	h->unique = true;
+}
+
+void
+strata_joinhash_reset(StrataJoinHash *h)
+{
+	MemoryContextReset(h->cxt);
+	h->n = h->room = h->nkeyed = h->first_room = 0;
+	h->key = NULL;
+	h->keyless = NULL;
+	h->has_keyless = false;
+	h->next = h->table = h->first = NULL;
+	h->bits = NULL;
+	h->direct = false;
+	h->unique = true;
+	if (h->groups)
+		strata_groups_reset(h->groups);
+}
+
+static void *
+grow(StrataJoinHash *h, void *old, Size bytes)
+{
+	return old ? repalloc_huge(old, bytes) : MemoryContextAllocHuge(h->cxt, bytes);
+}
+
+static void
+make_room(StrataJoinHash *h, unsigned n)
+{
+	uint32 room = Max(h->room, 4096);
+
+	if (h->n + n <= h->room)
+		return;
+	while (room < h->n + n)
+		room *= 2;
+	if (h->single)
+		h->key = grow(h, h->key, room * sizeof(int64));
+	else
+		h->next = grow(h, h->next, room * sizeof(uint32));
+	h->keyless = grow(h, h->keyless, room / 8);
+	memset((char *) h->keyless + h->room / 8, 0, (room - h->room) / 8);
+	h->room = room;
+}
+
+static void
+add_to_group(StrataJoinHash *h, uint32 gid, uint32 row)
+{
+	if (gid >= h->first_room)
+	{
+		uint32 room = Max(h->first_room * 2, 4096);
+
+		while (room <= gid)
+			room *= 2;
+		h->first = grow(h, h->first, room * sizeof(uint32));
+		memset(h->first + h->first_room, 0, (room - h->first_room) * sizeof(uint32));
+		h->first_room = room;
+	}
+	h->next[row] = h->first[gid];
+	if (h->next[row])
+		h->unique = false;
+	h->first[gid] = row + 1;
+}
+
+void
+strata_joinhash_add(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys, const uint64 *const *nulls,
+					const uint16 *at, unsigned n)
+{
+	make_room(h, n);
+	for (unsigned r = 0; r < n; r++)
+	{
+		uint32		row = h->n + r;
+		bool		null = false;
+		int64		norm[32];
+		const char *images[32];
+
+		for (int k = 0; k < nkeys; k++)
+		{
+			null |= strata_row_null(nulls[k], at[r]);
+			norm[k] = keys[k].norm[at[r]];
+		}
+		if (null)
+		{
+			h->keyless[row / 64] |= UINT64CONST(1) << (row % 64);
+			h->has_keyless = true;
+			if (h->single)
+				h->key[row] = 0;
+			else
+				h->next[row] = 0;
+			continue;
+		}
+		h->nkeyed++;
+		if (h->single)
+			h->key[row] = norm[0];
+		else
+		{
+			for (int k = 0; k < nkeys; k++)
+				images[k] = keys[k].kind == KEY_TEXT ? strata_key_image(&keys[k], in, at[r]) : NULL;
+			add_to_group(h, strata_groups_find(h->groups, norm, norm, 0, 0, images), row);
+		}
+	}
+	h->n += n;
+}
+
+static inline bool
+keyless(const StrataJoinHash *h, uint32 row)
+{
+	return h->has_keyless && (h->keyless[row / 64] >> (row % 64) & 1);
+}
+
+static inline uint64
+hash_int(int64 v)
+{
+	uint64 x = (uint64) v * UINT64CONST(0x9e3779b97f4a7c15);
+
+	x ^= x >> 32;
+	x *= UINT64CONST(0xd6e8feb86659fd93);
+	return x ^ (x >> 29);
+}
+
+static void
+find_range(StrataJoinHash *h)
+{
+	h->min = PG_INT64_MAX;
+	h->max = PG_INT64_MIN;
+	for (uint32 r = 0; r < h->n; r++)
+		if (!keyless(h, r))
+		{
+			h->min = Min(h->min, h->key[r]);
+			h->max = Max(h->max, h->key[r]);
+		}
+}
+
+static void
+build_direct(StrataJoinHash *h, uint64 span)
+{
+	h->direct = true;
+	h->table = MemoryContextAllocExtended(h->cxt, (span + 2) * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 r = 0; r < h->n; r++)
+	{
+		uint32 *slot;
+
+		if (keyless(h, r))
+			continue;
+		slot = &h->table[(uint64) h->key[r] - (uint64) h->min];
+		h->next[r] = *slot;
+		h->unique &= *slot == 0;
+		*slot = r + 1;
+	}
+}
+
+static void
+build_slots(StrataJoinHash *h)
+{
+	uint64 slots = 1024;
+
+	while (slots < (uint64) h->nkeyed * 2)
+		slots *= 2;
+	h->mask = slots - 1;
+	h->table = MemoryContextAllocExtended(h->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 r = 0; r < h->n; r++)
+	{
+		uint64 at;
+
+		if (keyless(h, r))
+			continue;
+		at = hash_int(h->key[r]) & h->mask;
+		while (h->table[at] && h->key[h->table[at] - 1] != h->key[r])
+			at = (at + 1) & h->mask;
+		h->next[r] = h->table[at];
+		h->unique &= h->table[at] == 0;
+		h->table[at] = r + 1;
+	}
+}
+
+static void
+build_bits(StrataJoinHash *h, uint64 span)
+{
+	h->bits = MemoryContextAllocExtended(h->cxt, (span / 64 + 2) * sizeof(uint64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 r = 0; r < h->n; r++)
+		if (!keyless(h, r))
+		{
+			uint64 at = (uint64) h->key[r] - (uint64) h->min;
+
+			h->bits[at / 64] |= UINT64CONST(1) << (at % 64);
+		}
+}
+
+void
+strata_joinhash_build(StrataJoinHash *h)
+{
+	uint64 span;
+
+	if (!h->single || h->nkeyed == 0)
+		return;
+	find_range(h);
+	span = (uint64) h->max - (uint64) h->min;
+	h->next = MemoryContextAllocExtended(h->cxt, (Size) h->n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	if (span < DIRECT_SMALL || span / DIRECT_FACTOR < h->nkeyed)
+		build_direct(h, span);
+	else
+		build_slots(h);
+	if (span < BITS_MAX)
+		build_bits(h, span);
+}
+
+/* What is there, and what build() will add. */
+Size
+strata_joinhash_bytes(const StrataJoinHash *h)
+{
+	Size row = h->single ? sizeof(int64) + sizeof(uint32) * (1 + DIRECT_FACTOR / 2) : 2 * sizeof(uint32);
+
+	return h->n * row + (h->groups ? strata_groups_bytes(h->groups) : 0);
+}
+
+static void
+find_direct(StrataJoinHash *h, const int64 *v, unsigned n, const uint64 *live, uint32 *rowid, uint64 *found)
+{
+	uint64 span = (uint64) h->max - (uint64) h->min;
+
+	for (unsigned w = 0; w * 64 < n; w++)
+	{
+		unsigned end = Min(64, n - w * 64);
+		uint64	 bits = 0;
+
+		found[w] = 0;
+		if (live[w] == 0)
+		{
+			memset(rowid + w * 64, 0, end * sizeof(uint32));
+			continue;
+		}
+		for (unsigned i = 0; i < end; i++)
+		{
+			uint64 at = (uint64) v[w * 64 + i] - (uint64) h->min;
+			uint32 row = h->table[at <= span ? at : span + 1];
+
+			bits |= (uint64) (row != 0) << i;
+			rowid[w * 64 + i] = row - (row != 0);
+		}
+		found[w] = bits & live[w];
+	}
+}
+
+static void
+find_slots(StrataJoinHash *h, const int64 *v, const uint64 *live, uint32 *rowid, uint64 *found)
+{
+	uint64 at[STRATA_VECTOR];
+
+	FOREACH_ROW(live, i, {
+		at[i] = hash_int(v[i]) & h->mask;
+		__builtin_prefetch(&h->table[at[i]]);
+	});
+	FOREACH_ROW(live, i, {
+		uint32 row = h->table[at[i]];
+
+		if (row)
+			__builtin_prefetch(&h->key[row - 1]);
+	});
+	FOREACH_ROW(live, i, {
+		uint64 slot = at[i];
+		uint32 row;
+
+		while ((row = h->table[slot]) && h->key[row - 1] != v[i])
+			slot = (slot + 1) & h->mask;
+		if (row)
+		{
+			rowid[i] = row - 1;
+			found[i / 64] |= UINT64CONST(1) << (i % 64);
+		}
+	});
+}
+
+void
+strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys, const uint64 *const *nulls,
+					 const uint64 *mask, uint32 *rowid, uint64 *found)
+{
+	uint64 live[BATCH_WORDS];
+
+	for (int w = 0; w < BATCH_WORDS; w++)
+	{
+		live[w] = mask[w];
+		for (int k = 0; k < nkeys; k++)
+			if (nulls[k])
+				live[w] &= ~nulls[k][w];
+	}
+	memset(found, 0, BATCH_WORDS * sizeof(uint64));
+	if (h->single && h->direct && h->nkeyed > 0)
+	{
+		find_direct(h, keys[0].norm, in->n, live, rowid, found);
+		return;
+	}
+	memset(rowid, 0, STRATA_VECTOR * sizeof(uint32));
+	if (h->nkeyed == 0)
+		return;
+	if (h->single)
+	{
+		find_slots(h, keys[0].norm, live, rowid, found);
+		return;
+	}
+	FOREACH_ROW(live, i, {
+		int64  norm[32];
+		uint32 gid;
+
+		for (int k = 0; k < nkeys; k++)
+			norm[k] = keys[k].norm[i];
+		gid = strata_groups_lookup(h->groups, norm);
+		if (gid != STRATA_NO_GROUP)
+		{
+			rowid[i] = h->first[gid] - 1;
+			found[i / 64] |= UINT64CONST(1) << (i % 64);
+		}
+	});
+}
+
+uint32
+strata_joinhash_part(const StrataGroups *g, const StrataKey *keys, int nkeys, unsigned i)
+{
+	uint64 h = 0;
+
+	/* Strings count by their hash, which does not depend on what is interned. */
+	for (int k = 0; k < nkeys; k++)
+		h = hash_int((int64) (h ^ (keys[k].kind == KEY_TEXT ? (uint64) keys[k].norm[i] >> 32
+														   : (uint64) keys[k].norm[i])));
+	return (uint32) (h >> 16);
+}

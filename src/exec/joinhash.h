@@ -1,0 +1,59 @@
+/*
+ * joinhash.h - the hash table of a join: which rows of the build side have a given key.
+ *
+ * Included by: join.c, joinhash.c.
+ * Memory: a context of the join's, which strata_joinhash_reset() empties.
+ * Locking: none.
+ * Not here: rows themselves (rows.c), what is done with matches (join.c).
+ *
+ * Three forms.  One integer key in a range not much wider than its rows: an array by value (some 5 times as fast as
+ * hashing).  One integer key else: open addressing.  Several keys, or strings: the table of groups (groups.c), a group
+ * being a distinct key.  Rows of the same key are chained.
+ */
+#ifndef STRATA_EXEC_JOINHASH_H
+#define STRATA_EXEC_JOINHASH_H
+
+#include "exec/agg.h"
+
+typedef struct StrataJoinHash
+{
+	MemoryContext cxt;
+	bool   single; /* one integer key */
+	uint32 n;	   /* rows added */
+	uint32 room;
+	uint32 nkeyed; /* of them, rows with a key */
+	int64 *key;	   /* single: of each row */
+	bool   has_keyless;
+	uint64 *keyless; /* bit a row: it has a NULL for a key */
+	uint32 *next;  /* row + 1 of the next row with the same key; 0: none */
+	bool   unique; /* no row has a next one */
+
+	/* single, once built */
+	int64	min, max;
+	bool	direct;
+	uint32 *table; /* direct: row + 1 by key - min; else slots */
+	uint64	mask;  /* slots - 1 */
+	uint64 *bits;  /* by key - min, with a word of zeroes at the end; NULL: the range is too wide */
+
+	/* else */
+	StrataGroups *groups;
+	uint32		 *first; /* row + 1 by group */
+	uint32		  first_room;
+} StrataJoinHash;
+
+extern void strata_joinhash_init(StrataJoinHash *h, MemoryContext parent, bool single, int nkeys, StrataKey *keys);
+extern void strata_joinhash_reset(StrataJoinHash *h);
+/* Adds the n rows of a batch at positions at[]; nulls[k] are the NULLs of key k; keys have been normalised.  They are
+ * rows h->n .. h->n + n - 1. */
+extern void strata_joinhash_add(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,
+								const uint64 *const *nulls, const uint16 *at, unsigned n);
+extern void strata_joinhash_build(StrataJoinHash *h);
+extern Size strata_joinhash_bytes(const StrataJoinHash *h);
+/* The first row of the key at each position of mask into rowid (0 where there is none); `found` has the positions. */
+extern void strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,
+								 const uint64 *const *nulls, const uint64 *mask, uint32 *rowid, uint64 *found);
+
+/* Which part of the keys a row belongs to when a join is made in passes; the same for equal keys. */
+extern uint32 strata_joinhash_part(const StrataGroups *g, const StrataKey *keys, int nkeys, unsigned i);
+
+#endif

@@ -1,0 +1,212 @@
+/*
+ * keys.c - values to group or join by, brought to 64 bits: integers as they are, floats with one NaN and one zero,
+ * numerics of a declared scale as scaled integers, strings as the number of an interned copy (groups.c).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
+#include "utils/pg_locale.h"
+
+#include "exec/agg.h"
+#include "exec/join.h"
+
+static Node *
+strip_relabel(Node *node)
+{
+	while (IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	return node;
+}
+
+static bool
+is_text(Oid type)
+{
+	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID;
+}
+
+/* Display scale that the type modifier imposes, -1 for none (or one that we do not handle). */
+static int
+numeric_scale_of(int32 typmod)
+{
+	int scale;
+
+	if (typmod < (int32) VARHDRSZ)
+		return -1;
+	scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+	return scale >= 0 && scale <= 18 ? scale : -1;
+}
+
+bool
+strata_group_key_supported(Node *expr)
+{
+	Oid	  type = exprType(expr);
+	Node *bare = strip_relabel(expr);
+	Oid	  collation = exprCollation(expr);
+
+	if (is_text(type))
+		return IsA(bare, Var) && ((Var *) bare)->varattno > 0 && is_text(((Var *) bare)->vartype) &&
+			(((Var *) bare)->vartype == BPCHAROID) == (type == BPCHAROID) &&
+			(!OidIsValid(collation) || get_collation_isdeterministic(collation));
+	if (type == NUMERICOID)
+		return IsA(expr, Var) && numeric_scale_of(((Var *) expr)->vartypmod) >= 0;
+	return strata_expr_speaks(expr);
+}
+
+static StrataKeyKind
+kind_of(Oid type)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			return KEY_TEXT;
+		case NUMERICOID:
+			return KEY_NUM;
+		case FLOAT4OID:
+		case FLOAT8OID:
+			return KEY_F64;
+		default:
+			return KEY_INT;
+	}
+}
+
+bool
+strata_join_keys_supported(Node *left, Node *right)
+{
+	StrataKeyKind kind = kind_of(exprType(left));
+
+	if (!strata_group_key_supported(left) || !strata_group_key_supported(right) || kind != kind_of(exprType(right)))
+		return false;
+	if (kind == KEY_TEXT)
+		return (exprType(left) == BPCHAROID) == (exprType(right) == BPCHAROID);
+	return kind != KEY_NUM || numeric_scale_of(exprTypmod(left)) == numeric_scale_of(exprTypmod(right));
+}
+
+/* An equality whose meaning is that equal values have equal normalised forms. */
+bool
+strata_join_operator_supported(Oid opno, Oid collation)
+{
+	StrataCmp cmp;
+	Oid		  left, right;
+
+	switch (opno)
+	{
+		case TextEqualOperator:
+		case BpcharEqualOperator:
+			return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+		default:
+			if (!strata_operator_meaning(opno, &cmp, &left, &right) || cmp != STRATA_EQ)
+				return false;
+			/* Dates and timestamps are counted in other units. */
+			return left == right ||
+				!(left == DATEOID || right == DATEOID || left == TIMESTAMPTZOID || right == TIMESTAMPTZOID);
+	}
+}
+
+bool
+strata_key_init(StrataKey *key, StrataBatch *in, Node *expr)
+{
+	Node *bare = strip_relabel(expr);
+
+	key->type = exprType(expr);
+	key->state = ExecInitExpr((Expr *) strata_batch_localize(in, expr, NULL), in->ps);
+	key->col = IsA(bare, Var) ? in->column(in, (Var *) bare) : -1;
+	key->norm = palloc(STRATA_VECTOR * sizeof(int64));
+	key->orig = key->norm;
+	if (is_text(key->type))
+	{
+		key->kind = KEY_TEXT;
+		return key->col >= 0 && in->cols[key->col]->storable;
+	}
+	key->expr = strata_expr_compile(in, expr);
+	if (key->type == NUMERICOID)
+	{
+		key->kind = KEY_NUM;
+		key->scale = numeric_scale_of(exprTypmod(expr));
+	}
+	else if (key->type == FLOAT4OID || key->type == FLOAT8OID)
+	{
+		key->kind = KEY_F64;
+		key->orig = palloc(STRATA_VECTOR * sizeof(int64));
+	}
+	else
+		key->kind = KEY_INT;
+	return key->expr != NULL;
+}
+
+/* Row i's string of a text key. */
+const char *
+strata_key_image(const StrataKey *key, StrataBatch *in, unsigned i)
+{
+	return strata_col_bytes(in->cols[key->col])[i];
+}
+
+/* What is known by code is forgotten when the codes mean other strings. */
+static void
+refresh_codes(StrataKey *key, StrataBatch *in, const StrataColumn *col)
+{
+	uint32 n = Max(strata_col_ncodes(col), 1);
+
+	if (key->by_code && key->dict_id == col->dict_id)
+		return;
+	if (key->by_code_room < n)
+	{
+		key->by_code = key->by_code ? repalloc(key->by_code, n * sizeof(int64))
+									: MemoryContextAlloc(in->ps->state->es_query_cxt, n * sizeof(int64));
+		key->by_code_room = n;
+	}
+	memset(key->by_code, -1, n * sizeof(int64));
+	key->dict_id = col->dict_id;
+}
+
+static int64
+normalise_text(StrataGroups *g, int k, StrataKey *key, StrataColumn *col, const uint32 *codes, const char *const *bytes,
+			   unsigned i, bool create)
+{
+	int64 norm;
+
+	if (codes && key->by_code[codes[i]] != -1)
+		return key->by_code[codes[i]];
+	norm = strata_groups_intern(g, k, codes ? strata_code_bytes(col, codes[i]) : bytes[i], create);
+	if (codes && ((uint32) norm != STRATA_NO_STRING || !create))
+		key->by_code[codes[i]] = norm;
+	return norm;
+}
+
+bool
+strata_key_normalise(StrataGroups *g, int k, StrataKey *key, StrataBatch *in, const uint64 *mask, bool create,
+					 const uint64 **nulls)
+{
+	if (key->kind == KEY_TEXT)
+	{
+		StrataColumn	  *col = in->cols[key->col];
+		const uint32	  *codes = strata_col_codes(col);
+		const char *const *bytes = codes ? NULL : strata_col_bytes(col);
+
+		if (codes)
+			refresh_codes(key, in, col);
+		*nulls = col->nulls;
+		FOREACH_ROW(mask, i, {
+			if (!strata_row_null(col->nulls, i))
+				key->norm[i] = normalise_text(g, k, key, col, codes, bytes, i, create);
+		});
+		return true;
+	}
+	if (!strata_expr_eval(in, key->expr, mask))
+		return false;
+	*nulls = key->expr->vnulls;
+	if (key->kind == KEY_F64)
+		FOREACH_ROW(mask, i, {
+			key->norm[i] = strata_key_float(key->expr->vf[i]);
+			memcpy(&key->orig[i], &key->expr->vf[i], sizeof(int64));
+		});
+	else if (key->kind == KEY_NUM && key->expr->scale != key->scale)
+		return false;
+	else
+		memcpy(key->norm, key->expr->vi, in->n * sizeof(int64));
+	return true;
+}

@@ -1,0 +1,363 @@
+/*
+ * path_join.c - paths and plans of StrataJoin.
+ *
+ * A join is offered when some of its conditions are equalities that the executor can hash, and at least one side makes
+ * batches.  PostgreSQL's search tries the sides in both orders, so here the outer relation is the probe side; only semi
+ * and anti joins, which it tries in one order, are turned around here as well (the kinds named Right).
+ *
+ * Not offered: in queries that lock or change rows (EvalPlanQual runs plans for single rows), over lateral references,
+ * and with volatile functions, as a join may read its inputs more than once.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "optimizer/tlist.h"
+#include "utils/lsyscache.h"
+
+#include "exec/join.h"
+#include "exec/paths.h"
+
+#define MAX_JOIN_KEYS 16
+
+static CustomPathMethods join_path_methods;
+
+/* The conditions of a join, dealt out. */
+typedef struct JoinClauses
+{
+	List *probe_keys, *build_keys; /* expressions */
+	List *residual;				   /* join conditions that are no keys */
+	List *other;				   /* conditions on the result of an outer join */
+	bool  unfit;
+} JoinClauses;
+
+/* Is the clause an equality of the two sides that can be hashed?  Then the sides' expressions. */
+static bool
+clause_is_key(RestrictInfo *rinfo, Relids probe, Relids build, Node **probe_key, Node **build_key)
+{
+	OpExpr *op = (OpExpr *) rinfo->clause;
+
+	if (!rinfo->can_join || !IsA(op, OpExpr) || list_length(op->args) != 2 || rinfo->hashjoinoperator == InvalidOid)
+		return false;
+	if (bms_is_subset(rinfo->left_relids, probe) && bms_is_subset(rinfo->right_relids, build))
+	{
+		*probe_key = linitial(op->args);
+		*build_key = lsecond(op->args);
+	}
+	else if (bms_is_subset(rinfo->left_relids, build) && bms_is_subset(rinfo->right_relids, probe))
+	{
+		*probe_key = lsecond(op->args);
+		*build_key = linitial(op->args);
+	}
+	else
+		return false;
+	return strata_join_operator_supported(op->opno, op->inputcollid) &&
+		strata_join_keys_supported(*probe_key, *build_key);
+}
+
+static void
+deal_clauses(List *restrictlist, Relids joinrelids, bool outer_join, Relids probe, Relids build, JoinClauses *c)
+{
+	ListCell *lc;
+
+	memset(c, 0, sizeof(*c));
+	foreach (lc, restrictlist)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Node		 *probe_key, *build_key;
+
+		if (rinfo->pseudoconstant || contain_volatile_functions((Node *) rinfo->clause))
+			c->unfit = true;
+		else if (outer_join && RINFO_IS_PUSHED_DOWN(rinfo, joinrelids))
+			c->other = lappend(c->other, rinfo->clause);
+		else if (list_length(c->probe_keys) < MAX_JOIN_KEYS &&
+				 clause_is_key(rinfo, probe, build, &probe_key, &build_key))
+		{
+			c->probe_keys = lappend(c->probe_keys, probe_key);
+			c->build_keys = lappend(c->build_keys, build_key);
+		}
+		else
+			c->residual = lappend(c->residual, rinfo->clause);
+	}
+}
+
+/* ---- the Vars of a join ---- */
+
+/* May this be a column of one of our batches? */
+static bool
+vars_fit(List *vars)
+{
+	ListCell *lc;
+	StrataRep rep;
+
+	foreach (lc, vars)
+	{
+		Var *var = lfirst(lc);
+
+		if (!IsA(var, Var) || var->varlevelsup != 0 || var->varattno <= 0 || !strata_column_rep(var->vartype, &rep))
+			return false;
+	}
+	return true;
+}
+
+static List *
+join_vars(RelOptInfo *joinrel, const JoinClauses *c)
+{
+	List *all = list_concat_copy(joinrel->reltarget->exprs, c->probe_keys);
+
+	all = list_concat(all, c->build_keys);
+	all = list_concat(all, c->residual);
+	all = list_concat(all, c->other);
+	/* Not the Vars of placeholders: their expressions are evaluated at a certain level, which is not ours to choose. */
+	return pull_var_clause((Node *) all, PVC_INCLUDE_PLACEHOLDERS);
+}
+
+/* ---- inputs ---- */
+
+typedef struct JoinInput
+{
+	Path *path;
+	Cost  startup, total; /* of its rows in batches */
+	bool  batches;
+} JoinInput;
+
+/*
+ * The rows of a side may be read again (when the other side does not fit into memory).  A scan gives the same rows each
+ * time; for other plans that is only sure behind a Material node.
+ */
+static Path *
+repeatable(RelOptInfo *rel, Path *path)
+{
+	if (rel->reloptkind == RELOPT_BASEREL && rel->rtekind == RTE_RELATION &&
+		!contain_volatile_functions((Node *) rel->reltarget->exprs) &&
+		(IsA(path, IndexPath) || IsA(path, BitmapHeapPath) || path->pathtype == T_SeqScan))
+		return path;
+	if (path->pathtype == T_Material)
+		return path;
+	return (Path *) create_material_path(rel, path);
+}
+
+static bool
+choose_input(PlannerInfo *root, RelOptInfo *rel, bool partial, JoinInput *in)
+{
+	StrataPath *spath = strata_batch_path(root, rel, partial);
+	Path	   *path;
+
+	if (spath)
+	{
+		in->path = &spath->cpath.path;
+		in->startup = spath->batch_startup;
+		in->total = spath->batch_total;
+		in->batches = true;
+	}
+	if (partial)
+		return spath != NULL;
+	path = rel->cheapest_total_path;
+	if (!path || path->param_info || !vars_fit(rel->reltarget->exprs))
+		return spath != NULL;
+	/* A few rows by an index may beat reading the columns. */
+	if (!spath || path->total_cost + path->rows * ROW_IN_COST < in->total * 0.8)
+	{
+		path = repeatable(rel, path);
+		in->path = path;
+		in->startup = path->startup_cost;
+		in->total = path->total_cost + path->rows * ROW_IN_COST;
+		in->batches = false;
+	}
+	return true;
+}
+
+/* ---- paths ---- */
+
+/* How often both sides will be read because the build side does not fit into hash_mem (join.c). */
+static double
+passes_needed(double build_rows, int width, int nkeys)
+{
+	double bytes = build_rows * (width + 16.0 + 12 * nkeys);
+	double passes = 1;
+
+	while (bytes > passes * get_hash_memory_limit())
+		passes *= 2;
+	return passes;
+}
+
+static void
+cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const JoinInput *build, const JoinClauses *c,
+		  double divisor)
+{
+	Path	*p = &path->cpath.path;
+	double	 probe_rows = probe->path->rows, build_rows = build->path->rows;
+	double	 passes = passes_needed(build_rows, build->path->pathtarget->width, list_length(c->build_keys));
+	int		 nkeys = list_length(c->probe_keys);
+	QualCost residual, other;
+	Cost	 work;
+
+	cost_qual_eval(&residual, c->residual, root);
+	cost_qual_eval(&other, c->other, root);
+	work = probe_rows * PROBE_ROW_COST * nkeys;
+	/* Wide tables miss the cache at each look. */
+	if (build_rows > 500000)
+		work += probe_rows * PROBE_ROW_COST;
+	work += p->rows * COLUMN_VALUE_COST * list_length(path->cpath.path.parent->reltarget->exprs);
+	work += (p->rows + probe_rows) * (residual.per_tuple * 0.2) + p->rows * other.per_tuple * 0.2;
+	path->batch_startup = build->total * passes + build_rows * BUILD_ROW_COST * nkeys + probe->startup +
+		residual.startup + other.startup;
+	path->batch_total = path->batch_startup + (probe->total - probe->startup) * passes + work;
+	p->startup_cost = path->batch_startup + p->pathtarget->cost.startup;
+	p->total_cost = path->batch_total + p->pathtarget->cost.startup +
+		p->rows * (cpu_tuple_cost + p->pathtarget->cost.per_tuple);
+}
+
+static void
+add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInfo *buildrel, StrataJoinKind kind,
+		 bool outer_join, List *restrictlist, bool partial)
+{
+	StrataPath *path, *copy;
+	JoinClauses c;
+	JoinInput	probe = {0}, build = {0};
+	List	   *vars;
+
+	deal_clauses(restrictlist, joinrel->relids, outer_join, proberel->relids, buildrel->relids, &c);
+	if (c.unfit || c.probe_keys == NIL)
+		return;
+	vars = join_vars(joinrel, &c);
+	if (!vars_fit(vars) || !choose_input(root, proberel, partial, &probe) ||
+		!choose_input(root, buildrel, false, &build) || (!probe.batches && !build.batches) ||
+		(partial && !build.path->parallel_safe))
+		return;
+	path = palloc0(sizeof(StrataPath));
+	path->cpath.path.type = T_CustomPath;
+	path->cpath.path.pathtype = T_CustomScan;
+	path->cpath.path.parent = joinrel;
+	path->cpath.path.pathtarget = joinrel->reltarget;
+	path->cpath.path.parallel_aware = false;
+	path->cpath.path.parallel_safe = joinrel->consider_parallel && probe.path->parallel_safe && build.path->parallel_safe;
+	path->cpath.path.parallel_workers = partial ? probe.path->parallel_workers : 0;
+	path->cpath.path.rows =
+		partial ? clamp_row_est(joinrel->rows / strata_parallel_divisor(path->cpath.path.parallel_workers))
+				: joinrel->rows;
+	path->cpath.flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->cpath.custom_paths = list_make2(probe.path, build.path);
+	path->cpath.custom_private =
+		list_make5(makeInteger(kind), list_make2(c.probe_keys, c.build_keys), c.residual, c.other, vars);
+	path->cpath.methods = &join_path_methods;
+	cost_join(root, path, &probe, &build, &c, 1);
+	strata_remember_path(joinrel, path);
+	copy = palloc(sizeof(StrataPath));
+	memcpy(copy, path, sizeof(StrataPath));
+	if (partial)
+		add_partial_path(joinrel, &copy->cpath.path);
+	else
+		add_path(joinrel, &copy->cpath.path);
+}
+
+/* Rows of the build side that wait for the end cannot be shared out among processes. */
+static bool
+kind_is_partial(StrataJoinKind kind)
+{
+	return kind == STRATA_JOIN_INNER || kind == STRATA_JOIN_LEFT || kind == STRATA_JOIN_SEMI ||
+		kind == STRATA_JOIN_ANTI;
+}
+
+void
+strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
+						 JoinType jointype, JoinPathExtraData *extra)
+{
+	List		  *clauses = extra->restrictlist;
+	bool		   outer_join = IS_OUTER_JOIN(jointype);
+	bool		   parallel = joinrel->consider_parallel && bms_is_empty(joinrel->lateral_relids);
+	StrataJoinKind kind;
+
+	if (!strata_planning_allowed() || !strata_column_join || root->parse->commandType != CMD_SELECT ||
+		root->rowMarks != NIL || !bms_is_empty(joinrel->lateral_relids) || root->join_search_private != NULL ||
+		(!strata_batch_path(root, outerrel, false) && !strata_batch_path(root, innerrel, false)))
+		return;
+	switch (jointype)
+	{
+		case JOIN_INNER:
+			kind = STRATA_JOIN_INNER;
+			break;
+		case JOIN_LEFT:
+			kind = STRATA_JOIN_LEFT;
+			break;
+		case JOIN_FULL:
+			kind = STRATA_JOIN_FULL;
+			break;
+		case JOIN_RIGHT:
+			kind = STRATA_JOIN_RIGHT;
+			break;
+		case JOIN_SEMI:
+			kind = STRATA_JOIN_SEMI;
+			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_SEMI, outer_join, clauses, false);
+			break;
+		case JOIN_ANTI:
+			kind = STRATA_JOIN_ANTI;
+			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_ANTI, outer_join, clauses, false);
+			break;
+		default:
+			return;
+	}
+	add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, false);
+	if (parallel && kind_is_partial(kind))
+		add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, true);
+}
+
+/* ---- plans ---- */
+
+/* Place of a Var in the target list of a plan of PostgreSQL's; 0: not there. */
+static int
+place_of(Plan *plan, Var *var)
+{
+	TargetEntry *tle = tlist_member((Expr *) var, plan->targetlist);
+
+	return tle ? tle->resno : 0;
+}
+
+static Plan *
+plan_join(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
+{
+	CustomScan *join = makeNode(CustomScan);
+	List	   *keys = lsecond(path->custom_private);
+	List	   *vars = list_nth(path->custom_private, 4);
+	Path	   *build = lsecond(path->custom_paths);
+	List	   *seen = NIL, *sides = NIL, *places = NIL;
+	ListCell   *lc;
+
+	join->scan.plan.targetlist = tlist;
+	join->scan.plan.qual = list_nth(path->custom_private, 3);
+	join->scan.scanrelid = 0;
+	join->flags = path->flags;
+	join->custom_plans = custom_plans;
+	join->methods = &strata_join_methods;
+	join->custom_exprs = list_make3(linitial(keys), lsecond(keys), lthird(path->custom_private));
+	foreach (lc, vars)
+	{
+		Var *var = lfirst(lc);
+		bool of_build = bms_is_member(var->varno, build->parent->relids);
+
+		if (list_member(seen, var))
+			continue;
+		seen = lappend(seen, var);
+		join->custom_scan_tlist =
+			lappend(join->custom_scan_tlist,
+					makeTargetEntry((Expr *) copyObject(var), list_length(join->custom_scan_tlist) + 1, NULL, false));
+		sides = lappend_int(sides, of_build);
+		places = lappend_int(places, place_of(list_nth(custom_plans, of_build), var));
+	}
+	join->custom_private = list_make3(linitial(path->custom_private), sides, places);
+	return &join->scan.plan;
+}
+
+static CustomPathMethods join_path_methods = {
+	.CustomName = "StrataJoin",
+	.PlanCustomPath = plan_join,
+};

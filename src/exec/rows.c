@@ -1,0 +1,433 @@
+/*
+ * rows.c - rows kept column by column in private memory: the build side of a join, rows of the heap on their way into
+ * a batch, and the rows of any other plan that feeds one of our nodes.
+ *
+ * Values are kept as a unit's segments decode: integers and dates as int64, numerics as int64 of one scale, floats as
+ * double, all else as varlena images.  A numeric that is no 64-bit integer of the column's scale turns the whole
+ * column into images; vector expressions then call its batches irregular, as they do for a segment of that kind.
+ */
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "exec/exec.h"
+
+#define FIRST_CAPACITY STRATA_VECTOR
+
+/* The largest image that a small value is copied into; larger ones get an allocation of their own. */
+#define IMAGE_BLOCK (64 * 1024)
+
+StrataRows *
+strata_rows_create(MemoryContext parent, int ncols)
+{
+	StrataRows *rows = MemoryContextAllocZero(parent, sizeof(StrataRows));
+
+	rows->cxt = AllocSetContextCreate(parent, "strata rows", ALLOCSET_DEFAULT_SIZES);
+	rows->ncols = ncols;
+	rows->cols = MemoryContextAllocZero(parent, sizeof(StrataRowsColumn) * Max(ncols, 1));
+	for (int c = 0; c < ncols; c++)
+		rows->cols[c].owner = rows;
+	return rows;
+}
+
+static StrataPhys
+phys_of(StrataRep rep)
+{
+	switch (rep)
+	{
+		case STRATA_REP_FLOAT4:
+		case STRATA_REP_FLOAT8:
+			return STRATA_PHYS_F64;
+		case STRATA_REP_VARLENA:
+		case STRATA_REP_FIXED:
+			return STRATA_PHYS_BYTES;
+		default:
+			return STRATA_PHYS_INT;
+	}
+}
+
+void
+strata_rows_column(StrataRows *rows, int c, Oid type, const StrataType *rep)
+{
+	rows->cols[c].type = type;
+	rows->cols[c].rep = *rep;
+	rows->cols[c].phys = phys_of(rep->rep);
+	rows->cols[c].scale = rep->rep == STRATA_REP_NUMERIC ? -1 : 0;
+	rows->cols[c].dict_id = strata_new_dict_id();
+}
+
+void
+strata_rows_reset(StrataRows *rows)
+{
+	MemoryContextReset(rows->cxt);
+	rows->n = rows->capacity = 0;
+	rows->bytes = 0;
+	rows->image = NULL;
+	rows->image_left = 0;
+	for (int c = 0; c < rows->ncols; c++)
+	{
+		StrataRowsColumn *col = &rows->cols[c];
+
+		col->v.any = NULL;
+		col->nulls = NULL;
+		col->has_nulls = false;
+		strata_rows_column(rows, c, col->type, &col->rep);
+	}
+}
+
+static void *
+grow_array(StrataRows *rows, void *old, Size old_bytes, Size bytes)
+{
+	rows->bytes += bytes - old_bytes;
+	if (old)
+		return repalloc_huge(old, bytes);
+	return MemoryContextAllocHuge(rows->cxt, bytes);
+}
+
+/* Room for `more` rows, null bits of new ones unset. */
+static void
+make_room(StrataRows *rows, uint32 more)
+{
+	Size before = rows->capacity, after;
+
+	if (rows->n + more <= rows->capacity && rows->capacity > 0)
+		return;
+	if ((uint64) rows->n + more > PG_UINT32_MAX / 4)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows on one side of a join")));
+	after = Max(before, FIRST_CAPACITY);
+	while (after < rows->n + more)
+		after *= 2;
+	for (int c = 0; c < rows->ncols; c++)
+	{
+		StrataRowsColumn *col = &rows->cols[c];
+
+		col->v.any = grow_array(rows, col->v.any, before * 8, after * 8);
+		col->nulls = grow_array(rows, col->nulls, before / 8, after / 8);
+		memset((char *) col->nulls + before / 8, 0, (after - before) / 8);
+	}
+	rows->capacity = after;
+}
+
+static inline void
+set_null(StrataRowsColumn *col, uint32 row)
+{
+	static const char empty[] = {0x03};
+
+	col->nulls[row / 64] |= UINT64CONST(1) << (row % 64);
+	col->has_nulls = true;
+	if (col->phys == STRATA_PHYS_BYTES)
+		col->v.bytes[row] = empty;
+	else
+		col->v.i64[row] = 0;
+}
+
+void
+strata_rows_reserve(StrataRows *rows)
+{
+	if (rows->n == 0)
+	{
+		make_room(rows, 1);
+		for (int c = 0; c < rows->ncols; c++)
+			set_null(&rows->cols[c], 0);
+	}
+}
+
+/* A copy of an image, 4-aligned where its header is long. */
+static const char *
+keep_image(StrataRows *rows, const char *image)
+{
+	Size  len = VARSIZE_ANY(image);
+	Size  need = MAXALIGN(len);
+	char *to;
+
+	if (need > rows->image_left)
+	{
+		if (need > IMAGE_BLOCK / 4)
+		{
+			to = MemoryContextAllocHuge(rows->cxt, need);
+			rows->bytes += need;
+			memcpy(to, image, len);
+			return to;
+		}
+		rows->image = MemoryContextAlloc(rows->cxt, IMAGE_BLOCK);
+		rows->image_left = IMAGE_BLOCK;
+		rows->bytes += IMAGE_BLOCK;
+	}
+	to = rows->image;
+	rows->image += need;
+	rows->image_left -= need;
+	memcpy(to, image, len);
+	return to;
+}
+
+/* The bytes of a fixed-length value, behind a header as segments have them. */
+static const char *
+keep_fixed(StrataRows *rows, const char *value, int len)
+{
+	union
+	{
+		char		   small[VARATT_SHORT_MAX + 1];
+		struct varlena v;
+	} image;
+	char	   *large;
+	const char *kept;
+
+	if (len + VARHDRSZ_SHORT <= VARATT_SHORT_MAX)
+	{
+		SET_VARSIZE_SHORT(image.small, len + VARHDRSZ_SHORT);
+		memcpy(image.small + VARHDRSZ_SHORT, value, len);
+		return keep_image(rows, image.small);
+	}
+	large = palloc(len + VARHDRSZ);
+	SET_VARSIZE(large, len + VARHDRSZ);
+	memcpy(large + VARHDRSZ, value, len);
+	kept = keep_image(rows, large);
+	pfree(large);
+	return kept;
+}
+
+/* A numeric column that was integers becomes images. */
+static void
+numerics_to_images(StrataRows *rows, StrataRowsColumn *col)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "strata numerics", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	const int64	 *values = col->v.i64; /* the same array: each image takes its value's place */
+	const char  **images = (const char **) col->v.i64;
+
+	col->phys = STRATA_PHYS_BYTES;
+	for (uint32 r = 0; r < rows->n; r++)
+	{
+		if (col->nulls[r / 64] >> (r % 64) & 1)
+			set_null(col, r);
+		else
+			images[r] = keep_image(rows, DatumGetPointer(strata_numeric_make(values[r], Max(col->scale, 0))));
+		if (r % 1024 == 1023)
+			MemoryContextReset(scratch);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+}
+
+static void
+put_numeric(StrataRows *rows, StrataRowsColumn *col, uint32 row, Datum d)
+{
+	StrataInt128 v;
+	int			 scale;
+
+	if (col->phys == STRATA_PHYS_INT)
+	{
+		d = PointerGetDatum(PG_DETOAST_DATUM(d));
+		if (strata_numeric_split(d, &v, &scale) && scale <= 18 && v >= PG_INT64_MIN && v <= PG_INT64_MAX &&
+			(col->scale < 0 || col->scale == scale))
+		{
+			col->scale = scale;
+			col->v.i64[row] = (int64) v;
+			return;
+		}
+		numerics_to_images(rows, col);
+	}
+	col->v.bytes[row] = keep_image(rows, (char *) PG_DETOAST_DATUM_PACKED(d));
+}
+
+static void
+put_datum(StrataRows *rows, StrataRowsColumn *col, uint32 row, Datum d)
+{
+	switch (col->rep.rep)
+	{
+		case STRATA_REP_BOOL:
+			col->v.i64[row] = DatumGetBool(d);
+			break;
+		case STRATA_REP_UINT1:
+			col->v.i64[row] = (uint8) DatumGetChar(d);
+			break;
+		case STRATA_REP_INT2:
+			col->v.i64[row] = DatumGetInt16(d);
+			break;
+		case STRATA_REP_INT4:
+			col->v.i64[row] = DatumGetInt32(d);
+			break;
+		case STRATA_REP_UINT4:
+			col->v.i64[row] = DatumGetUInt32(d);
+			break;
+		case STRATA_REP_INT8:
+			col->v.i64[row] = DatumGetInt64(d);
+			break;
+		case STRATA_REP_FLOAT4:
+			col->v.f64[row] = DatumGetFloat4(d);
+			break;
+		case STRATA_REP_FLOAT8:
+			col->v.f64[row] = DatumGetFloat8(d);
+			break;
+		case STRATA_REP_NUMERIC:
+			put_numeric(rows, col, row, d);
+			break;
+		case STRATA_REP_VARLENA:
+			col->v.bytes[row] = keep_image(rows, (char *) PG_DETOAST_DATUM_PACKED(d));
+			break;
+		case STRATA_REP_FIXED:
+			col->v.bytes[row] = keep_fixed(rows, DatumGetPointer(d), col->rep.len);
+			break;
+	}
+}
+
+void
+strata_rows_add_slot(StrataRows *rows, const Datum *values, const bool *isnull, const AttrNumber *att)
+{
+	make_room(rows, 1);
+	for (int c = 0; c < rows->ncols; c++)
+	{
+		int a = att[c] - 1;
+
+		if (isnull[a])
+			set_null(&rows->cols[c], rows->n);
+		else
+			put_datum(rows, &rows->cols[c], rows->n, values[a]);
+	}
+	rows->n++;
+}
+
+/* The values of a batch's column at positions at[0..n) to the end of the kept one. */
+static void
+add_column(StrataRows *rows, StrataRowsColumn *to, StrataColumn *from, const uint16 *at, unsigned n)
+{
+	uint32		base = rows->n;
+	const void *src;
+
+	if (from->nulls)
+	{
+		for (unsigned k = 0; k < n; k++)
+			if (strata_row_null(from->nulls, at[k]))
+			{
+				to->nulls[(base + k) / 64] |= UINT64CONST(1) << ((base + k) % 64);
+				to->has_nulls = true;
+			}
+	}
+	if (to->rep.rep == STRATA_REP_NUMERIC)
+	{
+		int scale = strata_col_scale(from);
+
+		if (strata_col_phys(from) == STRATA_PHYS_INT && to->phys == STRATA_PHYS_INT &&
+			(to->scale < 0 || to->scale == scale || from->source == STRATA_FROM_NULLS))
+		{
+			const int64 *v = strata_col_i64(from);
+
+			if (from->source != STRATA_FROM_NULLS)
+				to->scale = scale;
+			for (unsigned k = 0; k < n; k++)
+				to->v.i64[base + k] = v[at[k]];
+			return;
+		}
+		if (to->phys == STRATA_PHYS_INT)
+			numerics_to_images(rows, to);
+		for (unsigned k = 0; k < n; k++)
+		{
+			if (strata_row_null(from->nulls, at[k]))
+				set_null(to, base + k);
+			else
+				to->v.bytes[base + k] = keep_image(rows, DatumGetPointer(strata_col_datum(from, at[k])));
+		}
+		return;
+	}
+	switch (to->phys)
+	{
+		case STRATA_PHYS_BYTES:
+			src = strata_col_bytes(from);
+			for (unsigned k = 0; k < n; k++)
+			{
+				if (strata_row_null(from->nulls, at[k]))
+					set_null(to, base + k);
+				else
+					to->v.bytes[base + k] = keep_image(rows, ((const char *const *) src)[at[k]]);
+			}
+			break;
+		case STRATA_PHYS_INT:
+			src = strata_col_i64(from);
+			for (unsigned k = 0; k < n; k++)
+				to->v.i64[base + k] = ((const int64 *) src)[at[k]];
+			break;
+		default:
+			src = strata_col_f64(from);
+			for (unsigned k = 0; k < n; k++)
+				to->v.f64[base + k] = ((const double *) src)[at[k]];
+	}
+}
+
+void
+strata_rows_add_batch(StrataRows *rows, StrataColumn *const *cols, const uint64 *mask, unsigned n)
+{
+	uint16	 at[STRATA_VECTOR + 64];
+	unsigned count = strata_kernels->select(mask, n, at);
+
+	make_room(rows, count);
+	for (int c = 0; c < rows->ncols; c++)
+		add_column(rows, &rows->cols[c], cols[c], at, count);
+	rows->n += count;
+}
+
+/* ---- rows of other plans ---- */
+
+static bool
+source_next(StrataBatch *b)
+{
+	StrataRowSource *src = (StrataRowSource *) b;
+
+	if (src->done)
+		return false;
+	MemoryContextReset(b->memory);
+	strata_rows_reset(src->rows);
+	while (src->rows->n < STRATA_VECTOR)
+	{
+		TupleTableSlot *slot = ExecProcNode(src->plan);
+
+		if (TupIsNull(slot))
+		{
+			src->done = true;
+			break;
+		}
+		slot_getallattrs(slot);
+		{
+			MemoryContext old = MemoryContextSwitchTo(b->memory);
+
+			strata_rows_add_slot(src->rows, slot->tts_values, slot->tts_isnull, b->att);
+			MemoryContextSwitchTo(old);
+		}
+		src->counts.rows_heap++;
+	}
+	if (src->rows->n == 0)
+		return false;
+	strata_batch_show_rows(b, src->rows, src->rows->n);
+	return true;
+}
+
+/* Columns are known by their place in the target list: whoever made the plan has paired them with its own. */
+static int
+source_column(StrataBatch *b, const Var *var)
+{
+	return var->varno == INDEX_VAR && var->varattno > 0 && var->varattno <= b->ncols ? var->varattno - 1 : -1;
+}
+
+StrataRowSource *
+strata_row_source(PlanState *plan, PlanState *owner)
+{
+	StrataRowSource *src = palloc0(sizeof(StrataRowSource));
+	TupleDesc		 desc = ExecGetResultType(plan);
+
+	src->plan = plan;
+	strata_batch_init(&src->batch, owner, ExecInitExtraTupleSlot(plan->state, desc, &TTSOpsVirtual), &src->counts);
+	src->batch.next = source_next;
+	src->batch.column = source_column;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		strata_batch_add_own(&src->batch, att->atttypid, att->atttypmod, i + 1);
+	}
+	src->rows = strata_rows_create(plan->state->es_query_cxt, desc->natts);
+	for (int i = 0; i < desc->natts; i++)
+		strata_rows_column(src->rows, i, src->batch.cols[i]->type, &src->batch.cols[i]->rep);
+	return src;
+}
