@@ -283,6 +283,7 @@ strata_batch_show_rows(StrataBatch *b, StrataRows *rows, unsigned n)
 		{
 			b->cols[c]->source = STRATA_FROM_ROWS;
 			b->cols[c]->rows = &rows->cols[k++];
+			b->cols[c]->dict_id = b->cols[c]->rows->dict_id;
 			b->cols[c]->rowid = NULL;
 			b->cols[c]->row_filled = NULL;
 		}

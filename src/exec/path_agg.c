@@ -237,10 +237,9 @@ void
 strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel, RelOptInfo *output_rel,
 						  void *extra)
 {
-	if (!strata_planning_allowed() || !strata_column_aggregate || IS_DUMMY_REL(input_rel) ||
-		(input_rel->reloptkind != RELOPT_BASEREL && !IS_JOIN_REL(input_rel)))
+	if (stage != UPPERREL_GROUP_AGG || !strata_planning_allowed() || !strata_column_aggregate || IS_DUMMY_REL(input_rel))
 		return;
-	if (stage == UPPERREL_GROUP_AGG)
+	if (input_rel->reloptkind == RELOPT_BASEREL || IS_JOIN_REL(input_rel))
 		add_agg_paths(root, input_rel, output_rel, extra);
 }
 
