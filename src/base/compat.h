@@ -22,16 +22,31 @@
 #define StrataRelNumber(rel) ((rel)->rd_locator.relNumber)
 #endif
 
+/* 16 holds the parts of a file's locator one by one in a buffer's tag, and made functions of its macros. */
+#if PG_VERSION_NUM < 160000
+#define StrataInitBufferTag(tag, rel, block) INIT_BUFFERTAG(*(tag), (rel)->rd_node, MAIN_FORKNUM, block)
+#define StrataBufferTagsEqual(a, b)			 BUFFERTAGS_EQUAL(*(a), *(b))
+#define StrataReadRecentBuffer(rel, block, buffer)                                                                 \
+	ReadRecentBuffer((rel)->rd_node, MAIN_FORKNUM, block, buffer)
+#else
+#define StrataInitBufferTag(tag, rel, block) InitBufferTag(tag, &(rel)->rd_locator, MAIN_FORKNUM, block)
+#define StrataBufferTagsEqual(a, b)			 BufferTagsEqual(a, b)
+#define StrataReadRecentBuffer(rel, block, buffer)                                                                 \
+	ReadRecentBuffer((rel)->rd_locator, MAIN_FORKNUM, block, buffer)
+#endif
+
 /*
  * 17 took out old_snapshot_threshold (f691f5b80a85).  Until then a heap reader tests each page, and a reader of
  * anything copied from pages up to `newest` must not use the copy when its snapshot is older.
  */
 #if PG_VERSION_NUM < 170000
 #define StrataTestForOldSnapshot(snapshot, rel, page) TestForOldSnapshot(snapshot, rel, page)
+#define StrataOldSnapshotsExpire() (old_snapshot_threshold >= 0)
 #define StrataSnapshotPredates(snapshot, newest)                                                                   \
 	(old_snapshot_threshold >= 0 && !XLogRecPtrIsInvalid((snapshot)->lsn) && (newest) > (snapshot)->lsn)
 #else
 #define StrataTestForOldSnapshot(snapshot, rel, page) ((void) 0)
+#define StrataOldSnapshotsExpire()					  false
 #define StrataSnapshotPredates(snapshot, newest)	  ((void) (snapshot), (void) (newest), false)
 #endif
 

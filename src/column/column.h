@@ -9,8 +9,9 @@
  * Not here: planning and execution (exec/), encodings (segment.h).
  *
  * A table is cut into units of `unit_blocks` consecutive heap blocks: unit u covers blocks
- * [u * unit_blocks, (u+1) * unit_blocks).  A block of a unit is either *fresh* (its rows, all of them visible
- * to the reader's snapshot, are those in the unit) or must be read from the heap with the snapshot.
+ * [u * unit_blocks, (u+1) * unit_blocks).  For a reader's snapshot, the unit tells which of its rows are seen; of
+ * blocks that it does not hold or cannot answer for, and of blocks with tuples that it does not hold, the heap is
+ * asked.
  */
 #ifndef STRATA_COLUMN_COLUMN_H
 #define STRATA_COLUMN_COLUMN_H
@@ -168,19 +169,31 @@ typedef struct StrataRead
 extern StrataRead *strata_read_begin(Relation rel, Snapshot snapshot, BlockNumber nblocks, uint32 unit_blocks);
 extern void strata_read_end(StrataRead *read);
 
-typedef struct StrataFresh
-{
-	uint32 nheap;	   /* blocks of this work item that must be read from the heap */
-	uint32 nstale;	   /* of these, blocks that the unit holds a (stale) copy of */
-	uint32 nblocks;	   /* blocks in this work item (the last one may be short) */
-	uint64 heap[4096 / 64]; /* bit b: block first + b must be read from the heap */
-} StrataFresh;
-
 #define STRATA_MAX_UNIT_BLOCKS 4096
 
 /*
+ * How a work item's blocks are read.  Each is either in `heap`, and read there wholly, or its rows come from the
+ * unit; then, if it is in `rest`, the heap has other tuples of it besides.  strata_heap_item() reads either.  With no
+ * unit, all blocks are in `heap`.
+ */
+typedef struct StrataFresh
+{
+	uint32 nheap;	/* blocks in `heap` */
+	uint32 nrest;	/* blocks in `rest` */
+	uint32 nstale;	/* blocks in either that the unit holds a copy of */
+	uint32 nmasked; /* blocks in neither of which some rows are not seen any more */
+	uint32 nblocks; /* blocks in this work item (the last one may be short) */
+	uint64 heap[STRATA_MAX_UNIT_BLOCKS / 64];
+	uint64 rest[STRATA_MAX_UNIT_BLOCKS / 64];
+	/* Bit a row: those of the unit that the snapshot sees, in whole vectors, the last filled up with zeros.  NULL:
+	 * all of them.  Good until the next strata_read_unit(), as is the next, with or without the unit. */
+	const uint64 *rows;
+	const uint64 *rest_lines; /* for strata_heap_item(): lines of the `rest` blocks that the unit answers for */
+} StrataFresh;
+
+/*
  * The published unit of work item u, pinned until strata_read_unit_done(), with its freshness against the
- * read's snapshot; NULL when there is none (then `fresh` says: every block from the heap).
+ * read's snapshot; NULL when there is none, or no row of it is seen (then `fresh` says: every block from the heap).
  */
 extern const StrataUnit *strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh);
 extern void strata_read_unit_done(StrataRead *read, const StrataUnit *unit);
@@ -227,6 +240,10 @@ extern StrataHeapRead *strata_heap_begin(Relation rel, Snapshot snapshot);
 /* Reads one block.  Tuples stay valid until the next call.  Prunes opportunistically and does the
  * serializable conflict checks that a sequential scan does. */
 extern StrataHeapPage *strata_heap_block(StrataHeapRead *h, BlockNumber block);
+/* The same for block b of a work item, whose first block is `first` and of which `fresh` is told: all of it, or only
+ * what the unit does not answer for. */
+extern StrataHeapPage *strata_heap_item(StrataHeapRead *h, BlockNumber first, const StrataFresh *fresh,
+										uint32 b);
 extern void strata_heap_end(StrataHeapRead *h);
 
 /* The scan touched the table: last_accessed and the counters behind strata.column_stats(). */

@@ -13,16 +13,20 @@
 
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/transam.h"
 #include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/block.h"
+#include "storage/buf.h"
 #include "utils/palloc.h"
 
 #include "alloc/arena.h"
 #include "base/hold.h"
 #include "column/column.h"
 #include "column/store.h"
+#include "column/segment.h"
 #include "column/vmbits.h"
 
 #define STRATA_UNIT_MAGIC 0x554e4954u /* "UNIT" */
@@ -42,6 +46,40 @@ typedef struct StrataTableMemory
 	pg_atomic_uint32 refs;
 	StrataArena *arena; /* "schema.table", under "column store" */
 } StrataTableMemory;
+
+/* No line numbers are kept of a block whose rows are its lines 1, 2, 3 ... */
+#define STRATA_LINES_DENSE PG_UINT32_MAX
+
+/*
+ * What is known of the single pages of a unit, for those blocks that the visibility map does not vouch for
+ * (pages.c).  All arrays lie in the unit's arena.
+ */
+typedef struct StrataUnitPages
+{
+	/* Transactions before it were over, for every snapshot there was or will be, when the first page was looked
+	 * at.  A copied row whose tuple bears an older xmin is that tuple's.  0: not known. */
+	uint64 horizon;
+
+	/* Constant: where the line numbers of block b's rows begin in lines[], or STRATA_LINES_DENSE. */
+	const uint32 *lines_at;
+	const uint16 *lines;
+
+	/* Block b was last seen in this shared buffer; InvalidBuffer: in none.  A hint; written by anyone. */
+	pg_atomic_uint32 *buffer;
+
+	/*
+	 * While block b's page LSN is known_lsn[b], a snapshot whose xmin is known_from[b] or later sees of the page
+	 * the copied rows that are not in `gone`, and, if b is in `rest`, tuples that the unit does not hold.
+	 * known_lsn 0: nothing is known.  Odd version: being written, by the one who made it odd.  Readers copy what
+	 * they need and look at the version again.  known_from and `gone` only grow.
+	 */
+	pg_atomic_uint32 version;
+	pg_atomic_uint64 *known_lsn;
+	pg_atomic_uint64 *known_from;
+	pg_atomic_uint64 *rest;	 /* bit a block */
+	pg_atomic_uint64 *holes; /* bit a block: some of its rows are in `gone` */
+	pg_atomic_uint64 *gone;	 /* bit a row */
+} StrataUnitPages;
 
 /*
  * The part of a unit that is not data.  Everything is constant after publication but the atomics, which any
@@ -70,9 +108,11 @@ struct StrataUnitFresh
 	pg_atomic_uint64 map_lsn[2];
 
 	uint32 copied_blocks;
-	uint32 nwords;			  /* of the two bitmaps */
+	uint32 nwords;			  /* of the bitmaps with a bit a block */
 	const uint64 *copied;	  /* bit a block */
-	pg_atomic_uint64 *sticky; /* copied blocks found changed: never to be used again.  Bits are only added. */
+	pg_atomic_uint64 *sticky; /* copied blocks that the map does not vouch for.  Bits are only added. */
+
+	StrataUnitPages pages;
 
 	/* Stale blocks as a reader last counted them; changed under the partition lock, shared. */
 	pg_atomic_uint32 last_stale;
@@ -188,5 +228,68 @@ extern void strata_map_bits(StrataMapCopy *map, BlockNumber first, uint32 n, uin
 extern void strata_fresh_blocks(StrataMapCopy *map, const StrataUnit *unit, uint32 n, uint64 *fresh);
 /* Takes out blocks that a serializable reader, whose predicate lock is in place, must see in the heap. */
 extern void strata_fresh_serializable(StrataMapCopy *map, const StrataUnit *unit, uint64 *fresh);
+
+/* ---- pages.c ---- */
+
+/* What a reader sees of the blocks that the map does not vouch for. */
+typedef struct StrataPageLook
+{
+	Relation rel;
+	Snapshot snapshot;
+	bool serializable;
+	BufferAccessStrategy strategy; /* may be NULL */
+	/* Working memory that serves one unit after the other. */
+	MemoryContext context;
+	uint32 room; /* blocks */
+	uint64 *lsn;
+	uint64 *from;
+} StrataPageLook;
+
+/* Words of a bitmap with a bit a row, in whole vectors. */
+static inline uint32
+strata_row_words(uint32 nrows)
+{
+	return (nrows + STRATA_VECTOR - 1) / STRATA_VECTOR * (STRATA_VECTOR / 64);
+}
+
+/*
+ * Of the copied blocks in `ask`, finds out which rows the snapshot sees.  Blocks that the unit answers for leave
+ * `ask`; of these, those of which the heap must be asked for other tuples are added to `rest`, and those of which
+ * not all rows are seen to `holes`, with the rows that are not seen taken out of `rows` (all rows of the unit to
+ * begin with).
+ */
+extern void strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uint64 *rest,
+							  uint64 *holes, uint64 *rows);
+
+/* Line numbers, less one, of block b's rows that are in `rows`. */
+extern void strata_pages_lines(const StrataUnit *unit, uint32 b, const uint64 *rows, uint64 *lines);
+#define STRATA_LINE_WORDS ((MaxHeapTuplesPerPage + 63) / 64)
+
+/* The page's LSN without pinning it, when `hint` is the buffer that it is in. */
+extern bool strata_pages_peek_lsn(Relation rel, BlockNumber block, Buffer hint, XLogRecPtr *lsn);
+/* A 32-bit transaction id, assigned before `next` was read, in full. */
+extern uint64 strata_pages_full_xid(TransactionId xid, FullTransactionId next);
+
+/* How a page that is share-locked may be copied. */
+typedef enum StrataPageKind
+{
+	STRATA_PAGE_SETTLED,   /* its rows are live, the rest dead, to everyone */
+	STRATA_PAGE_REST,	   /* its rows are live to everyone; others may see more */
+	STRATA_PAGE_UNSETTLED, /* some of its rows are being deleted */
+} StrataPageKind;
+
+/* Sorts the tuples of a heap page: lines[] gets the numbers, *nlines of them, of those that are a column row.
+ * all_visible: the map and the page say so. */
+extern StrataPageKind strata_pages_sort(Relation rel, Buffer buffer, TransactionId horizon, bool all_visible,
+										OffsetNumber *lines, int *nlines);
+/* Would copying the block now take all that anyone can see of it? */
+extern bool strata_pages_settled(Relation rel, BlockNumber block, TransactionId horizon,
+								 BufferAccessStrategy strategy);
+
+/* ---- read.c ---- */
+
+/* How much populating work item u would gain.  Looks at `samples` blocks of those that only their pages tell of. */
+extern void strata_read_staleness(StrataRead *read, uint32 u, TransactionId horizon, uint32 samples,
+								  StrataUnitStaleness *s);
 
 #endif

@@ -218,18 +218,27 @@ strata_map_bits(StrataMapCopy *map, BlockNumber first, uint32 n, uint64 *bits)
 
 /* ---- units against the map ---- */
 
-/* Has the heap page changed since the unit was copied?  Pins it, reading it in if need be; locks nothing. */
+/* Has the heap page of block b changed since the unit was copied?  Reads it in if need be. */
 static bool
-fresh_page_unchanged(StrataMapCopy *map, BlockNumber block, XLogRecPtr insert_pos)
+fresh_page_unchanged(StrataMapCopy *map, const StrataUnit *unit, uint32 b)
 {
-	Buffer buffer;
+	pg_atomic_uint32 *hint = &unit->fresh->pages.buffer[b];
+	BlockNumber block = unit->first_block + b;
 	XLogRecPtr lsn;
 
-	CHECK_FOR_INTERRUPTS();
-	buffer = ReadBufferExtended(map->rel, MAIN_FORKNUM, block, RBM_NORMAL, map->strategy);
-	lsn = BufferGetLSNAtomic(buffer);
-	ReleaseBuffer(buffer);
-	return lsn <= insert_pos;
+	if (!strata_pages_peek_lsn(map->rel, block, pg_atomic_read_u32(hint), &lsn))
+	{
+		Buffer buffer;
+
+		CHECK_FOR_INTERRUPTS();
+		buffer = ReadBufferExtended(map->rel, MAIN_FORKNUM, block, RBM_NORMAL, map->strategy);
+		/* Whoever writes the LSN in two halves has the lock. */
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		lsn = BufferGetLSNAtomic(buffer);
+		pg_atomic_write_u32(hint, buffer);
+		UnlockReleaseBuffer(buffer);
+	}
+	return lsn <= unit->fresh->insert_pos;
 }
 
 /* Raises an LSN, never lowers it. */
@@ -267,7 +276,7 @@ fresh_catch_up(StrataMapCopy *map, const StrataUnit *unit, const uint64 *bits, u
 		{
 			int b = pg_rightmost_one_pos64(ask);
 
-			if (!fresh_page_unchanged(map, unit->first_block + w * 64 + b, f->insert_pos))
+			if (!fresh_page_unchanged(map, unit, w * 64 + b))
 				gone |= UINT64CONST(1) << b;
 			ask &= ask - 1;
 		}

@@ -11,13 +11,14 @@
 #include "access/relscan.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
-#include "column/column.h"
+#include "column/column_internal.h"
 
 struct StrataHeapRead
 {
@@ -55,9 +56,9 @@ heap_release_page(StrataHeapRead *h)
 	h->page.ntuples = 0;
 }
 
-/* With the buffer share-locked: the tuples that the snapshot sees. */
+/* With the buffer share-locked: the tuples that the snapshot sees, but for the lines in `skip` (NULL: none). */
 static int
-heap_visible_tuples(StrataHeapRead *h, BlockNumber block)
+heap_visible_tuples(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 {
 	Buffer buffer = h->page.buffer;
 	Page page = BufferGetPage(buffer);
@@ -73,7 +74,7 @@ heap_visible_tuples(StrataHeapRead *h, BlockNumber block)
 		HeapTupleData tuple;
 		bool visible;
 
-		if (!ItemIdIsNormal(item))
+		if (!ItemIdIsNormal(item) || (skip != NULL && (skip[(line - 1) / 64] >> ((line - 1) % 64) & 1)))
 			continue;
 		tuple.t_tableOid = RelationGetRelid(h->rel);
 		tuple.t_data = (HeapTupleHeader)PageGetItem(page, item);
@@ -91,8 +92,8 @@ heap_visible_tuples(StrataHeapRead *h, BlockNumber block)
 	return ntuples;
 }
 
-StrataHeapPage *
-strata_heap_block(StrataHeapRead *h, BlockNumber block)
+static StrataHeapPage *
+heap_read_page(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 {
 	CHECK_FOR_INTERRUPTS();
 	heap_release_page(h);
@@ -100,9 +101,33 @@ strata_heap_block(StrataHeapRead *h, BlockNumber block)
 	h->page.buffer = ReadBufferExtended(h->rel, MAIN_FORKNUM, block, RBM_NORMAL, h->strategy);
 	heap_page_prune_opt(h->rel, h->page.buffer);
 	LockBuffer(h->page.buffer, BUFFER_LOCK_SHARE);
-	h->page.ntuples = heap_visible_tuples(h, block);
+	h->page.ntuples = heap_visible_tuples(h, block, skip);
 	LockBuffer(h->page.buffer, BUFFER_LOCK_UNLOCK);
 	return &h->page;
+}
+
+StrataHeapPage *
+strata_heap_block(StrataHeapRead *h, BlockNumber block)
+{
+	return heap_read_page(h, block, NULL);
+}
+
+/*
+ * The tuples of the rows that the unit answers for are left out.  They are where they were when that was found, since
+ * the snapshot sees them and so nobody takes them away.
+ */
+StrataHeapPage *
+strata_heap_item(StrataHeapRead *h, BlockNumber first, const StrataFresh *fresh, uint32 b)
+{
+	const uint64 *skip = fresh->rest_lines;
+
+	if (fresh->heap[b / 64] >> (b % 64) & 1)
+		return heap_read_page(h, first + b, NULL);
+	Assert(fresh->rest[b / 64] >> (b % 64) & 1);
+	for (uint32 w = 0; w <= b / 64; w++)
+		skip += STRATA_LINE_WORDS *
+				pg_popcount64(fresh->rest[w] & (w < b / 64 ? ~UINT64CONST(0) : strata_low_mask(b % 64)));
+	return heap_read_page(h, first + b, skip);
 }
 
 void

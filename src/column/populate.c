@@ -1,18 +1,18 @@
 /*
  * populate.c - copying one unit of a table from the heap into an arena and pages of the pool.
  *
- * Three steps.  Pages: every all-visible block of the range is copied whole into private memory under its
- * share lock; locks and pins are gone before anything is decoded, and varlena values can be pointed to where
- * they lie in the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.
+ * Three steps.  Pages: every block of the range with tuples that are live to everyone is copied into private
+ * memory under its share lock, and what else is on it forgotten; locks and pins are gone before anything is decoded,
+ * and varlena values can be pointed to where they lie in the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.
  * Segments: each array is encoded (segment.c) and moved to the pool, zone maps and all else to the unit's
  * arena, and the whole is published by one pointer (store.c).
  *
  * The order of looks at the snapshot, WAL position, map and pages is part of the argument in freshness.c.
  *
  * TOAST.  The page copies hold pointers to out-of-line values, fetched after the page lock is gone.  The
- * chunks are still there: the snapshot taken before the first page was copied keeps vacuum from removing a
- * row that was visible to everyone when its page was copied, and the row's chunks with it; AccessShareLock
- * keeps the TOAST table.
+ * chunks are still there: the snapshot taken before the first page was copied sees every row that is copied (its
+ * deleter, if there is one, was not over when the page was copied), which keeps vacuum from removing the row, and
+ * its chunks with it; AccessShareLock keeps the TOAST table.
  *
  * Memory in use at once: the page copies (at most 32 MB), the arrays, one column's encoder, the segments
  * built so far.  A unit with more than 256 MB of values is refused.
@@ -20,6 +20,7 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "access/transam.h"
 #include "access/htup_details.h"
 #include "access/tupmacs.h"
 #include "access/xlog.h"
@@ -28,6 +29,7 @@
 #include "port/pg_bitutils.h"
 #include "portability/instr_time.h"
 #include "storage/bufmgr.h"
+#include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -114,10 +116,20 @@ typedef struct UnitBuild
 
 	XLogRecPtr insert_pos;
 	XLogRecPtr newest_lsn;
+	TransactionId horizon;
+	uint64 full_horizon;
 	StrataMapCopy *map;
 
 	uint64 copied[STRATA_UNIT_WORDS];
+	uint64 by_map[STRATA_UNIT_WORDS]; /* copied blocks whose bit was set */
+	uint64 rest[STRATA_UNIT_WORDS];	  /* copied blocks with tuples that are no rows */
 	uint32 copied_blocks;
+	Buffer *buffers;	/* nblocks; as are the next two, of copied blocks only */
+	XLogRecPtr *lsns;	/* invalid: not all of it was settled */
+	uint32 *lines_at;	/* as in StrataUnitPages */
+	uint16 *lines;		/* with room for */
+	uint32 line_room;	/* so many, of which */
+	uint32 nlines;		/* so many are there */
 	uint32 *block_row; /* nblocks + 1 */
 	char **pages;	   /* nblocks; NULL: not copied */
 	uint32 nrows;
@@ -259,24 +271,61 @@ numeric_parse_works(void)
 
 /* ---- step 1: pages ---- */
 
+/* Keeps the line numbers of a block's rows, unless they are 1, 2, 3 ... */
+static void
+populate_keep_lines(UnitBuild *b, uint32 i, const OffsetNumber *lines, int nlines)
+{
+	b->lines_at[i] = STRATA_LINES_DENSE;
+	if (nlines == 0 || lines[nlines - 1] == nlines)
+		return;
+	if (b->line_room - b->nlines < nlines)
+	{
+		b->line_room = Max(2 * b->line_room, MaxHeapTuplesPerPage * 16);
+		b->lines = b->lines == NULL ? palloc(b->line_room * sizeof(uint16))
+									: repalloc(b->lines, b->line_room * sizeof(uint16));
+	}
+	b->lines_at[i] = b->nlines;
+	memcpy(b->lines + b->nlines, lines, nlines * sizeof(uint16));
+	b->nlines += nlines;
+}
+
+/* In a private copy of a page: what is no row of the unit is no tuple. */
+static void
+populate_drop_others(Page page, const OffsetNumber *lines, int nlines)
+{
+	int n = 0;
+
+	for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
+		if (n < nlines && lines[n] == line)
+			n++;
+		else
+			ItemIdSetUnused(PageGetItemId(page, line));
+}
+
 /*
- * Copies one block if all of it may be copied: flagged all-visible, with an LSN, and with no line pointer
- * that an all-visible page cannot have.  Returns its rows, or -1.
+ * Copies one block, as far as its tuples are live to everyone.  in_map: the map says that all of them are.
+ * Returns its rows, or -1 when it has none and others may see some, or when it has no LSN.
  */
 static int
-populate_copy_page(UnitBuild *b, uint32 i, bool *no_lsn)
+populate_copy_page(UnitBuild *b, uint32 i, bool in_map, bool *no_lsn)
 {
 	Buffer buffer = ReadBufferExtended(b->rel, MAIN_FORKNUM, b->first + i, RBM_NORMAL, b->map->strategy);
 	Page page = BufferGetPage(buffer);
+	OffsetNumber lines[MaxHeapTuplesPerPage];
+	StrataPageKind kind = STRATA_PAGE_SETTLED;
 	char *copy = NULL;
-	int rows = 0;
+	int nlines = 0;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	if (!PageIsNew(page) && PageIsAllVisible(page))
+	if (!PageIsNew(page) && XLogRecPtrIsInvalid(BufferGetLSNAtomic(buffer)))
+		*no_lsn = true;
+	else if (!PageIsNew(page))
 	{
-		if (XLogRecPtrIsInvalid(PageGetLSN(page)))
-			*no_lsn = true;
-		else
+		in_map = in_map && PageIsAllVisible(page);
+		kind = strata_pages_sort(b->rel, buffer, b->horizon, in_map, lines, &nlines);
+		/* Hint bits that were just set may have moved it; none but those can change now. */
+		b->lsns[i] = BufferGetLSNAtomic(buffer);
+		if (nlines > 0 || kind == STRATA_PAGE_SETTLED)
 		{
 			copy = populate_work(b, BLCKSZ);
 			memcpy(copy, page, BLCKSZ);
@@ -286,22 +335,21 @@ populate_copy_page(UnitBuild *b, uint32 i, bool *no_lsn)
 	if (copy == NULL)
 		return -1;
 
-	page = (Page)copy;
-	for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
-	{
-		ItemId item = PageGetItemId(page, line);
-
-		if (ItemIdIsNormal(item))
-			rows++;
-		else if (ItemIdIsDead(item))
-			return -1;
-	}
+	populate_drop_others((Page)copy, lines, nlines);
+	populate_keep_lines(b, i, lines, nlines);
 	b->pages[i] = copy;
-	b->newest_lsn = Max(b->newest_lsn, PageGetLSN(page));
-	return rows;
+	b->buffers[i] = buffer;
+	b->newest_lsn = Max(b->newest_lsn, b->lsns[i]);
+	if (in_map)
+		b->by_map[i / 64] |= UINT64CONST(1) << (i % 64);
+	if (kind == STRATA_PAGE_UNSETTLED)
+		b->lsns[i] = InvalidXLogRecPtr;
+	if (kind != STRATA_PAGE_SETTLED)
+		b->rest[i / 64] |= UINT64CONST(1) << (i % 64);
+	return nlines;
 }
 
-/* Copies the blocks whose bit is set in the map.  DONE when there is at least one. */
+/* Copies the blocks that have anything to copy.  DONE when there is at least one. */
 static StrataPopulateResult
 populate_copy_pages(UnitBuild *b)
 {
@@ -310,20 +358,22 @@ populate_copy_pages(UnitBuild *b)
 
 	strata_map_bits(b->map, b->first, b->nblocks, visible);
 	b->pages = palloc0(b->nblocks * sizeof(char *));
+	b->buffers = palloc0(b->nblocks * sizeof(Buffer));
+	b->lsns = palloc0(b->nblocks * sizeof(XLogRecPtr));
+	b->lines_at = palloc0(b->nblocks * sizeof(uint32));
 	b->block_row = palloc((b->nblocks + 1) * sizeof(uint32));
 	for (uint32 i = 0; i < b->nblocks; i++)
 	{
+		bool in_map = (visible[i / 64] >> (i % 64) & 1) != 0;
 		int rows = -1;
 
 		CHECK_FOR_INTERRUPTS();
 		b->block_row[i] = b->nrows;
-		if (!(visible[i / 64] >> (i % 64) & 1))
-			continue;
 		/* Such a map page does not say by its LSN when a bit is set. */
-		if (XLogRecPtrIsInvalid(strata_map_page(b->map, strata_map_page_of(b->first + i))->lsn))
+		if (in_map && XLogRecPtrIsInvalid(strata_map_page(b->map, strata_map_page_of(b->first + i))->lsn))
 			no_lsn = true;
 		else
-			rows = populate_copy_page(b, i, &no_lsn);
+			rows = populate_copy_page(b, i, in_map, &no_lsn);
 		if (rows < 0)
 			continue;
 		b->copied[i / 64] |= UINT64CONST(1) << (i % 64);
@@ -824,6 +874,9 @@ typedef struct UnitHead
 	uint32 *block_row;
 	uint64 *copied;
 	pg_atomic_uint64 *sticky;
+	StrataUnitPages known;
+	uint32 *lines_at;
+	uint16 *lines;
 	StrataSegment **zones; /* private array: of each column its zone map, or all of a tiny segment */
 } UnitHead;
 
@@ -841,6 +894,14 @@ populate_layout_head(const UnitBuild *b, const SegmentPlace *place, uint32 npage
 	h->block_row = populate_place(base, &used, (b->nblocks + 1) * sizeof(uint32));
 	h->copied = populate_place(base, &used, nwords * sizeof(uint64));
 	h->sticky = populate_place(base, &used, nwords * sizeof(uint64));
+	h->lines_at = populate_place(base, &used, b->nblocks * sizeof(uint32));
+	h->lines = populate_place(base, &used, b->nlines * sizeof(uint16));
+	h->known.buffer = populate_place(base, &used, b->nblocks * sizeof(uint32));
+	h->known.known_lsn = populate_place(base, &used, b->nblocks * sizeof(uint64));
+	h->known.known_from = populate_place(base, &used, b->nblocks * sizeof(uint64));
+	h->known.rest = populate_place(base, &used, nwords * sizeof(uint64));
+	h->known.holes = populate_place(base, &used, nwords * sizeof(uint64));
+	h->known.gone = populate_place(base, &used, strata_row_words(b->nrows) * sizeof(uint64));
 	for (int c = 0; c < b->ncols; c++)
 	{
 		const StrataSegment *segment = b->cols[c].segment;
@@ -850,6 +911,36 @@ populate_layout_head(const UnitBuild *b, const SegmentPlace *place, uint32 npage
 			place[c].page == STRATA_COLUMN_NO_PAGE ? segment->bytes : strata_segment_zone_bytes(segment));
 	}
 	return used;
+}
+
+/* What population knows of the pages it copied. */
+static void
+populate_fill_pages(const UnitBuild *b, UnitHead *h)
+{
+	StrataUnitPages *p = &h->fresh->pages;
+	uint32 nwords = h->fresh->nwords;
+
+	*p = h->known;
+	p->horizon = b->full_horizon;
+	memcpy(h->lines_at, b->lines_at, b->nblocks * sizeof(uint32));
+	if (b->nlines > 0)
+		memcpy(h->lines, b->lines, b->nlines * sizeof(uint16));
+	p->lines_at = h->lines_at;
+	p->lines = h->lines;
+	pg_atomic_init_u32(&p->version, 0);
+	for (uint32 i = 0; i < b->nblocks; i++)
+	{
+		pg_atomic_init_u32(&p->buffer[i], b->buffers[i]);
+		pg_atomic_init_u64(&p->known_lsn[i], b->lsns[i]);
+		pg_atomic_init_u64(&p->known_from[i], b->full_horizon);
+	}
+	for (uint32 w = 0; w < nwords; w++)
+	{
+		pg_atomic_init_u64(&p->rest[w], b->rest[w]);
+		pg_atomic_init_u64(&p->holes[w], 0);
+	}
+	for (uint32 w = 0; w < strata_row_words(b->nrows); w++)
+		pg_atomic_init_u64(&p->gone[w], 0);
 }
 
 static void
@@ -873,9 +964,10 @@ populate_fill_fresh(const UnitBuild *b, UnitHead *h)
 	f->nwords = (b->nblocks + 63) / 64;
 	memcpy(h->copied, b->copied, f->nwords * sizeof(uint64));
 	for (uint32 w = 0; w < f->nwords; w++)
-		pg_atomic_init_u64(&h->sticky[w], 0);
+		pg_atomic_init_u64(&h->sticky[w], b->copied[w] & ~b->by_map[w]);
 	f->copied = h->copied;
 	f->sticky = h->sticky;
+	populate_fill_pages(b, h);
 	pg_atomic_init_u32(&f->last_stale, 0);
 	f->bytes_raw = 0;
 	for (int c = 0; c < b->ncols; c++)
@@ -1007,32 +1099,39 @@ populate_release(StrataHold *hold)
 		strata_arena_destroy(b->arena);
 }
 
-/* Does the published unit hold everything a new one would?  Columns as wanted now, and nothing to gain. */
+/* Does the published unit have the range and the columns that a new one would have? */
 static bool
-populate_is_up_to_date(UnitBuild *b)
+populate_same_shape(UnitBuild *b)
 {
 	StrataUnit *unit =
 		strata_store_ref(RelationGetRelid(b->rel), StrataRelNumber(b->rel), b->unit_blocks, b->unitno);
-	uint64 fresh[STRATA_UNIT_WORDS] = {0};
-	uint64 visible[STRATA_UNIT_WORDS] = {0};
 	bool same;
 
 	if (unit == NULL)
 		return false;
-	/* The build gives the reference back if the look at heap pages fails. */
+	/* The build gives the reference back if anything fails. */
 	b->looking_at = unit;
 	same = unit->nblocks == b->nblocks && unit->ncols == b->ncols;
 	for (int c = 0; same && c < b->ncols; c++)
 		same = strata_unit_column(unit, RelationGetDescr(b->rel), b->cols[c].attnum) != NULL;
-	if (same)
-	{
-		strata_fresh_blocks(b->map, unit, b->nblocks, fresh);
-		strata_map_bits(b->map, b->first, b->nblocks, visible);
-		same = memcmp(fresh, visible, sizeof(fresh)) == 0;
-	}
 	b->looking_at = NULL;
 	strata_store_unref(unit);
 	return same;
+}
+
+/* Does the published unit hold everything a new one would? */
+static bool
+populate_is_up_to_date(UnitBuild *b)
+{
+	StrataUnitStaleness s;
+	StrataRead *read;
+
+	if (!populate_same_shape(b))
+		return false;
+	read = strata_read_begin(b->rel, GetActiveSnapshot(), b->heap_blocks, b->unit_blocks);
+	strata_read_staleness(read, b->unitno, b->horizon, b->nblocks, &s);
+	strata_read_end(read);
+	return s.gain == 0;
 }
 
 /* Everything between the snapshot and publication. */
@@ -1053,6 +1152,9 @@ populate_build(UnitBuild *b, bool force)
 	}
 	b->nblocks = Min(b->unit_blocks, b->heap_blocks - b->first);
 	b->map = strata_map_begin(b->rel, b->heap_blocks);
+	/* Of all snapshots there are, and there will be. */
+	b->horizon = GetOldestNonRemovableTransactionId(b->rel);
+	b->full_horizon = strata_pages_full_xid(b->horizon, ReadNextFullTransactionId());
 	populate_choose_columns(b);
 	if (!force && populate_is_up_to_date(b))
 		return STRATA_POPULATE_UNCHANGED;

@@ -16,6 +16,7 @@
 #include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
+#include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -56,6 +57,11 @@ struct StrataReadPrivate
 	bool stored;	   /* had units of this relfilenode and unit size at begin */
 	bool serializable; /* predicate lock taken; freshness needs the page locks */
 	StrataMapCopy *map;
+	StrataPageLook look;
+	uint64 *rows;		  /* of the unit at hand */
+	uint32 row_room;	  /* words */
+	uint64 *rest_lines;	  /* of the unit at hand */
+	uint32 rest_room;	  /* blocks */
 	int npins;
 	int room;
 	StrataUnit **pins;
@@ -107,6 +113,11 @@ strata_read_begin(Relation rel, Snapshot snapshot, BlockNumber nblocks, uint32 u
 
 	p->stored = table_blocks == read->unit_blocks;
 	p->map = strata_map_begin(rel, read->nblocks);
+	p->look = (StrataPageLook){.rel = rel,
+							   .snapshot = snapshot,
+							   .serializable = p->serializable,
+							   .strategy = p->map->strategy,
+							   .context = context};
 	p->room = 4;
 	p->pins = palloc(p->room * sizeof(StrataUnit *));
 	p->page_room = 16;
@@ -127,9 +138,138 @@ static void
 read_all_heap(StrataFresh *fresh)
 {
 	fresh->nheap = fresh->nblocks;
-	fresh->nstale = 0;
+	fresh->nrest = fresh->nstale = fresh->nmasked = 0;
+	fresh->rows = fresh->rest_lines = NULL;
 	for (uint32 b = 0; b < fresh->nblocks; b += 64)
+	{
 		fresh->heap[b / 64] = strata_low_mask(fresh->nblocks - b);
+		fresh->rest[b / 64] = 0;
+	}
+}
+
+/* A bitmap with all rows of the unit, good until the next call. */
+static uint64 *
+read_all_rows(struct StrataReadPrivate *p, const StrataUnit *unit)
+{
+	uint32 words = strata_row_words(unit->nrows);
+
+	if (words > p->row_room)
+	{
+		if (p->rows != NULL)
+			pfree(p->rows);
+		p->row_room = 0;
+		p->rows = MemoryContextAlloc(p->context, words * sizeof(uint64));
+		p->row_room = words;
+	}
+	for (uint32 w = 0; w < words; w++)
+		p->rows[w] = w * 64 < unit->nrows ? strata_low_mask(unit->nrows - w * 64) : 0;
+	return p->rows;
+}
+
+static void
+read_clear_rows(uint64 *rows, uint32 first, uint32 end)
+{
+	for (uint32 w = first / 64; w * 64 < end; w++)
+	{
+		uint64 range = strata_low_mask(end - w * 64);
+
+		if (w * 64 < first)
+			range &= ~strata_low_mask(first - w * 64);
+		rows[w] &= ~range;
+	}
+}
+
+/* Which lines of the blocks in `rest` the unit answers for. */
+static void
+read_rest_lines(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh *fresh, const uint64 *rows)
+{
+	uint64 *lines;
+
+	if (fresh->nrest > p->rest_room)
+	{
+		if (p->rest_lines != NULL)
+			pfree(p->rest_lines);
+		p->rest_room = 0;
+		p->rest_lines = MemoryContextAlloc(p->context, fresh->nrest * STRATA_LINE_WORDS * sizeof(uint64));
+		p->rest_room = fresh->nrest;
+	}
+	fresh->rest_lines = lines = p->rest_lines;
+	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+		for (uint64 left = fresh->rest[w]; left != 0; left &= left - 1)
+		{
+			strata_pages_lines(unit, w * 64 + pg_rightmost_one_pos64(left), rows, lines);
+			lines += STRATA_LINE_WORDS;
+		}
+}
+
+static bool
+read_rows_all(const uint64 *rows, uint32 first, uint32 end)
+{
+	for (uint32 w = first / 64; w * 64 < end; w++)
+	{
+		uint64 range = strata_low_mask(end - w * 64);
+
+		if (w * 64 < first)
+			range &= ~strata_low_mask(first - w * 64);
+		if ((rows[w] & range) != range)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Which of the unit's blocks and rows the snapshot sees.  What the map vouches for comes first and is free; for
+ * the other copied blocks their pages are looked at.  Whether any row is seen.
+ */
+static bool
+read_freshness(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh *fresh)
+{
+	const struct StrataUnitFresh *f = unit->fresh;
+	uint64 usable[STRATA_UNIT_WORDS] = {0};
+	uint64 ask[STRATA_UNIT_WORDS] = {0};
+	uint64 holes[STRATA_UNIT_WORDS] = {0};
+	uint32 words = Min(f->nwords, (fresh->nblocks + 63) / 64);
+	uint64 *rows = NULL;
+	bool asked = false;
+
+	strata_fresh_blocks(p->map, unit, fresh->nblocks, usable);
+	if (p->serializable)
+		strata_fresh_serializable(p->map, unit, usable);
+	for (uint32 w = 0; w < words; w++)
+	{
+		ask[w] = f->copied[w] & ~usable[w] & strata_low_mask(fresh->nblocks - w * 64);
+		asked |= ask[w] != 0;
+	}
+	if (asked)
+	{
+		rows = read_all_rows(p, unit);
+		strata_pages_look(&p->look, unit, ask, fresh->rest, holes, rows);
+	}
+
+	fresh->nheap = 0;
+	for (uint32 w = 0; w * 64 < fresh->nblocks; w++)
+	{
+		uint64 in_range = strata_low_mask(fresh->nblocks - w * 64);
+		uint64 copied = w < words ? f->copied[w] & in_range : 0;
+
+		fresh->heap[w] = in_range & (~copied | ask[w]);
+		fresh->nheap += pg_popcount64(fresh->heap[w]);
+		fresh->nrest += pg_popcount64(fresh->rest[w]);
+		fresh->nstale += pg_popcount64(ask[w] | fresh->rest[w]);
+		fresh->nmasked += pg_popcount64(holes[w] & ~fresh->rest[w]);
+		for (uint64 left = ask[w]; left != 0; left &= left - 1)
+		{
+			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
+
+			read_clear_rows(rows, unit->block_row[b], unit->block_row[b + 1]);
+			holes[w] |= UINT64CONST(1) << (b % 64);
+		}
+		if (holes[w] != 0)
+			fresh->rows = rows;
+	}
+	if (fresh->nrest > 0)
+		read_rest_lines(p, unit, fresh, rows);
+	return fresh->nheap < fresh->nblocks;
 }
 
 /* A pin that the read will give back. */
@@ -280,8 +420,6 @@ strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 {
 	struct StrataReadPrivate *p = read->priv;
 	StrataUnit *unit;
-	uint64 usable[STRATA_UNIT_WORDS] = {0};
-	uint32 nfresh = 0;
 
 	Assert(u < read->nunits);
 	fresh->nblocks = Min(read->unit_blocks, read->nblocks - u * read->unit_blocks);
@@ -298,26 +436,13 @@ strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 		return NULL;
 	}
 
-	strata_fresh_blocks(p->map, unit, fresh->nblocks, usable);
-	if (p->serializable)
-		strata_fresh_serializable(p->map, unit, usable);
-	for (uint32 w = 0; w * 64 < fresh->nblocks; w++)
+	if (!read_freshness(p, unit, fresh))
 	{
-		uint64 in_range = strata_low_mask(fresh->nblocks - w * 64);
-
-		usable[w] &= in_range;
-		fresh->heap[w] = in_range & ~usable[w];
-		nfresh += pg_popcount64(usable[w]);
-		if (w < unit->fresh->nwords)
-			fresh->nstale += pg_popcount64(unit->fresh->copied[w] & in_range & ~usable[w]);
-	}
-	fresh->nheap = fresh->nblocks - nfresh;
-	strata_store_note_stale(unit, fresh->nstale);
-	if (nfresh == 0)
-	{
+		strata_store_note_stale(unit, fresh->nstale);
 		read_unpin(p, unit);
 		return NULL;
 	}
+	strata_store_note_stale(unit, fresh->nstale);
 	return unit;
 }
 
@@ -453,13 +578,68 @@ strata_store_unpin(StrataUnitPin *pin)
 
 /* ---- how stale ---- */
 
+/* Blocks that are looked at, of those that only their pages tell of, to estimate what copying a unit would gain. */
+#define STALENESS_SAMPLES 8
+
+void
+strata_read_staleness(StrataRead *read, uint32 u, TransactionId horizon, uint32 samples, StrataUnitStaleness *s)
+{
+	StrataMapCopy *map = read->priv->map;
+	StrataFresh fresh;
+	uint64 visible[STRATA_UNIT_WORDS] = {0};
+	uint64 doubt[STRATA_UNIT_WORDS] = {0}; /* neither fresh, nor known to be copied next time */
+	const StrataUnit *unit = strata_read_unit(read, u, &fresh);
+	uint32 ndoubt = 0, nseen = 0, nsettled = 0, nth = 0;
+
+	strata_map_bits(map, u * read->unit_blocks, fresh.nblocks, visible);
+	s->nblocks = fresh.nblocks;
+	s->stale = unit != NULL ? 0 : fresh.nstale;
+	s->missing = fresh.nblocks - s->stale;
+	s->gain = 0;
+	for (uint32 w = 0; w * 64 < fresh.nblocks; w++)
+	{
+		uint64 copied = unit != NULL && w < unit->fresh->nwords ? unit->fresh->copied[w] : 0;
+		uint64 partly = 0;
+
+		copied &= strata_low_mask(fresh.nblocks - w * 64);
+		for (uint64 left = fresh.rows == NULL ? 0 : copied & ~fresh.heap[w]; left != 0; left &= left - 1)
+		{
+			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
+
+			if (!read_rows_all(fresh.rows, unit->block_row[b], unit->block_row[b + 1]))
+				partly |= UINT64CONST(1) << (b % 64);
+		}
+		partly |= fresh.heap[w] | fresh.rest[w];
+		s->missing -= pg_popcount64(copied);
+		s->stale += pg_popcount64(copied & partly);
+		s->gain += pg_popcount64(visible[w] & partly);
+		doubt[w] = partly & ~visible[w];
+		ndoubt += pg_popcount64(doubt[w]);
+	}
+	s->fresh = s->nblocks - s->stale - s->missing;
+	for (uint32 w = 0; w * 64 < fresh.nblocks; w++)
+		for (uint64 left = doubt[w]; left != 0; left &= left - 1, nth++)
+		{
+			/* Evenly over the unit. */
+			if ((uint64)nth * samples / ndoubt < nseen && samples < ndoubt)
+				continue;
+			nseen++;
+			if (strata_pages_settled(read->rel, u * read->unit_blocks + w * 64 + pg_rightmost_one_pos64(left),
+									 horizon, map->strategy))
+				nsettled++;
+		}
+	if (nseen > 0)
+		s->gain += (uint64)ndoubt * nsettled / nseen;
+	strata_read_unit_done(read, unit);
+}
+
 StrataUnitStaleness *
 strata_store_staleness(Relation rel, uint32 *nunits)
 {
 	StrataRead *read;
 	StrataUnitStaleness *out;
-	StrataFresh *fresh = palloc(sizeof(StrataFresh));
 	StrataTableStat stat;
+	TransactionId horizon;
 	uint32 unit_blocks = 0;
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 
@@ -470,23 +650,10 @@ strata_store_staleness(Relation rel, uint32 *nunits)
 	read = strata_read_begin(rel, snapshot, InvalidBlockNumber, unit_blocks);
 	out = palloc0(Max(read->nunits, 1) * sizeof(StrataUnitStaleness));
 	*nunits = read->nunits;
+	horizon = GetOldestNonRemovableTransactionId(rel);
 	for (uint32 u = 0; u < read->nunits; u++)
-	{
-		StrataUnitStaleness *s = &out[u];
-		uint64 visible[STRATA_UNIT_WORDS] = {0};
-		const StrataUnit *unit = strata_read_unit(read, u, fresh);
-
-		strata_map_bits(read->priv->map, u * read->unit_blocks, fresh->nblocks, visible);
-		s->nblocks = fresh->nblocks;
-		s->fresh = fresh->nblocks - fresh->nheap;
-		s->stale = fresh->nstale;
-		s->missing = fresh->nheap - fresh->nstale;
-		for (uint32 w = 0; w * 64 < fresh->nblocks; w++)
-			s->gain += pg_popcount64(visible[w] & fresh->heap[w]);
-		strata_read_unit_done(read, unit);
-	}
+		strata_read_staleness(read, u, horizon, STALENESS_SAMPLES, &out[u]);
 	strata_read_end(read);
 	UnregisterSnapshot(snapshot);
-	pfree(fresh);
 	return out;
 }

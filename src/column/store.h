@@ -222,7 +222,7 @@ typedef enum StrataPopulateResult
 {
 	STRATA_POPULATE_DONE,	   /* published */
 	STRATA_POPULATE_UNCHANGED, /* the published unit holds all that could be copied now (and !force) */
-	STRATA_POPULATE_NOTHING,   /* no block of the range is all-visible; VACUUM may help */
+	STRATA_POPULATE_NOTHING,   /* no row of the range is old enough for every snapshot to see it */
 	STRATA_POPULATE_NO_MEMORY, /* no room, and no page of others can leave memory; nothing changed */
 	STRATA_POPULATE_TOO_LARGE, /* more than 256 MB of values in the unit: stays in the heap */
 	STRATA_POPULATE_NO_LSN,	   /* the visibility map carries no LSN (loaded under wal_level = minimal) */
@@ -261,13 +261,13 @@ typedef struct StrataUnitStaleness
 	uint32 fresh;	/* copied, and as copied */
 	uint32 stale;	/* copied, and changed since */
 	uint32 missing; /* not copied */
-	uint32 gain; /* blocks that populating the unit now would make fresh: all-visible but stale or missing */
+	uint32 gain;	/* blocks that populating the unit now would make fresh; an estimate */
 } StrataUnitStaleness;
 
 /*
- * Looks at the visibility map now and says of every unit of the heap how much populating it would gain:
- * *nunits entries, units never populated included.  Reads the map and, where it moved, heap page LSNs.
- * Needs a transaction and a lock on rel.
+ * Says of every unit of the heap how much populating it would gain: *nunits entries, units never populated
+ * included.  Reads the visibility map and, where that tells nothing, looks at pages as a scan would, and at a few
+ * of those that no scan would take from the unit.  Needs a transaction and a lock on rel.
  */
 extern StrataUnitStaleness *strata_store_staleness(Relation rel, uint32 *nunits);
 

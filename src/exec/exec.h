@@ -349,7 +349,7 @@ typedef struct StrataScanState
 	bool			  rows_survive;	 /* in the last unit that was filtered; decides what is fetched ahead */
 	StrataScanCounts  before;		 /* counts before this unit, for one that is given up */
 	double			  filtered;		 /* rows of this unit that EXPLAIN has as removed by the filter */
-	uint64			 *live;	  /* rows of the unit that are fresh; NULL: all */
+	const uint64	 *live;	  /* rows of the unit that the snapshot sees; NULL: all */
 	uint32			  heap_next; /* next block of the work item to look at */
 	StrataHeapRead	 *heap;
 	StrataHeapPage	 *page;

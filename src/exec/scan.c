@@ -130,7 +130,9 @@ refuse_unit(StrataScanState *scan)
 {
 	release_unit(scan);
 	scan->fresh.nheap = scan->fresh.nblocks;
+	scan->fresh.nrest = 0;
 	memset(scan->fresh.heap, 0xff, sizeof(scan->fresh.heap));
+	memset(scan->fresh.rest, 0, sizeof(scan->fresh.rest));
 }
 
 static bool
@@ -227,34 +229,11 @@ pin_columns(StrataScanState *scan, bool all)
 	return true;
 }
 
+/* Does the heap have something of block b, all of it or what the unit does not hold? */
 static inline bool
 block_from_heap(const StrataScanState *scan, uint32 b)
 {
-	return b >= scan->fresh.nblocks || (scan->fresh.heap[b / 64] >> (b % 64) & 1);
-}
-
-/* Bits of the unit's rows whose block is fresh; NULL when that is all of them. */
-static void
-find_live_rows(StrataScanState *scan)
-{
-	const StrataUnit *unit = scan->unit;
-	Size			  words = (unit->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR * BATCH_WORDS;
-
-	scan->live = NULL;
-	for (uint32 b = 0; b < unit->nblocks; b++)
-	{
-		uint32 first = unit->block_row[b], end = unit->block_row[b + 1];
-
-		if (first == end || !block_from_heap(scan, b))
-			continue;
-		if (!scan->live)
-		{
-			scan->live = MemoryContextAlloc(scan->unit_context, Max(words, 1) * sizeof(uint64));
-			memset(scan->live, 0xff, words * sizeof(uint64));
-		}
-		for (uint32 r = first; r < end; r++)
-			scan->live[r / 64] &= ~(UINT64CONST(1) << (r % 64));
-	}
+	return (scan->fresh.heap[b / 64] | scan->fresh.rest[b / 64]) >> (b % 64) & 1;
 }
 
 /* What the zone map says about the rows that a join above can match. */
@@ -368,7 +347,7 @@ open_unit(StrataScanState *scan)
 		release_unit(scan);
 		return;
 	}
-	find_live_rows(scan);
+	scan->live = scan->fresh.rows;
 	scan->vector = 0;
 	if (!scan->live && zone_maps_answer(scan))
 	{
@@ -652,8 +631,7 @@ next_heap_row(StrataScanState *scan)
 			MemoryContextSwitchTo(old);
 		}
 		ExecClearTuple(scan->heap_slot);
-		scan->page = strata_heap_block(scan->heap,
-									   scan->item * scan->read->unit_blocks + scan->heap_next++);
+		scan->page = strata_heap_item(scan->heap, scan->item * scan->read->unit_blocks, &scan->fresh, scan->heap_next++);
 		scan->page_next = 0;
 		scan->counts.blocks_heap++;
 	}

@@ -70,7 +70,10 @@ BEGIN
 END $$;
 SELECT analyze_of('SELECT count(*) FROM plans WHERE amount < 10');
 SELECT analyze_of('SELECT sum(id) FROM plans WHERE id > 100000');
+-- Of a changed block only what is new comes from the heap; what is gone is left out.
 DELETE FROM plans WHERE id = 1;
+SELECT analyze_of('SELECT count(*), sum(id) FROM plans');
+UPDATE plans SET id = id WHERE id = 2;
 SELECT analyze_of('SELECT count(*), sum(id) FROM plans');
 
 -- WHERE CURRENT OF needs the row's TID, so a cursor that it could name keeps to the heap; others do not

@@ -1,0 +1,631 @@
+/*
+ * pages.c - single heap pages against a unit: which rows of a block a snapshot sees when the visibility map does
+ * not vouch for it.
+ *
+ * Why what is found here is right is told at the head of freshness.c; this file is how it is found.  Three ways,
+ * each dearer than the one before:
+ *
+ * The page's LSN is one for which the unit knows what the page holds.  The LSN is read from shared memory without
+ * pinning the page (about 10 ns), from the buffer where it was last seen.
+ *
+ * The same, but the page has to be pinned for its LSN, as it is in another buffer or in none.
+ *
+ * The page is judged tuple by tuple under its share lock (about a microsecond).  When all changes on it are
+ * settled, what was found is written into the unit, for this LSN, and the next reader goes the first way.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/subtrans.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "storage/buf_internals.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
+#include "storage/predicate.h"
+#include "storage/procarray.h"
+#include "storage/s_lock.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "column/column_internal.h"
+
+/* Bits of an LWLock's state that count its holders; the others are flags (lwlock.c). */
+#define LOCK_HOLDERS 0x0fffffffu
+/* Transaction ids compare by their lower 32 bits only while they are less than this apart. */
+#define XID_SPAN (UINT64CONST(1) << 31)
+/* How often a copy of what is known is tried again when somebody is just writing it, some 10 us. */
+#define COPY_TRIES 100
+
+/* ---- LSNs without pins ---- */
+
+/* Does the buffer hold this page, read in and not about to be given up? */
+static inline bool
+peek_holds(BufferDesc *desc, const BufferTag *tag)
+{
+	uint32 state = pg_atomic_read_u32(&desc->state);
+
+	return (state & (BM_VALID | BM_TAG_VALID | BM_LOCKED)) == (BM_VALID | BM_TAG_VALID) &&
+		   StrataBufferTagsEqual(&desc->tag, tag);
+}
+
+static inline XLogRecPtr
+peek_lsn_of(Page page)
+{
+	const volatile PageXLogRecPtr *lsn = &((PageHeader)page)->pd_lsn;
+	PageXLogRecPtr copy;
+
+	copy.xlogid = lsn->xlogid;
+	copy.xrecoff = lsn->xrecoff;
+	return PageXLogRecPtrGet(copy);
+}
+
+/*
+ * The LSN is written in two halves, under the page's exclusive lock or, for a hint bit, the share lock.  So it is
+ * read, then the lock is seen free, then the LSN is seen to be the same.  Had the first read fallen between two
+ * halves of old LSN and new, whoever wrote them had let go of the lock by then, and the second read is not before
+ * the new one; it could only be the same mixture if its upper half were that of the old LSN and its lower half
+ * that of the new one, and then, since LSNs of a page only grow, both would be the new LSN itself.
+ *
+ * The buffer's tag is looked at before and after.  For that to be fooled, the buffer would have to be given to
+ * another page and back to this one, with both read in, while this function runs; and that other page would have
+ * to have been last changed by the same WAL record as this one was.
+ */
+bool
+strata_pages_peek_lsn(Relation rel, BlockNumber block, Buffer hint, XLogRecPtr *lsn)
+{
+	BufferDesc *desc;
+	BufferTag tag;
+	XLogRecPtr again;
+	bool free;
+
+	if (hint <= 0 || hint > NBuffers)
+		return false;
+	StrataInitBufferTag(&tag, rel, block);
+	desc = GetBufferDescriptor(hint - 1);
+	if (!peek_holds(desc, &tag))
+		return false;
+	pg_read_barrier();
+	*lsn = peek_lsn_of(BufferGetPage(hint));
+	pg_read_barrier();
+	free = (pg_atomic_read_u32(&BufferDescriptorGetContentLock(desc)->state) & LOCK_HOLDERS) == 0;
+	pg_read_barrier();
+	again = peek_lsn_of(BufferGetPage(hint));
+	pg_read_barrier();
+	return free && again == *lsn && peek_holds(desc, &tag);
+}
+
+/* Asks for the cache lines that looking at the page's LSN will want. */
+static inline void
+peek_prefetch(Buffer hint)
+{
+	if (hint <= 0 || hint > NBuffers)
+		return;
+	__builtin_prefetch(GetBufferDescriptor(hint - 1));
+	__builtin_prefetch(BufferGetPage(hint));
+}
+
+/* ---- a page, tuple by tuple ---- */
+
+uint64
+strata_pages_full_xid(TransactionId xid, FullTransactionId next)
+{
+	uint32 epoch = EpochFromFullTransactionId(next);
+
+	if (xid > XidFromFullTransactionId(next))
+		epoch--;
+	return U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch, xid));
+}
+
+/* What a reader needs to judge pages of one unit. */
+typedef struct PageJudge
+{
+	const StrataPageLook *look;
+	const StrataUnit *unit;
+	TransactionId horizon;	/* the unit's */
+	FullTransactionId next; /* read after the snapshot was taken */
+	uint64 xmin;			/* of the snapshot, in full */
+	uint64 *rows;
+} PageJudge;
+
+/* What was found on a page. */
+typedef struct PageVerdict
+{
+	bool rest;	   /* the snapshot sees tuples that the unit does not hold */
+	bool holes;	   /* it does not see all rows that the unit holds */
+	bool settled;  /* the same holds for every snapshot whose xmin is `from` or later, but for the next: */
+	bool may_rest; /* one of them may see tuples that the unit does not hold */
+	uint64 from;
+} PageVerdict;
+
+/* The page is the same for those who see the end of transaction xid, which the snapshot knows of. */
+static inline void
+verdict_from(const PageJudge *j, PageVerdict *v, TransactionId xid)
+{
+	v->from = Max(v->from, strata_pages_full_xid(xid, j->next) + 1);
+}
+
+/* A row of the unit has an xmax that is not known to be invalid: is that settled? */
+static void
+verdict_row(const PageJudge *j, PageVerdict *v, HeapTupleHeader tuple, bool visible)
+{
+	uint16 mask = tuple->t_infomask;
+	TransactionId xid;
+
+	if ((mask & HEAP_XMAX_INVALID) || HEAP_XMAX_IS_LOCKED_ONLY(mask))
+		return;
+	xid = HeapTupleHeaderGetUpdateXid(tuple);
+	if (visible)
+		/* Nobody deleted it, or somebody who is not over for the snapshot; or went back, and no hint says so. */
+		v->settled = v->settled && (!TransactionIdIsNormal(xid) ||
+									(!TransactionIdIsInProgress(xid) && !TransactionIdDidCommit(xid)));
+	else if (!TransactionIdIsNormal(xid) || TransactionIdIsCurrentTransactionId(xid))
+		v->settled = false;
+	else
+		verdict_from(j, v, xid);
+}
+
+/* A tuple that the unit does not hold. */
+static void
+verdict_other(const PageJudge *j, PageVerdict *v, HeapTupleHeader tuple, bool visible)
+{
+	uint16 mask = tuple->t_infomask;
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(tuple);
+
+	if (visible)
+	{
+		v->rest = v->may_rest = true;
+		return;
+	}
+	if (HeapTupleHeaderXminInvalid(tuple))
+		return; /* rolled back */
+	if ((mask & HEAP_XMAX_COMMITTED) && !(mask & HEAP_XMAX_IS_MULTI) && !HEAP_XMAX_IS_LOCKED_ONLY(mask) &&
+		TransactionIdIsNormal(xmax) && TransactionIdPrecedes(xmax, j->look->snapshot->xmax))
+		verdict_from(j, v, xmax);
+	else
+		v->may_rest = true;
+}
+
+/* Where the line numbers of block b's rows are; NULL: they are 1, 2, 3 ... */
+static inline const uint16 *
+lines_of(const StrataUnit *unit, uint32 b)
+{
+	const StrataUnitPages *p = &unit->fresh->pages;
+
+	return p->lines_at[b] == STRATA_LINES_DENSE ? NULL : p->lines + p->lines_at[b];
+}
+
+static inline void
+row_clear(uint64 *rows, uint32 row)
+{
+	rows[row / 64] &= ~(UINT64CONST(1) << (row % 64));
+}
+
+/* With the buffer share-locked: takes the rows of block b that the snapshot does not see out of j->rows. */
+static void
+judge_page(const PageJudge *j, uint32 b, Buffer buffer, PageVerdict *v)
+{
+	const StrataPageLook *look = j->look;
+	const uint16 *lines = lines_of(j->unit, b);
+	Page page = BufferGetPage(buffer);
+	OffsetNumber max = PageGetMaxOffsetNumber(page);
+	/* The page flag is no proof for a snapshot taken in recovery (see heapgetpage). */
+	bool all_visible = PageIsAllVisible(page) && !look->snapshot->takenDuringRecovery;
+	uint32 row = j->unit->block_row[b], end = j->unit->block_row[b + 1];
+	uint32 first = row;
+	OffsetNumber next = row == end ? InvalidOffsetNumber : lines ? lines[0] : FirstOffsetNumber;
+
+	*v = (PageVerdict){.settled = true, .from = j->unit->fresh->pages.horizon};
+	for (OffsetNumber line = FirstOffsetNumber; line <= max; line++)
+	{
+		ItemId item = PageGetItemId(page, line);
+		bool held = line == next;
+		uint32 this = row;
+		HeapTupleData tuple;
+		bool visible;
+
+		if (held)
+		{
+			row++;
+			next = row == end ? InvalidOffsetNumber : lines ? lines[row - first] : line + 1;
+		}
+		if (ItemIdIsNormal(item))
+		{
+			TransactionId xmin;
+
+			tuple.t_data = (HeapTupleHeader)PageGetItem(page, item);
+			xmin = HeapTupleHeaderGetRawXmin(tuple.t_data);
+			if (held && TransactionIdIsNormal(xmin) && TransactionIdPrecedes(xmin, j->horizon))
+			{
+				if ((tuple.t_data->t_infomask & HEAP_XMAX_INVALID) && !look->serializable)
+					continue;
+			}
+			else if (held)
+			{
+				/* Another tuple has the line now. */
+				row_clear(j->rows, this);
+				v->holes = true;
+				held = false;
+			}
+			tuple.t_tableOid = RelationGetRelid(look->rel);
+			tuple.t_len = ItemIdGetLength(item);
+			ItemPointerSet(&tuple.t_self, j->unit->first_block + b, line);
+			visible = all_visible || HeapTupleSatisfiesVisibility(&tuple, look->snapshot, buffer);
+			HeapCheckForSerializableConflictOut(visible, look->rel, &tuple, buffer, look->snapshot);
+			if (held)
+				verdict_row(j, v, tuple.t_data, visible);
+			else
+				verdict_other(j, v, tuple.t_data, visible);
+			if (!held || visible)
+				continue;
+		}
+		if (held)
+		{
+			row_clear(j->rows, this);
+			v->holes = true;
+		}
+	}
+	/* Lines that were cut off. */
+	for (; row < end; row++)
+	{
+		row_clear(j->rows, row);
+		v->holes = true;
+	}
+}
+
+/* ---- what is known ---- */
+
+/* A bit range of `to` taken from `from`. */
+static inline void
+rows_take_out(uint64 *rows, const uint64 *gone, uint32 first, uint32 end)
+{
+	for (uint32 w = first / 64; w * 64 < end; w++)
+	{
+		uint64 range = strata_low_mask(end - w * 64);
+
+		if (w * 64 < first)
+			range &= ~strata_low_mask(first - w * 64);
+		rows[w] &= ~(gone[w] & range);
+	}
+}
+
+static inline void
+rows_fill(uint64 *rows, uint32 first, uint32 end)
+{
+	for (uint32 w = first / 64; w * 64 < end; w++)
+	{
+		uint64 range = strata_low_mask(end - w * 64);
+
+		if (w * 64 < first)
+			range &= ~strata_low_mask(first - w * 64);
+		rows[w] |= range;
+	}
+}
+
+/* What is known of a unit's pages, as of one moment. */
+typedef struct PagesKnown
+{
+	uint64 rest[STRATA_UNIT_WORDS];
+	uint64 holes[STRATA_UNIT_WORDS];
+	uint64 *gone;
+} PagesKnown;
+
+/* Of the blocks in `ask`, into the look's arrays and `known`.  False: somebody writes it all the time. */
+static bool
+known_copy(StrataPageLook *look, const StrataUnit *unit, const uint64 *ask, PagesKnown *known)
+{
+	StrataUnitPages *p = &unit->fresh->pages;
+
+	for (int try = 0; try < COPY_TRIES; try++)
+	{
+		uint32 version = pg_atomic_read_u32(&p->version);
+		bool any = false;
+
+		if (version % 2 != 0)
+		{
+			SPIN_DELAY();
+			continue;
+		}
+		pg_read_barrier();
+		for (uint32 w = 0; w < unit->fresh->nwords; w++)
+		{
+			known->rest[w] = pg_atomic_read_u64(&p->rest[w]);
+			known->holes[w] = pg_atomic_read_u64(&p->holes[w]);
+			any |= (known->holes[w] & ask[w]) != 0;
+			for (uint64 left = ask[w]; left != 0; left &= left - 1)
+			{
+				uint32 b = w * 64 + pg_rightmost_one_pos64(left);
+
+				look->lsn[b] = pg_atomic_read_u64(&p->known_lsn[b]);
+				look->from[b] = pg_atomic_read_u64(&p->known_from[b]);
+			}
+		}
+		for (uint32 w = 0; any && w < strata_row_words(unit->nrows); w++)
+			known->gone[w] = pg_atomic_read_u64(&p->gone[w]);
+		pg_read_barrier();
+		if (pg_atomic_read_u32(&p->version) == version)
+			return true;
+	}
+	return false;
+}
+
+/* Writes what was found of the blocks in `found` into the unit, unless somebody else is writing. */
+static void
+known_publish(const StrataPageLook *look, const StrataUnit *unit, const uint64 *found, const uint64 *rest,
+			  const uint64 *rows)
+{
+	StrataUnitPages *p = &unit->fresh->pages;
+	uint32 version = pg_atomic_read_u32(&p->version);
+
+	if (version % 2 != 0 || !pg_atomic_compare_exchange_u32(&p->version, &version, version + 1))
+		return;
+	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+	{
+		uint64 holes = 0, done = 0;
+
+		for (uint64 left = found[w]; left != 0; left &= left - 1)
+		{
+			int bit = pg_rightmost_one_pos64(left);
+			uint32 b = w * 64 + bit;
+
+			if (pg_atomic_read_u64(&p->known_lsn[b]) > look->lsn[b])
+				continue;
+			for (uint32 row = unit->block_row[b]; row < unit->block_row[b + 1]; row++)
+				if (!(rows[row / 64] >> (row % 64) & 1))
+				{
+					pg_atomic_write_u64(&p->gone[row / 64], pg_atomic_read_u64(&p->gone[row / 64]) |
+																UINT64CONST(1) << (row % 64));
+					holes |= UINT64CONST(1) << bit;
+				}
+			if (look->from[b] > pg_atomic_read_u64(&p->known_from[b]))
+				pg_atomic_write_u64(&p->known_from[b], look->from[b]);
+			pg_atomic_write_u64(&p->known_lsn[b], look->lsn[b]);
+			done |= UINT64CONST(1) << bit;
+		}
+		if (done != 0)
+		{
+			pg_atomic_write_u64(&p->rest[w], (pg_atomic_read_u64(&p->rest[w]) & ~done) | (rest[w] & done));
+			pg_atomic_write_u64(&p->holes[w], pg_atomic_read_u64(&p->holes[w]) | holes);
+		}
+	}
+	pg_memory_barrier();
+	pg_atomic_write_u32(&p->version, version + 2);
+}
+
+/* ---- a unit ---- */
+
+/*
+ * May the snapshot be compared with what is kept of pages?  Its xmin must not be older than the horizon, and
+ * transaction ids from the horizon on must be comparable.
+ */
+static bool
+look_begin(const StrataPageLook *look, const StrataUnit *unit, PageJudge *j)
+{
+	uint64 horizon = unit->fresh->pages.horizon;
+
+	/* Vacuum may take tuples that such a snapshot should see, and only the heap says so. */
+	if (StrataOldSnapshotsExpire() || horizon == 0 || !TransactionIdIsNormal(look->snapshot->xmin))
+		return false;
+	j->look = look;
+	j->unit = unit;
+	j->horizon = (TransactionId)horizon;
+	j->next = ReadNextFullTransactionId();
+	j->xmin = strata_pages_full_xid(look->snapshot->xmin, j->next);
+	return U64FromFullTransactionId(j->next) - horizon < XID_SPAN && j->xmin >= horizon;
+}
+
+/* Pins a page, where the hint says or wherever it is, and notes where that was. */
+static Buffer
+look_pin(const StrataPageLook *look, const StrataUnit *unit, uint32 b)
+{
+	pg_atomic_uint32 *hint = &unit->fresh->pages.buffer[b];
+	Buffer buffer = pg_atomic_read_u32(hint);
+
+	if (buffer > 0 && buffer <= NBuffers &&
+		StrataReadRecentBuffer(look->rel, unit->first_block + b, buffer))
+		return buffer;
+	buffer = ReadBufferExtended(look->rel, MAIN_FORKNUM, unit->first_block + b, RBM_NORMAL, look->strategy);
+	pg_atomic_write_u32(hint, buffer);
+	return buffer;
+}
+
+/* The page of block b is not known to be as something that is known: is it, or else what is on it?  Returns whether
+ * that may be published. */
+static bool
+look_at_page(const PageJudge *j, StrataPageLook *look, uint32 b, PageVerdict *v, bool *known)
+{
+	Buffer buffer;
+	XLogRecPtr lsn;
+
+	CHECK_FOR_INTERRUPTS();
+	buffer = look_pin(look, j->unit, b);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	*known = look->lsn[b] != 0 && BufferGetLSNAtomic(buffer) == look->lsn[b];
+	if (!*known)
+	{
+		rows_fill(j->rows, j->unit->block_row[b], j->unit->block_row[b + 1]);
+		judge_page(j, b, buffer, v);
+	}
+	/* After hint bits were set: that may have moved it. */
+	lsn = BufferGetLSNAtomic(buffer);
+	UnlockReleaseBuffer(buffer);
+	if (*known)
+		return false;
+	look->lsn[b] = lsn;
+	look->from[b] = v->from;
+	return v->settled && !XLogRecPtrIsInvalid(lsn);
+}
+
+static inline bool
+look_at_lsn(const StrataPageLook *look, const StrataUnit *unit, uint32 b)
+{
+	XLogRecPtr lsn;
+
+	return strata_pages_peek_lsn(look->rel, unit->first_block + b,
+								 pg_atomic_read_u32(&unit->fresh->pages.buffer[b]), &lsn) &&
+		   lsn == look->lsn[b];
+}
+
+/* Room in the look's arrays for the unit's blocks. */
+static void
+look_reserve(StrataPageLook *look, const StrataUnit *unit)
+{
+	if (look->room >= unit->nblocks)
+		return;
+	if (look->room > 0)
+	{
+		pfree(look->lsn);
+		pfree(look->from);
+	}
+	look->room = 0;
+	look->lsn = MemoryContextAlloc(look->context, unit->nblocks * sizeof(uint64));
+	look->from = MemoryContextAlloc(look->context, unit->nblocks * sizeof(uint64));
+	look->room = unit->nblocks;
+}
+
+void
+strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uint64 *rest, uint64 *holes,
+				  uint64 *rows)
+{
+	uint64 found[STRATA_UNIT_WORDS] = {0};
+	uint64 found_rest[STRATA_UNIT_WORDS] = {0};
+	PagesKnown known;
+	PageJudge judge = {.rows = rows};
+	bool use_known;
+	bool any_found = false;
+
+	if (!look_begin(look, unit, &judge))
+		return;
+	look_reserve(look, unit);
+	known.gone = MemoryContextAlloc(look->context, Max(strata_row_words(unit->nrows), 1) * sizeof(uint64));
+	use_known = !look->serializable && known_copy(look, unit, ask, &known);
+	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+	{
+		for (uint64 left = ask[w]; left != 0; left &= left - 1)
+			peek_prefetch(pg_atomic_read_u32(&unit->fresh->pages.buffer[w * 64 + pg_rightmost_one_pos64(left)]));
+		for (uint64 left = ask[w]; left != 0; left &= left - 1)
+		{
+			int bit = pg_rightmost_one_pos64(left);
+			uint64 one = UINT64CONST(1) << bit;
+			uint32 b = w * 64 + bit;
+			PageVerdict v;
+			bool is_known;
+
+			if (!use_known || look->from[b] > judge.xmin)
+				look->lsn[b] = 0;
+			is_known = look->lsn[b] != 0 && look_at_lsn(look, unit, b);
+			if (!is_known && look_at_page(&judge, look, b, &v, &is_known))
+			{
+				found[w] |= one;
+				found_rest[w] |= v.may_rest ? one : 0;
+				any_found = true;
+			}
+			if (is_known)
+			{
+				v.rest = (known.rest[w] & one) != 0;
+				v.holes = (known.holes[w] & one) != 0;
+				if (v.holes)
+					rows_take_out(rows, known.gone, unit->block_row[b], unit->block_row[b + 1]);
+			}
+			rest[w] |= v.rest ? one : 0;
+			holes[w] |= v.holes ? one : 0;
+		}
+		ask[w] = 0;
+	}
+	if (any_found)
+		known_publish(look, unit, found, found_rest, rows);
+	pfree(known.gone);
+}
+
+void
+strata_pages_lines(const StrataUnit *unit, uint32 b, const uint64 *rows, uint64 *lines)
+{
+	const uint16 *numbers = lines_of(unit, b);
+	uint32 first = unit->block_row[b];
+
+	memset(lines, 0, STRATA_LINE_WORDS * sizeof(uint64));
+	for (uint32 row = first; row < unit->block_row[b + 1]; row++)
+		if (rows == NULL || (rows[row / 64] >> (row % 64) & 1))
+		{
+			uint32 line = numbers ? numbers[row - first] - 1 : row - first;
+
+			lines[line / 64] |= UINT64CONST(1) << (line % 64);
+		}
+}
+
+/* ---- for population ---- */
+
+/* May a tuple that is not known to be all-visible become a row?  *kind tells what it makes of its page. */
+static bool
+sort_tuple(HeapTuple tuple, Buffer buffer, TransactionId horizon, StrataPageKind *kind)
+{
+	HeapTupleHeader header = tuple->t_data;
+	bool old;
+	HTSV_Result status = HEAPTUPLE_LIVE;
+
+	if (!HeapTupleHeaderXminCommitted(header) || !(header->t_infomask & HEAP_XMAX_INVALID))
+		status = HeapTupleSatisfiesVacuum(tuple, horizon, buffer);
+	old = TransactionIdPrecedes(HeapTupleHeaderGetXmin(header), horizon);
+	if (status == HEAPTUPLE_DEAD)
+		return false;
+	if (old && status == HEAPTUPLE_LIVE)
+		return true;
+	if (old && status == HEAPTUPLE_DELETE_IN_PROGRESS)
+	{
+		*kind = STRATA_PAGE_UNSETTLED;
+		return true;
+	}
+	if (*kind == STRATA_PAGE_SETTLED)
+		*kind = STRATA_PAGE_REST;
+	return false;
+}
+
+StrataPageKind
+strata_pages_sort(Relation rel, Buffer buffer, TransactionId horizon, bool all_visible, OffsetNumber *lines,
+				  int *nlines)
+{
+	Page page = BufferGetPage(buffer);
+	StrataPageKind kind = STRATA_PAGE_SETTLED;
+	int n = 0;
+
+	for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
+	{
+		ItemId item = PageGetItemId(page, line);
+		HeapTupleData tuple;
+
+		/* Redirects lead to a normal pointer of the same page, so each tuple comes once; the dead are dead. */
+		if (!ItemIdIsNormal(item))
+			continue;
+		tuple.t_tableOid = RelationGetRelid(rel);
+		tuple.t_data = (HeapTupleHeader)PageGetItem(page, item);
+		tuple.t_len = ItemIdGetLength(item);
+		ItemPointerSet(&tuple.t_self, BufferGetBlockNumber(buffer), line);
+		if (all_visible || sort_tuple(&tuple, buffer, horizon, &kind))
+			lines[n++] = line;
+	}
+	*nlines = n;
+	return kind;
+}
+
+bool
+strata_pages_settled(Relation rel, BlockNumber block, TransactionId horizon, BufferAccessStrategy strategy)
+{
+	OffsetNumber lines[MaxHeapTuplesPerPage];
+	Buffer buffer;
+	Page page;
+	int nlines;
+	bool settled = false;
+
+	CHECK_FOR_INTERRUPTS();
+	buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+	page = BufferGetPage(buffer);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	if (!PageIsNew(page) && !XLogRecPtrIsInvalid(PageGetLSN(page)))
+		settled = strata_pages_sort(rel, buffer, horizon, false, lines, &nlines) == STRATA_PAGE_SETTLED;
+	UnlockReleaseBuffer(buffer);
+	return settled;
+}
