@@ -181,7 +181,6 @@ typedef struct StrataFresh
 	uint32 nheap;	/* blocks in `heap` */
 	uint32 nrest;	/* blocks in `rest` */
 	uint32 nstale;	/* blocks in either that the unit holds a copy of */
-	uint32 nmasked; /* blocks in neither of which some rows are not seen any more */
 	uint32 nblocks; /* blocks in this work item (the last one may be short) */
 	uint64 heap[STRATA_MAX_UNIT_BLOCKS / 64];
 	uint64 rest[STRATA_MAX_UNIT_BLOCKS / 64];

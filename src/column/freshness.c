@@ -1,21 +1,27 @@
 /*
- * freshness.c - which blocks of a unit may stand for the heap.
+ * freshness.c - which blocks and rows of a unit may stand for the heap.
  *
  * Writers know nothing of the column store.  Whether a copied block is still the block that was copied is
- * read off the visibility map when a query runs.  This file is the whole rule; the argument why it is right
- * follows.
+ * read off the visibility map when a query runs; where the map does not say, off the page's LSN; and where
+ * that has moved, the page is asked which of the copied rows are still seen.  The rule about the map is in
+ * this file, that about single pages in pages.c; the argument why both are right follows.
  *
  * WHAT IS WRITTEN BY WHOM
  *
  * P, the populator of a unit, in this order: takes a snapshot; reads the insert position I (the replay
  * position in recovery); copies bits and LSN of the unit's map pages, each page once under a share lock on
- * its buffer; then for each block whose bit was set locks the heap buffer in share mode, checks
- * PD_ALL_VISIBLE, and copies the page.  The unit remembers I, the LSNs M, and `copied`, the set of blocks
- * taken.
+ * its buffer; asks for the horizon H, the oldest transaction that some snapshot may not see the end of; then
+ * locks each heap buffer in share mode, notes its LSN X and copies the page: wholly, if its bit was set and
+ * it has PD_ALL_VISIBLE; else those tuples that the second part speaks of.  The unit remembers I, the LSNs M,
+ * and `copied`, the set of blocks taken, of which those whose bit was not set are in `sticky` from the
+ * beginning.
  *
  * R, a reader, in this order: has a snapshot S; copies bits and LSN L of a map page once, under a share lock;
- * pins the unit.  It uses block b from the unit only if b is in `copied`, its bit is set in R's copy, and b
- * is not in `sticky` after the check of L below.  Everything else it reads from the heap with S.
+ * pins the unit.  It uses block b by the map only if b is in `copied`, its bit is set in R's copy, and b
+ * is not in `sticky` after the check of L below.  For other copied blocks see the second part.  What is not
+ * copied it reads from the heap with S.
+ *
+ * PART ONE: THE MAP
  *
  * What PostgreSQL promises (visibilitymap.c, heapam.c; index-only scans rest on the same):
  *
@@ -33,9 +39,7 @@
  * (4) Every change of a page but hint bits is WAL-logged and moves the page's LSN to the end of its record,
  * before the buffer lock is released.
  *
- * WHY A USED BLOCK IS RIGHT
- *
- * Let b be copied, its bit set in R's copy.
+ * Why a block used by the map is right.  Let b be copied with its bit set, its bit set in R's copy.
  *
  * Case L = M.  No bit of that map page was set between the two copies of it (2), whichever came first.  So
  * b's bit, set in both, was set all the time between, and by (1) nothing happened to b between them.  P
@@ -74,6 +78,75 @@
  * Concurrent lookers.  Both only add to `sticky` and only raise the LSN, so one overtaking the other makes
  * blocks stale that need not be, never the reverse.
  *
+ * PART TWO: PAGES
+ *
+ * What else PostgreSQL promises:
+ *
+ * (5) H (GetOldestNonRemovableTransactionId) is not newer than the xmin of any snapshot of this database that
+ * exists when it is asked for or is taken later, nor than any transaction that is running in it then.  So a
+ * transaction older than H is over, and every such snapshot sees how it ended.  This is what VACUUM rests on
+ * when it removes what is dead to everyone, on a standby too, where H is not newer than what replay knows to
+ * be running.
+ *
+ * (6) A tuple does not change after it was inserted but for its header and the hint bits, and does not leave
+ * its line pointer but by being removed.  Who takes a line pointer writes its own transaction id as xmin.
+ * Freezing is a matter of hint bits and leaves the raw xmin as it was.
+ *
+ * What P takes of a page that is not all-visible: the tuples whose inserter is older than H and committed,
+ * and that nobody deleted, or whose deleter is still running.  Dead line pointers, and tuples that are dead
+ * to everyone (their inserter went back, or their deleter committed and is older than H), it forgets: no
+ * snapshot can see them.  Other tuples it leaves to the heap: `rest`.  Which lines were taken is remembered.
+ *
+ * What is known of a page.  For each block the unit may hold a sentence: "while the page's LSN is Y, a
+ * snapshot whose xmin is not older than F sees of it the rows copied, but for those in `gone`; and, if it is
+ * in `rest`, maybe tuples that were not copied".  P writes the first one, with Y = X and F = H, unless a
+ * row's deleter was running.
+ *
+ * Why a sentence is true when P writes it: by (5), S with an xmin of H or later sees every row taken, as its
+ * inserter committed and nobody who deleted it had when P held the lock; and of what was forgotten, nothing.
+ * By (4) nothing of that changes while the LSN is X.  Where the page was all-visible, (3) says the same.
+ *
+ * R uses a sentence if S has such an xmin and R, after S was taken, sees the page's LSN to be Y.  A change
+ * that S sees was made by a transaction that committed before S was taken; by then it had let go of the
+ * buffer's lock, and so had set the LSN (4).  So at the look all that S can see of the page was as the
+ * sentence says.  What others were doing to the page just then, with the LSN not set yet, or do later, S does
+ * not see; nor, for a cursor, what its own transaction does later.  Pruning, which no transaction commits,
+ * removes only what S cannot see.
+ *
+ * The LSN is read without a lock: strata_pages_peek_lsn() tells why it is not half of one and half of
+ * another.  Hint bits may change without the LSN, and do not matter.  With checksums or wal_log_hints they
+ * may move it, under the share lock: then the sentence is lost though it need not be.
+ *
+ * Otherwise R judges the page under its share lock.  A line pointer that was copied, is normal, and has a raw
+ * xmin older than H, is the tuple that was copied: had the line been taken by another since, then by one
+ * whose inserter was running or to come when H was asked for, and its xmin would not be older (5, 6).  For
+ * that, xids must be comparable: at most 2^31 have been assigned since H, else pages are not judged at all; a
+ * row that was frozen so long ago that its raw xmin looks newer than H is, by mistake, taken for another
+ * tuple, and read from the heap.  Its inserter is seen by S.  Whether its deleter is, S says as for any
+ * tuple.  Rows whose line is not that tuple any more are not seen: S would have kept them from being removed.
+ * Any other tuple on the page that S sees is for the heap.
+ *
+ * Between that look and the visit to the heap for the rest, the page may change.  The rows that S sees stay
+ * at their lines; so the rest is what S sees at other lines, now as then.
+ *
+ * Publishing what was judged.  R found the page under its share lock at LSN Y.  It writes a sentence if each
+ * row's fate is settled: nobody deleted it (the xmax is none, or of lockers only, or of one who went back),
+ * or somebody did whose end S sees.  F is then H or the newest such deleter plus one, whichever is newer: a
+ * snapshot with that xmin sees all their ends.  A row that S does not see for its own transaction's doing is
+ * not settled.  Tuples that are not rows may be anything, as the sentence sends the reader to the heap for
+ * them; `rest` is left out if none can be seen from F on. Sentences of a unit are written by one at a time,
+ * who makes the version odd meanwhile; a reader copies them and looks at the version again.  One who judged
+ * at an older LSN than another has written for does not write.  A row in `gone` stays there, which is right
+ * for later sentences too: a deletion that committed stays, and a line never becomes the row again. F only
+ * grows, so it covers all of `gone`.
+ *
+ * The two parts do not mix: a block that the map vouches for, to some reader, holds all of its rows for that
+ * reader, whatever later sentences say; rows in `gone` are taken out only with the sentence of their block.
+ *
+ * Snapshots older than H do not exist by (5) when the unit comes into being; R checks, and does without part
+ * two should it ever meet one.  With old_snapshot_threshold, vacuum removes what old snapshots see, and (5)
+ * does not hold: part two is not used.
+ *
  * THE CASES PEOPLE ASK ABOUT
  *
  * Truncation by VACUUM takes AccessExclusiveLock, so it does not happen during a scan.  Tail blocks it
@@ -82,20 +155,31 @@
  * (read.c). A map fork shorter than the heap, or truncated by hand, reads as clear bits.
  *
  * SELECT FOR UPDATE / FOR SHARE writes xmax and moves the page's LSN but leaves the all-visible bit: the row
- * is as it was and the block stays fresh; if the map page moves later, it is given up although it need not
- * be. VACUUM FREEZE does the same to every block it freezes: they are copied again, which is work but never a
- * wrong answer.
+ * is as it was and the block stays fresh by the map; if the map page moves later, the next reader judges the
+ * page, and finds all rows where they were.  VACUUM FREEZE does the same to every block it freezes, and
+ * pruning to those it prunes.
  *
- * A rolled-back change leaves the bit clear until a vacuum; the block is read from the heap meanwhile.
+ * Updated rows leave a hole, and the new versions are for the heap until the unit is copied again; a HOT
+ * chain's members are tuples like others, each with a line.  A new version that takes the line of a removed
+ * row has a newer xmin.
  *
- * A transaction's own changes clear the bits at once: what it did before the map copy it reads from the heap;
- * what it does after, an open cursor must not see.
+ * A rolled-back change leaves the bit clear until a vacuum; the next reader but the one who ran beside it
+ * finds the page settled.
  *
- * Standby.  Only the map is trusted, as index-only scans do; PD_ALL_VISIBLE alone is not proof there.  Replay
- * of a set bit first waits for, or cancels, snapshots that could not see the page's tuples (3).  Replay of a
- * change clears the bit before the commit record is replayed (1).  I is the position up to which replay is
- * complete, and a record in the middle of being replayed ends beyond it (4).  LSNs go on growing over a
- * promotion, so units copied in recovery stay good.
+ * A transaction's own changes clear the bits and move the LSNs at once: what it did before R's look it finds
+ * with its own eyes, as it judges these pages itself; what it does after, an open cursor must not see.
+ *
+ * VACUUM that leaves dead line pointers (it bypasses the indexes where there are few) does not set the bit;
+ * part two does not need it.
+ *
+ * Standby.  PD_ALL_VISIBLE alone is not proof there: the map is trusted, as index-only scans do, and S's own
+ * judgement.  Replay of a set bit first waits for, or cancels, snapshots that could not see the page's tuples
+ * (3). Replay of a change clears the bit before the commit record is replayed (1).  I is the position up to
+ * which replay is complete, and a record in the middle of being replayed ends beyond it (4).  LSNs go on
+ * growing over a promotion, so units copied in recovery stay good.  Transactions that replay has not seen the
+ * end of count as running, whether or not it has seen anything of them yet: xids are entered into the
+ * standby's list up to the newest it has met, and newer ones are newer than H.  So (5) holds, and who inserts
+ * after a promotion has a newer xid still.
  *
  * Relation rewritten or truncated: another relfilenode; units remember theirs and are not found under the new
  * one. If an OID came round again the LSNs would still tell.
@@ -105,7 +189,8 @@
  * before our lock and cleared after our copy: neither would see the other.  Sequential scans are safe from
  * this because they lock the buffer.  So a serializable reader locks each page it would skip, in share mode,
  * for a moment, and takes it from the heap if PD_ALL_VISIBLE is gone (strata_fresh_serializable).  That costs
- * about a microsecond a block.
+ * about a microsecond a block.  It uses no sentences: it judges each page of part two itself, and tells the
+ * conflict check of every tuple it looks at, rows of the unit among them, as a sequential scan does.
  */
 #include "postgres.h"
 

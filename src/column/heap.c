@@ -56,7 +56,8 @@ heap_release_page(StrataHeapRead *h)
 	h->page.ntuples = 0;
 }
 
-/* With the buffer share-locked: the tuples that the snapshot sees, but for the lines in `skip` (NULL: none). */
+/* With the buffer share-locked: the tuples that the snapshot sees, but for the lines in `skip` (NULL: none).
+ */
 static int
 heap_visible_tuples(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 {
@@ -113,8 +114,8 @@ strata_heap_block(StrataHeapRead *h, BlockNumber block)
 }
 
 /*
- * The tuples of the rows that the unit answers for are left out.  They are where they were when that was found, since
- * the snapshot sees them and so nobody takes them away.
+ * The tuples of the rows that the unit answers for are left out.  They are where they were when that was
+ * found, since the snapshot sees them and so nobody takes them away.
  */
 StrataHeapPage *
 strata_heap_item(StrataHeapRead *h, BlockNumber first, const StrataFresh *fresh, uint32 b)

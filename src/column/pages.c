@@ -1,12 +1,12 @@
 /*
- * pages.c - single heap pages against a unit: which rows of a block a snapshot sees when the visibility map does
- * not vouch for it.
+ * pages.c - single heap pages against a unit: which rows of a block a snapshot sees when the visibility map
+ * does not vouch for it.
  *
- * Why what is found here is right is told at the head of freshness.c; this file is how it is found.  Three ways,
- * each dearer than the one before:
+ * Why what is found here is right is told at the head of freshness.c; this file is how it is found.  Three
+ * ways, each dearer than the one before:
  *
- * The page's LSN is one for which the unit knows what the page holds.  The LSN is read from shared memory without
- * pinning the page (about 10 ns), from the buffer where it was last seen.
+ * The page's LSN is one for which the unit knows what the page holds.  The LSN is read from shared memory
+ * without pinning the page (about 10 ns), from the buffer where it was last seen.
  *
  * The same, but the page has to be pinned for its LSN, as it is in another buffer or in none.
  *
@@ -17,7 +17,6 @@
 
 #include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/subtrans.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -65,15 +64,16 @@ peek_lsn_of(Page page)
 }
 
 /*
- * The LSN is written in two halves, under the page's exclusive lock or, for a hint bit, the share lock.  So it is
- * read, then the lock is seen free, then the LSN is seen to be the same.  Had the first read fallen between two
- * halves of old LSN and new, whoever wrote them had let go of the lock by then, and the second read is not before
- * the new one; it could only be the same mixture if its upper half were that of the old LSN and its lower half
- * that of the new one, and then, since LSNs of a page only grow, both would be the new LSN itself.
+ * The LSN is written in two halves, under the page's exclusive lock or, for a hint bit, the share lock.  So
+ * it is read, then the lock is seen free, then the LSN is seen to be the same.  Had the first read fallen
+ * between two halves of old LSN and new, whoever wrote them had let go of the lock by then, and the second
+ * read is not before the new one; it could only be the same mixture if its upper half were that of the old
+ * LSN and its lower half that of the new one, and then, since LSNs of a page only grow, both would be the new
+ * LSN itself.
  *
- * The buffer's tag is looked at before and after.  For that to be fooled, the buffer would have to be given to
- * another page and back to this one, with both read in, while this function runs; and that other page would have
- * to have been last changed by the same WAL record as this one was.
+ * The buffer's tag is looked at before and after.  For that to be fooled, the buffer would have to be given
+ * to another page and back to this one, with both read in, while this function runs; and that other page
+ * would have to have been last changed by the same WAL record as this one was.
  */
 bool
 strata_pages_peek_lsn(Relation rel, BlockNumber block, Buffer hint, XLogRecPtr *lsn)
@@ -160,7 +160,8 @@ verdict_row(const PageJudge *j, PageVerdict *v, HeapTupleHeader tuple, bool visi
 		return;
 	xid = HeapTupleHeaderGetUpdateXid(tuple);
 	if (visible)
-		/* Nobody deleted it, or somebody who is not over for the snapshot; or went back, and no hint says so. */
+		/* Nobody deleted it, or somebody who is not over for the snapshot; or went back, and no hint says so.
+		 */
 		v->settled = v->settled && (!TransactionIdIsNormal(xid) ||
 									(!TransactionIdIsInProgress(xid) && !TransactionIdDidCommit(xid)));
 	else if (!TransactionIdIsNormal(xid) || TransactionIdIsCurrentTransactionId(xid))
@@ -425,16 +426,15 @@ look_pin(const StrataPageLook *look, const StrataUnit *unit, uint32 b)
 	pg_atomic_uint32 *hint = &unit->fresh->pages.buffer[b];
 	Buffer buffer = pg_atomic_read_u32(hint);
 
-	if (buffer > 0 && buffer <= NBuffers &&
-		StrataReadRecentBuffer(look->rel, unit->first_block + b, buffer))
+	if (buffer > 0 && buffer <= NBuffers && StrataReadRecentBuffer(look->rel, unit->first_block + b, buffer))
 		return buffer;
 	buffer = ReadBufferExtended(look->rel, MAIN_FORKNUM, unit->first_block + b, RBM_NORMAL, look->strategy);
 	pg_atomic_write_u32(hint, buffer);
 	return buffer;
 }
 
-/* The page of block b is not known to be as something that is known: is it, or else what is on it?  Returns whether
- * that may be published. */
+/* The page of block b is not known to be as something that is known: is it, or else what is on it?  Returns
+ * whether that may be published. */
 static bool
 look_at_page(const PageJudge *j, StrataPageLook *look, uint32 b, PageVerdict *v, bool *known)
 {
@@ -506,7 +506,8 @@ strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uin
 	for (uint32 w = 0; w < unit->fresh->nwords; w++)
 	{
 		for (uint64 left = ask[w]; left != 0; left &= left - 1)
-			peek_prefetch(pg_atomic_read_u32(&unit->fresh->pages.buffer[w * 64 + pg_rightmost_one_pos64(left)]));
+			peek_prefetch(
+				pg_atomic_read_u32(&unit->fresh->pages.buffer[w * 64 + pg_rightmost_one_pos64(left)]));
 		for (uint64 left = ask[w]; left != 0; left &= left - 1)
 		{
 			int bit = pg_rightmost_one_pos64(left);
@@ -597,7 +598,8 @@ strata_pages_sort(Relation rel, Buffer buffer, TransactionId horizon, bool all_v
 		ItemId item = PageGetItemId(page, line);
 		HeapTupleData tuple;
 
-		/* Redirects lead to a normal pointer of the same page, so each tuple comes once; the dead are dead. */
+		/* Redirects lead to a normal pointer of the same page, so each tuple comes once; the dead are dead.
+		 */
 		if (!ItemIdIsNormal(item))
 			continue;
 		tuple.t_tableOid = RelationGetRelid(rel);

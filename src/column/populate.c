@@ -2,17 +2,18 @@
  * populate.c - copying one unit of a table from the heap into an arena and pages of the pool.
  *
  * Three steps.  Pages: every block of the range with tuples that are live to everyone is copied into private
- * memory under its share lock, and what else is on it forgotten; locks and pins are gone before anything is decoded,
- * and varlena values can be pointed to where they lie in the copies.  Columns: each tuple is walked once and its wanted attributes are put into arrays.
- * Segments: each array is encoded (segment.c) and moved to the pool, zone maps and all else to the unit's
- * arena, and the whole is published by one pointer (store.c).
+ * memory under its share lock, and what else is on it forgotten; locks and pins are gone before anything is
+ * decoded, and varlena values can be pointed to where they lie in the copies.  Columns: each tuple is walked
+ * once and its wanted attributes are put into arrays. Segments: each array is encoded (segment.c) and moved
+ * to the pool, zone maps and all else to the unit's arena, and the whole is published by one pointer
+ * (store.c).
  *
  * The order of looks at the snapshot, WAL position, map and pages is part of the argument in freshness.c.
  *
  * TOAST.  The page copies hold pointers to out-of-line values, fetched after the page lock is gone.  The
- * chunks are still there: the snapshot taken before the first page was copied sees every row that is copied (its
- * deleter, if there is one, was not over when the page was copied), which keeps vacuum from removing the row, and
- * its chunks with it; AccessShareLock keeps the TOAST table.
+ * chunks are still there: the snapshot taken before the first page was copied sees every row that is copied
+ * (its deleter, if there is one, was not over when the page was copied), which keeps vacuum from removing the
+ * row, and its chunks with it; AccessShareLock keeps the TOAST table.
  *
  * Memory in use at once: the page copies (at most 32 MB), the arrays, one column's encoder, the segments
  * built so far.  A unit with more than 256 MB of values is refused.
@@ -124,12 +125,12 @@ typedef struct UnitBuild
 	uint64 by_map[STRATA_UNIT_WORDS]; /* copied blocks whose bit was set */
 	uint64 rest[STRATA_UNIT_WORDS];	  /* copied blocks with tuples that are no rows */
 	uint32 copied_blocks;
-	Buffer *buffers;	/* nblocks; as are the next two, of copied blocks only */
-	XLogRecPtr *lsns;	/* invalid: not all of it was settled */
-	uint32 *lines_at;	/* as in StrataUnitPages */
-	uint16 *lines;		/* with room for */
-	uint32 line_room;	/* so many, of which */
-	uint32 nlines;		/* so many are there */
+	Buffer *buffers;   /* nblocks; as are the next two, of copied blocks only */
+	XLogRecPtr *lsns;  /* invalid: not all of it was settled */
+	uint32 *lines_at;  /* as in StrataUnitPages */
+	uint16 *lines;	   /* with room for */
+	uint32 line_room;  /* so many, of which */
+	uint32 nlines;	   /* so many are there */
 	uint32 *block_row; /* nblocks + 1 */
 	char **pages;	   /* nblocks; NULL: not copied */
 	uint32 nrows;

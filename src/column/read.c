@@ -58,10 +58,10 @@ struct StrataReadPrivate
 	bool serializable; /* predicate lock taken; freshness needs the page locks */
 	StrataMapCopy *map;
 	StrataPageLook look;
-	uint64 *rows;		  /* of the unit at hand */
-	uint32 row_room;	  /* words */
-	uint64 *rest_lines;	  /* of the unit at hand */
-	uint32 rest_room;	  /* blocks */
+	uint64 *rows;		/* of the unit at hand */
+	uint32 row_room;	/* words */
+	uint64 *rest_lines; /* of the unit at hand */
+	uint32 rest_room;	/* blocks */
 	int npins;
 	int room;
 	StrataUnit **pins;
@@ -138,7 +138,7 @@ static void
 read_all_heap(StrataFresh *fresh)
 {
 	fresh->nheap = fresh->nblocks;
-	fresh->nrest = fresh->nstale = fresh->nmasked = 0;
+	fresh->nrest = fresh->nstale = 0;
 	fresh->rows = fresh->rest_lines = NULL;
 	for (uint32 b = 0; b < fresh->nblocks; b += 64)
 	{
@@ -218,8 +218,8 @@ read_rows_all(const uint64 *rows, uint32 first, uint32 end)
 }
 
 /*
- * Which of the unit's blocks and rows the snapshot sees.  What the map vouches for comes first and is free; for
- * the other copied blocks their pages are looked at.  Whether any row is seen.
+ * Which of the unit's blocks and rows the snapshot sees.  What the map vouches for comes first and is free;
+ * for the other copied blocks their pages are looked at.  Whether any row is seen.
  */
 static bool
 read_freshness(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh *fresh)
@@ -256,7 +256,6 @@ read_freshness(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh 
 		fresh->nheap += pg_popcount64(fresh->heap[w]);
 		fresh->nrest += pg_popcount64(fresh->rest[w]);
 		fresh->nstale += pg_popcount64(ask[w] | fresh->rest[w]);
-		fresh->nmasked += pg_popcount64(holes[w] & ~fresh->rest[w]);
 		for (uint64 left = ask[w]; left != 0; left &= left - 1)
 		{
 			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
@@ -578,11 +577,13 @@ strata_store_unpin(StrataUnitPin *pin)
 
 /* ---- how stale ---- */
 
-/* Blocks that are looked at, of those that only their pages tell of, to estimate what copying a unit would gain. */
+/* Blocks that are looked at, of those that only their pages tell of, to estimate what copying a unit would
+ * gain. */
 #define STALENESS_SAMPLES 8
 
 void
-strata_read_staleness(StrataRead *read, uint32 u, TransactionId horizon, uint32 samples, StrataUnitStaleness *s)
+strata_read_staleness(StrataRead *read, uint32 u, TransactionId horizon, uint32 samples,
+					  StrataUnitStaleness *s)
 {
 	StrataMapCopy *map = read->priv->map;
 	StrataFresh fresh;
