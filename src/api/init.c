@@ -23,6 +23,7 @@
 #include "base/module.h"
 #include "column/column.h"
 #include "exec/exec_module.h"
+#include "exec/metrics.h"
 #include "pool/pool.h"
 #include "pool/prefetch.h"
 #include "ring/publish.h"
@@ -43,6 +44,7 @@ static const StrataModule *const modules[] = {
 	&strata_pool_module,
 	&strata_prefetch_module,
 	&strata_column_module,
+	&strata_metrics_module,
 	&strata_exec_module,
 	&strata_workers_module,
 	&strata_memory_worker_module,

@@ -137,6 +137,7 @@ typedef struct StrataScanCounts
 	uint64 pages_read;		   /* of the pinned ones, from the cold file */
 	uint64 pages_decompressed; /* of the pinned ones, in memory */
 	uint64 rows_join_filtered; /* rows that the filter of a join above took off */
+	uint64 bytes;			   /* of the segments pinned, as encoded */
 } StrataScanCounts;
 
 #define STRATA_NCOUNTS (sizeof(StrataScanCounts) / sizeof(uint64))

@@ -9,6 +9,7 @@
 #include "utils/rel.h"
 
 #include "exec/exec.h"
+#include "exec/metrics.h"
 #include "ring/publish.h"
 
 static void
@@ -54,30 +55,22 @@ strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 }
 
 static void
-publish_event(StrataScanState *scan, const StrataScanCounts *c, bool aggregate)
+note_work(StrataScanState *scan, const StrataScanCounts *c, bool aggregate)
 {
-	StrataEvent ev;
-	Relation	rel = scan->css.ss.ss_currentRelation;
-	uint64		values = c->vector_values + c->scalar_values;
-	double		rows = c->rows_columns + c->rows_heap;
-	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-												  RelationGetRelationName(rel));
-	bool		filter = scan->npreds > 0;
+	StrataSimdWork work = {
+		.op = aggregate ? STRATA_SIMD_AGGREGATE : scan->npreds > 0 ? STRATA_SIMD_FILTER
+																   : STRATA_SIMD_SCAN,
+		.rows = c->rows_columns + c->rows_heap,
+		.selected = c->rows_out,
+		.bytes = c->bytes,
+		.vector_ops = c->vector_values,
+		.scalar_ops = c->scalar_values,
+		.ns = c->busy_ns,
+	};
+	Relation	   rel = scan->css.ss.ss_currentRelation;
 
-	strata_event_begin(&ev, aggregate ? STRATA_EV_SIMD_AGGREGATE : filter ? STRATA_EV_SIMD_FILTER
-																		   : STRATA_EV_SIMD_SCAN);
-	strata_event_text(&ev, STRATA_F_OPERATION_TYPE, aggregate ? "aggregate" : filter ? "filter" : "scan");
-	strata_event_int(&ev, STRATA_F_ROWS_PROCESSED, rows);
-	strata_event_int(&ev, STRATA_F_ROWS_SELECTED, c->rows_out);
-	strata_event_double(&ev, STRATA_F_SELECTIVITY, rows > 0 ? c->rows_out / rows : 0);
-	strata_event_int(&ev, STRATA_F_SIMD_OPS, c->vector_values);
-	strata_event_int(&ev, STRATA_F_SCALAR_OPS, c->scalar_values);
-	strata_event_double(&ev, STRATA_F_SIMD_RATIO, values > 0 ? (double) c->vector_values / values : 0);
-	strata_event_int(&ev, STRATA_F_DURATION_US, c->busy_ns / 1000);
-	strata_event_double(&ev, STRATA_F_THROUGHPUT_ROWS_PER_SEC, c->busy_ns > 0 ? rows * 1e9 / c->busy_ns : 0);
-	strata_event_int(&ev, STRATA_F_VECTOR_WIDTH, strata_kernels->vector_width);
-	strata_event_text(&ev, STRATA_F_TABLE_NAME, name);
-	strata_event_publish(&ev);
+	strata_simd_note(&work, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+													   RelationGetRelationName(rel)));
 }
 
 void
@@ -95,7 +88,7 @@ strata_report(StrataScanState *scan, bool aggregate)
 		c.vector_values = 0;
 	}
 	if (aggregate || !scan->reported_above)
-		publish_event(scan, &c, aggregate);
+		note_work(scan, &c, aggregate);
 	if (aggregate)
 		return;
 	strata_counter_add(STRATA_C_SIMD_OPS, c.vector_values);

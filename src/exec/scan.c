@@ -167,6 +167,8 @@ pin_column(StrataScanState *scan, StrataColumn *col)
 		col->seg = strata_read_segment(read, scan->unit, col->stored, &result);
 		col->source = STRATA_FROM_SEGMENT;
 		col->dict_id = strata_new_dict_id();
+		if (col->seg)
+			scan->counts.bytes += col->seg->bytes;
 	}
 	scan->counts.pages_pinned += read->pages_pinned - pinned;
 	scan->counts.pages_read += read->pages_read - from_file;
@@ -206,6 +208,7 @@ give_up_unit(StrataScanState *scan)
 	scan->counts.pages_pinned = spent.pages_pinned;
 	scan->counts.pages_read = spent.pages_read;
 	scan->counts.pages_decompressed = spent.pages_decompressed;
+	scan->counts.bytes = spent.bytes;
 	scan->counts.vector_values = spent.vector_values;
 	scan->counts.scalar_values = spent.scalar_values;
 	scan->counts.busy_ns = spent.busy_ns;
