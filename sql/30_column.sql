@@ -6,7 +6,7 @@ CREATE TABLE strata.enabled_tables (
     relid regclass NOT NULL PRIMARY KEY,
     columns name[],
     priority text NOT NULL CHECK (priority IN ('low', 'medium', 'high', 'critical')),
-    compression text NOT NULL CHECK (compression IN ('auto', 'dictionary', 'rle', 'for', 'delta', 'raw')),
+    compression text NOT NULL CHECK (compression IN ('auto', 'dictionary', 'rle', 'for', 'delta', 'raw', 'fsst')),
     enabled_at timestamptz NOT NULL DEFAULT now(),
     enabled_by name NOT NULL DEFAULT current_user
 );

@@ -180,7 +180,7 @@ strata_enable(PG_FUNCTION_ARGS)
 	if (!strata_compression_parse(compression, &row.compression))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown compression \"%s\"", compression),
-				 errhint("Compressions are auto, dictionary, rle, for, delta and raw.")));
+				 errhint("Compressions are auto, dictionary, rle, for, delta, raw and fsst.")));
 
 	/* Self-conflicting, so that two calls do not meet over the catalog row; held to the end of transaction.
 	 */

@@ -773,6 +773,51 @@ populate_column_bytes(const UnitBuild *b, const BuildColumn *col)
 	return (b->nrows - nulls) * (col->action == DEFORM_FLOAT4 ? sizeof(float4) : 8);
 }
 
+/*
+ * Symbols that a column's texts were coded with last, for its next unit: learning them anew takes a few
+ * milliseconds.  A process populates a few tables at a time, so a small table does, where a newcomer takes
+ * the place of whom it meets.
+ */
+#define POPULATE_SYMBOLS 64
+
+static struct
+{
+	Oid relid;
+	AttrNumber attnum;
+	StrataSymbols *symbols; /* in TopMemoryContext; NULL: none yet */
+} symbols_of[POPULATE_SYMBOLS];
+
+static int
+populate_symbols_slot(const UnitBuild *b, const BuildColumn *col)
+{
+	return (RelationGetRelid(b->rel) * 31 + col->attnum) % POPULATE_SYMBOLS;
+}
+
+static const StrataSymbols *
+populate_symbols(const UnitBuild *b, const BuildColumn *col)
+{
+	int i = populate_symbols_slot(b, col);
+
+	return symbols_of[i].relid == RelationGetRelid(b->rel) && symbols_of[i].attnum == col->attnum
+			   ? symbols_of[i].symbols
+			   : NULL;
+}
+
+static void
+populate_keep_symbols(const UnitBuild *b, const BuildColumn *col)
+{
+	const StrataSymbols *symbols = strata_segment_symbols(col->segment);
+	int i = populate_symbols_slot(b, col);
+
+	if (symbols == NULL)
+		return;
+	if (symbols_of[i].symbols == NULL)
+		symbols_of[i].symbols = MemoryContextAlloc(TopMemoryContext, sizeof(StrataSymbols));
+	*symbols_of[i].symbols = *symbols;
+	symbols_of[i].relid = RelationGetRelid(b->rel);
+	symbols_of[i].attnum = col->attnum;
+}
+
 static void
 populate_build_segment(UnitBuild *b, BuildColumn *col)
 {
@@ -796,6 +841,7 @@ populate_build_segment(UnitBuild *b, BuildColumn *col)
 			data.phys = STRATA_PHYS_BYTES;
 			data.ptr = col->v.ptr;
 			data.len = col->len;
+			data.symbols = populate_symbols(b, col);
 			break;
 		default:
 			data.phys = STRATA_PHYS_INT;
@@ -805,6 +851,7 @@ populate_build_segment(UnitBuild *b, BuildColumn *col)
 	populate_compression_event(b, col, original, NULL, 0);
 	INSTR_TIME_SET_CURRENT(start);
 	col->segment = strata_segment_build(&data, b->config.compression, &memory);
+	populate_keep_symbols(b, col);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	populate_compression_event(b, col, original, col->segment, INSTR_TIME_GET_MICROSEC(end));

@@ -12,6 +12,7 @@ strata_encoding_name(StrataEncoding e)
 	static const char *const names[STRATA_ENC_COUNT] = {
 		[STRATA_ENC_CONST] = "constant", [STRATA_ENC_DICT] = "dictionary", [STRATA_ENC_RLE] = "rle",
 		[STRATA_ENC_FOR] = "for",		 [STRATA_ENC_DELTA] = "delta",	   [STRATA_ENC_RAW] = "raw",
+		[STRATA_ENC_FSST] = "fsst",
 	};
 
 	return (unsigned)e < STRATA_ENC_COUNT ? names[e] : "unknown";
@@ -215,8 +216,102 @@ raw_bytes(const StrataSegment *s, uint32_t v, unsigned n, const char **out, uint
 	}
 }
 
+/* ---- FSST ---- */
+
+/* Writes what n codes stand for to out, and rubbish to SEG_DECODE_SLACK bytes behind; returns the end. */
+static inline char *
+decode_key(const StrataSymbols *t, const unsigned char *code, uint32_t n, char *out)
+{
+	const unsigned char *end = code + n;
+
+	while (end - code >= 4)
+	{
+		uint32_t four;
+
+		memcpy(&four, code, sizeof(four));
+		/* Is one of them 255? */
+		if (__builtin_expect((four & ((four & 0x7f7f7f7f) + 0x01010101) & 0x80808080) != 0, 0))
+			break;
+#pragma GCC unroll 4
+		for (unsigned i = 0; i < 4; i++, four >>= 8)
+		{
+			memcpy(out, &t->symbol[four & 0xff], 8);
+			out += t->len[four & 0xff];
+		}
+		code += 4;
+	}
+	while (code < end)
+	{
+		unsigned c = *code++;
+
+		memcpy(out, &t->symbol[c], 8);
+		out += t->len[c];
+		if (__builtin_expect(c == SEG_ESCAPE, 0))
+			*out++ = (char)*code++;
+	}
+	return out;
+}
+
+/* The image of a key of n codes, made at `at`; *end is where the next may be made. */
+static inline const char *
+decode_image(const StrataSymbols *t, const unsigned char *code, uint32_t n, char *at, uint32_t *len,
+			 char **end)
+{
+	char *key = at + sizeof(uint32_t);
+	uint32_t key_len = (uint32_t)(decode_key(t, code, n, key) - key);
+	uint32_t header;
+
+	*end = at + seg_coded_room(key_len);
+	if (key_len <= SEG_SHORT_KEY)
+	{
+		key[-1] = (char)((key_len + 1) << 1 | 1);
+		*len = key_len + 1;
+		return key - 1;
+	}
+	header = (key_len + 4) << 2;
+	memcpy(at, &header, sizeof(header));
+	*len = key_len + 4;
+	return at;
+}
+
+static void
+coded_bytes(const StrataSegment *s, uint32_t v, unsigned n, const uint64_t *mask, const char **out,
+			uint32_t *len, char *room)
+{
+	const SegCoded *t = (const SegCoded *)seg_at(s, s->vec_off) + v;
+	const StrataSymbols *symbols = seg_at(s, s->dict_off);
+	const unsigned char *code = (const unsigned char *)(symbols + 1) + t->byte;
+	uint32_t coded[STRATA_VECTOR];
+	uint32_t image_len;
+
+	strata_kernels->unpack_u32((const uint64_t *)seg_at(s, s->data_off) + t->word, t->width, n, coded);
+	for (unsigned i = 0; i < n; code += coded[i++])
+	{
+		if (mask && !(mask[i / 64] >> i % 64 & 1))
+			continue;
+		out[i] = decode_image(symbols, code, coded[i], room, &image_len, &room);
+		if (len)
+			len[i] = image_len;
+	}
+}
+
+size_t
+strata_segment_bytes_room(const StrataSegment *s, uint32_t v)
+{
+	if (s->encoding != STRATA_ENC_FSST)
+		return 0;
+	return (size_t)(((const SegCoded *)seg_at(s, s->vec_off))[v].room + SEG_DECODE_SLACK);
+}
+
+const StrataSymbols *
+strata_segment_symbols(const StrataSegment *s)
+{
+	return s->encoding == STRATA_ENC_FSST ? seg_at(s, s->dict_off) : NULL;
+}
+
 unsigned
-strata_segment_bytes(const StrataSegment *s, uint32_t v, const char **out, uint32_t *len)
+strata_segment_bytes(const StrataSegment *s, uint32_t v, const uint64_t *mask, const char **out,
+					 uint32_t *len, char *room)
 {
 	unsigned n = strata_segment_vector_rows(s, v);
 	uint32_t codes[STRATA_VECTOR];
@@ -246,6 +341,9 @@ strata_segment_bytes(const StrataSegment *s, uint32_t v, const char **out, uint3
 				for (uint32_t j = i; len && j < stop; j++)
 					len[j] = image_len;
 			}
+			break;
+		case STRATA_ENC_FSST:
+			coded_bytes(s, v, n, mask, out, len, room);
 			break;
 		default:
 			raw_bytes(s, v, n, out, len);

@@ -40,6 +40,7 @@ typedef enum StrataEncoding
 	STRATA_ENC_FOR,	  /* INT: a base and a bit width a vector */
 	STRATA_ENC_DELTA, /* INT: first value + FOR-packed differences a vector */
 	STRATA_ENC_RAW,	  /* values as they are; BYTES: offsets + bytes */
+	STRATA_ENC_FSST,  /* BYTES whose headers are short where that is possible: each key as codes of symbols */
 	STRATA_ENC_COUNT
 } StrataEncoding;
 
@@ -101,8 +102,16 @@ strata_segment_nulls(const StrataSegment *s, uint32_t v)
 extern unsigned strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *out);
 /* F64: as stored.  F32: widened exactly. */
 extern unsigned strata_segment_f64(const StrataSegment *s, uint32_t v, double *out);
-/* BYTES: pointers into the segment and lengths (len may be NULL). */
-extern unsigned strata_segment_bytes(const StrataSegment *s, uint32_t v, const char **out, uint32_t *len);
+/*
+ * BYTES: pointers to images and their lengths (len may be NULL).  FSST has no images: it makes them in
+ * `room`, memory of the caller's, 8-aligned and of strata_segment_bytes_room() bytes, and only those of the
+ * rows in mask (NULL: all; of the others, out and len are not set).  The other encodings give pointers into
+ * the segment, of all rows, and need no room.
+ */
+extern unsigned strata_segment_bytes(const StrataSegment *s, uint32_t v, const uint64_t *mask,
+									 const char **out, uint32_t *len, char *room);
+/* What strata_segment_bytes() needs for vector v; 0 but for FSST. */
+extern size_t strata_segment_bytes_room(const StrataSegment *s, uint32_t v);
 /* DICT and CONST and RLE of any kind: a code (0 .. ndict-1) a row; for RLE the code is the run number.  A
  * CONST segment of NULLs (ndict 0) gives code 0, which code_*() accept. */
 extern unsigned strata_segment_codes(const StrataSegment *s, uint32_t v, uint32_t *out);
@@ -134,6 +143,21 @@ extern const char *strata_encoding_name(StrataEncoding e);
 
 /* ---- building ---- */
 
+/*
+ * FSST: what the codes stand for.  The first byte of a symbol is the lowest of its number.  Codes without a
+ * symbol, 255 among them (the next byte is itself), have length 0.
+ */
+typedef struct StrataSymbols
+{
+	uint64_t symbol[256];
+	uint8_t len[256];
+	uint64_t text_bytes; /* of the keys, and as codes */
+	uint64_t coded_bytes;
+} StrataSymbols;
+
+/* The symbols of a segment, NULL when it has none. */
+extern const StrataSymbols *strata_segment_symbols(const StrataSegment *s);
+
 typedef struct StrataColumnData
 {
 	StrataPhys phys;
@@ -145,6 +169,8 @@ typedef struct StrataColumnData
 	const double *f64;
 	const char *const *ptr; /* BYTES: ignored where null */
 	const uint32_t *len;
+	/* BYTES: those of an earlier segment of the column, used again as long as they do well; NULL: none. */
+	const StrataSymbols *symbols;
 } StrataColumnData;
 
 /* Memory for the builder: must behave as malloc/free (8-aligned, no limit below the column's size); may
@@ -177,8 +203,9 @@ extern void strata_segment_scratch_free(StrataBuildScratch *scratch, const Strat
 
 /*
  * Encodes a column.  Every encoding that can hold the data is sized (not guessed from samples) and the
- * smallest is built; ties go to the cheaper to decode.  `force` is -1 for that choice or a StrataEncoding
- * (ignored where it cannot hold the data).  The result is one block of result->bytes from mem.
+ * smallest is built; ties go to the cheaper to decode.  FSST alone is tried only when a sample says that it
+ * pays, and must save a quarter.  `force` is -1 for that choice or a StrataEncoding (ignored where it cannot
+ * hold the data). The result is one block of result->bytes from mem.
  */
 extern StrataSegment *strata_segment_build(const StrataColumnData *data, int force,
 										   const StrataBuildMemory *mem);

@@ -7,16 +7,25 @@
  * written into a block of just that size.  Sizing and writing use the same layout functions, and the bytes
  * do not depend on the SIMD level.
  *
+ * FSST is the exception: to know its size is to do it.  So it is tried on a sample, and done where that
+ * promises much (segment_fsst.c).
+ *
  * NULL rows are filled so that they cost least and stay inside the range of their vector: with the value
  * before them, at the start of a vector with the first one after.  That adds no run, no dictionary entry
  * and no bit.
  */
 #include "column/segment_distinct.h"
 #include "column/segment_form.h"
+#include "column/segment_fsst.h"
 #include "simd/simd.h"
 
 /* The largest image of which a RAW segment keeps a copy as its minimum or maximum. */
 #define RANGE_IMAGE_MAX 1024
+
+/* FSST takes ten times as long to read as RAW: it must be smaller than the next best by 1 / so much. */
+#define FSST_SAVES 4
+/* And it is not asked when each value comes so often, and a dictionary takes at most half of RAW. */
+#define DICTIONARY_ROWS 8
 
 typedef struct SegBuild
 {
@@ -45,6 +54,18 @@ typedef struct SegBuild
 	uint64_t run_bytes; /* entries of the runs */
 	uint32_t min_row;	/* the first rows that hold the least and the greatest image */
 	uint32_t max_row;
+	bool short_headers; /* wherever there could be one */
+	uint64_t key_bytes;
+	uint64_t vector_keys; /* bytes of the keys of a vector, at most */
+
+	/* bytes as codes, NULL when that was not done */
+	SegCoder *coder;
+	SegCoded *coded; /* a vector */
+	unsigned char *codes;
+	uint32_t *code_len; /* a row */
+	uint64_t code_bytes;
+	uint64_t code_words;
+	unsigned code_width;
 } SegBuild;
 
 static void *
@@ -258,11 +279,13 @@ measure_bytes(SegBuild *b)
 	const StrataColumnData *d = b->data;
 
 	b->texts = seg_alloc(b, b->head.nvectors * sizeof(SegText));
+	b->short_headers = true;
 	for (uint32_t v = 0; v < b->head.nvectors; v++)
 	{
 		uint32_t base = v * STRATA_VECTOR;
 		uint32_t n = vector_rows(b, v);
 		uint32_t longest = 1;
+		uint64_t keys = b->key_bytes;
 		SegText *t = &b->texts[v];
 
 		*t = (SegText){.byte = b->text_bytes, .word = (uint32_t)b->text_words};
@@ -280,9 +303,15 @@ measure_bytes(SegBuild *b)
 			{
 				t->aligned = true;
 				b->text_bytes = seg_align4(b->text_bytes);
+				b->short_headers &= d->len[i] > SEG_SHORT_KEY + 4;
+				b->key_bytes += d->len[i] - 4;
 			}
+			else
+				b->key_bytes += d->len[i] - 1;
 			b->text_bytes += d->len[i];
 		}
+		if (b->key_bytes - keys > b->vector_keys)
+			b->vector_keys = b->key_bytes - keys;
 		t->width = seg_bits(longest);
 		b->text_words += seg_words(n, t->width);
 		b->text_width = t->width > b->text_width ? t->width : b->text_width;
@@ -436,11 +465,22 @@ layout_delta(const SegBuild *b, StrataSegment *s)
 	return true;
 }
 
-/* Would a RAW segment keep copies of the ends of the range? */
+/* Are the ends of the range short enough for copies? */
 static bool
 keeps_range(const SegBuild *b)
 {
 	return b->data->len[b->min_row] <= RANGE_IMAGE_MAX && b->data->len[b->max_row] <= RANGE_IMAGE_MAX;
+}
+
+static void
+layout_range(const SegBuild *b, StrataSegment *s)
+{
+	s->flags &= ~STRATA_SEG_HAS_RANGE;
+	if (!(b->head.flags & STRATA_SEG_HAS_RANGE) || !keeps_range(b))
+		return;
+	s->flags |= STRATA_SEG_HAS_RANGE;
+	s->min.off = place(s, seg_entry_bytes(b->data->len[b->min_row]));
+	s->max.off = place(s, seg_entry_bytes(b->data->len[b->max_row]));
 }
 
 static bool
@@ -457,13 +497,19 @@ layout_raw(const SegBuild *b, StrataSegment *s)
 	s->vec_off = place(s, s->nvectors * sizeof(SegText));
 	layout_packed(s, b->text_words, b->text_width);
 	s->dict_off = place(s, b->text_bytes);
-	s->flags &= ~STRATA_SEG_HAS_RANGE;
-	if (b->head.flags & STRATA_SEG_HAS_RANGE && keeps_range(b))
-	{
-		s->flags |= STRATA_SEG_HAS_RANGE;
-		s->min.off = place(s, seg_entry_bytes(b->data->len[b->min_row]));
-		s->max.off = place(s, seg_entry_bytes(b->data->len[b->max_row]));
-	}
+	layout_range(b, s);
+	return true;
+}
+
+static bool
+layout_fsst(const SegBuild *b, StrataSegment *s)
+{
+	if (!b->codes)
+		return false;
+	s->vec_off = place(s, s->nvectors * sizeof(SegCoded));
+	layout_packed(s, b->code_words, b->code_width);
+	s->dict_off = place(s, sizeof(StrataSymbols) + b->code_bytes);
+	layout_range(b, s);
 	return true;
 }
 
@@ -721,6 +767,17 @@ copy_image(char *to, const char *from, uint32_t len)
 }
 
 static void
+write_range(const SegBuild *b, StrataSegment *s)
+{
+	const StrataColumnData *d = b->data;
+
+	if (!(s->flags & STRATA_SEG_HAS_RANGE))
+		return;
+	write_entry(s, s->min.off, d->ptr[b->min_row], d->len[b->min_row]);
+	write_entry(s, s->max.off, d->ptr[b->max_row], d->len[b->max_row]);
+}
+
+static void
 write_text(SegBuild *b, StrataSegment *s)
 {
 	const StrataColumnData *d = b->data;
@@ -753,11 +810,7 @@ write_text(SegBuild *b, StrataSegment *s)
 		}
 		pack(lengths, n, 0, t->width, out + t->word);
 	}
-	if (s->flags & STRATA_SEG_HAS_RANGE)
-	{
-		write_entry(s, s->min.off, d->ptr[b->min_row], d->len[b->min_row]);
-		write_entry(s, s->max.off, d->ptr[b->max_row], d->len[b->max_row]);
-	}
+	write_range(b, s);
 }
 
 static void
@@ -772,6 +825,29 @@ write_raw(SegBuild *b, StrataSegment *s)
 		memcpy(write_at(s, s->data_off), b->value, (size_t)s->nrows * sizeof(uint64_t));
 }
 
+static void
+write_fsst(SegBuild *b, StrataSegment *s)
+{
+	StrataSymbols *symbols = write_at(s, s->dict_off);
+	uint64_t *out = write_at(s, s->data_off);
+	uint64_t lengths[STRATA_VECTOR];
+
+	memcpy(write_at(s, s->vec_off), b->coded, s->nvectors * sizeof(SegCoded));
+	for (uint32_t v = 0; v < s->nvectors; v++)
+	{
+		unsigned n = vector_rows(b, v);
+
+		for (unsigned i = 0; i < n; i++)
+			lengths[i] = b->code_len[(size_t)v * STRATA_VECTOR + i];
+		pack(lengths, n, 0, b->coded[v].width, out + b->coded[v].word);
+	}
+	*symbols = *seg_coder_symbols(b->coder);
+	symbols->text_bytes = b->key_bytes;
+	symbols->coded_bytes = b->code_bytes;
+	memcpy(symbols + 1, b->codes, b->code_bytes);
+	write_range(b, s);
+}
+
 /* ---- choosing ---- */
 
 /* `layout` completes the header, or says that the encoding cannot hold the column; `write` writes the rest.
@@ -784,11 +860,13 @@ static const struct
 	[STRATA_ENC_CONST] = {layout_const, write_const}, [STRATA_ENC_DICT] = {layout_dict, write_dict},
 	[STRATA_ENC_RLE] = {layout_rle, write_rle},		  [STRATA_ENC_FOR] = {layout_for, write_for},
 	[STRATA_ENC_DELTA] = {layout_delta, write_delta}, [STRATA_ENC_RAW] = {layout_raw, write_raw},
+	[STRATA_ENC_FSST] = {layout_fsst, write_fsst},
 };
 
 /* Cheapest to read first: among equal sizes the earlier one is taken. */
 static const StrataEncoding by_cost[] = {
-	STRATA_ENC_CONST, STRATA_ENC_RAW, STRATA_ENC_FOR, STRATA_ENC_DICT, STRATA_ENC_DELTA, STRATA_ENC_RLE,
+	STRATA_ENC_CONST, STRATA_ENC_RAW, STRATA_ENC_FOR,  STRATA_ENC_DICT,
+	STRATA_ENC_DELTA, STRATA_ENC_RLE, STRATA_ENC_FSST,
 };
 
 static bool
@@ -806,7 +884,8 @@ smallest(const SegBuild *b, StrataSegment *best)
 
 	best->bytes = UINT64_MAX;
 	for (unsigned i = 0; i < sizeof(by_cost) / sizeof(by_cost[0]); i++)
-		if (layout(b, by_cost[i], &s) && s.bytes < best->bytes)
+		if (layout(b, by_cost[i], &s) &&
+			s.bytes < best->bytes - (by_cost[i] == STRATA_ENC_FSST ? best->bytes / FSST_SAVES : 0))
 			*best = s;
 }
 
@@ -831,6 +910,123 @@ dictionary_limit(const SegBuild *b, uint64_t bytes)
 	return low;
 }
 
+/* The keys of a vector, the end byte of the coder behind each. */
+static void
+gather_keys(const SegBuild *b, uint32_t v, unsigned n, unsigned char *text, uint32_t *len)
+{
+	const StrataColumnData *d = b->data;
+	unsigned char end = seg_coder_end(b->coder);
+
+	for (unsigned i = 0; i < n; i++)
+	{
+		uint32_t row = v * STRATA_VECTOR + i;
+
+		len[i] = 0;
+		if (!seg_row_is_null(d, row))
+		{
+			const char *key = strata_bytes_key(d->ptr[row], d->len[row], &len[i]);
+
+			copy_image((char *)text, key, len[i]);
+		}
+		text += len[i];
+		*text++ = end;
+	}
+	memset(text, 0, SEG_FSST_SLACK);
+}
+
+/* Codes vector v behind what is coded so far. */
+static void
+code_vector(SegBuild *b, uint32_t v, unsigned char *text)
+{
+	unsigned n = vector_rows(b, v);
+	uint32_t *code_len = b->code_len + (size_t)v * STRATA_VECTOR;
+	uint32_t key_len[STRATA_VECTOR];
+	SegCoded *t = &b->coded[v];
+	uint32_t longest = 0;
+
+	gather_keys(b, v, n, text, key_len);
+	*t = (SegCoded){.byte = b->code_bytes, .word = (uint32_t)b->code_words};
+	b->code_bytes += seg_code(b->coder, text, key_len, n, b->codes + b->code_bytes, code_len);
+	for (unsigned i = 0; i < n; i++)
+	{
+		t->room += seg_coded_room(key_len[i]);
+		if (code_len[i] > longest)
+			longest = code_len[i];
+	}
+	t->width = seg_bits(longest);
+	b->code_words += seg_words(n, t->width);
+	b->code_width = t->width > b->code_width ? t->width : b->code_width;
+}
+
+/*
+ * Codes the column, unless the sample or the codes so far say that a segment of max_bytes will not hold them.
+ */
+static void
+measure_codes(SegBuild *b, uint64_t max_bytes)
+{
+	uint64_t fixed = sizeof(StrataSegment) + sizeof(StrataSymbols) + b->text_words * 8;
+	uint64_t most = max_bytes > fixed ? max_bytes - fixed : 0;
+	double max_ratio = (double)most / (double)b->key_bytes;
+	unsigned char *text;
+
+	if (most == 0)
+		return;
+	b->coder = seg_coder_learn(b->data, max_ratio, b->scratch, b->mem);
+	if (seg_coder_ratio(b->coder) > max_ratio)
+		return;
+	if (most > SEG_CODED_MAX(b->key_bytes))
+		most = SEG_CODED_MAX(b->key_bytes);
+	text = seg_alloc(b, b->vector_keys + STRATA_VECTOR + SEG_FSST_SLACK);
+	b->codes = seg_alloc(b, most + SEG_CODED_MAX(b->vector_keys + STRATA_VECTOR) + SEG_FSST_SLACK);
+	b->code_len = seg_alloc(b, (size_t)b->head.nrows * sizeof(uint32_t));
+	b->coded = seg_alloc(b, b->head.nvectors * sizeof(SegCoded));
+	for (uint32_t v = 0; b->codes && v < b->head.nvectors; v++)
+	{
+		code_vector(b, v, text);
+		if (b->code_bytes > most)
+			b->codes = NULL;
+	}
+}
+
+/*
+ * Images.  The search for distinct values takes long when there are many, so it is given up first where codes
+ * should do as well: at half of what RAW takes.
+ */
+static void
+measure_images(SegBuild *b, int force)
+{
+	StrataSegment best;
+	uint64_t least, limit; /* bytes: of the best so far; where the search for values ends */
+	bool codes;
+
+	measure_bytes(b);
+	layout(b, STRATA_ENC_RAW, &best);
+	/* RAW keeps copies of the ends of the range too, which are known only with the distinct values. */
+	least = best.bytes + 2 * seg_entry_bytes(RANGE_IMAGE_MAX);
+	codes = b->short_headers && b->key_bytes > 0 && (force < 0 || force == STRATA_ENC_FSST);
+	limit = force == STRATA_ENC_DICT ? UINT64_MAX : codes ? least / 2 : least;
+	seg_distinct_bytes(&b->distinct, b->data, limit);
+	/* Few values are better known by their numbers, even when that takes a little more. */
+	if (b->distinct.complete && layout(b, STRATA_ENC_DICT, &best) && best.bytes < least)
+		least = best.bytes;
+	if (codes && (force >= 0 || !b->distinct.complete || b->distinct.n > b->head.nrows / DICTIONARY_ROWS))
+		measure_codes(b, force >= 0 ? UINT64_MAX : least - least / FSST_SAVES);
+	if (b->codes && layout(b, STRATA_ENC_FSST, &best))
+		least = best.bytes;
+	if (!b->distinct.complete && limit < least)
+	{
+		uint32_t estimate = b->distinct.estimate;
+
+		seg_distinct_init(&b->distinct, b->scratch, b->mem);
+		seg_distinct_bytes(&b->distinct, b->data, least);
+		if (!b->distinct.complete && b->distinct.estimate < estimate)
+			b->distinct.estimate = estimate;
+	}
+	seg_range_bytes(&b->distinct, b->data, &b->min_row, &b->max_row);
+	b->head.flags |= STRATA_SEG_HAS_RANGE;
+	measure_bytes_runs(b);
+}
+
 static void
 measure(SegBuild *b, int force)
 {
@@ -843,14 +1039,7 @@ measure(SegBuild *b, int force)
 		return;
 	if (b->data->phys == STRATA_PHYS_BYTES)
 	{
-		measure_bytes(b);
-		layout(b, STRATA_ENC_RAW, &best);
-		/* RAW keeps copies of the ends of the range too, which are known only with the distinct values. */
-		seg_distinct_bytes(&b->distinct, b->data,
-						   dict ? UINT64_MAX : best.bytes + 2 * seg_entry_bytes(RANGE_IMAGE_MAX));
-		seg_range_bytes(&b->distinct, b->data, &b->min_row, &b->max_row);
-		b->head.flags |= STRATA_SEG_HAS_RANGE;
-		measure_bytes_runs(b);
+		measure_images(b, force);
 		return;
 	}
 	b->head.raw_bytes = (uint64_t)(b->head.nrows - b->head.null_count) * seg_value_size(b->data->phys);

@@ -189,6 +189,64 @@ check_text(const StrataSegment *s)
 	return NULL;
 }
 
+/* Can the n codes be read, and how long is what they stand for? */
+static bool
+key_ok(const StrataSymbols *t, const unsigned char *code, uint32_t n, uint64_t *len)
+{
+	*len = 0;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		*len += t->len[code[i]];
+		if (code[i] != SEG_ESCAPE)
+			continue;
+		if (++i == n)
+			return false;
+		*len += 1;
+	}
+	return true;
+}
+
+static const char *
+check_coded(const StrataSegment *s)
+{
+	const StrataSymbols *symbols = seg_at(s, s->dict_off);
+	uint32_t coded[STRATA_VECTOR];
+	uint64_t codes, room, len;
+
+	if (s->phys != STRATA_PHYS_BYTES)
+		return "encoding needs bytes";
+	if (!area_ok(s, s->vec_off, s->nvectors, sizeof(SegCoded)) ||
+		!area_ok(s, s->dict_off, 1, sizeof(*symbols)))
+		return "symbols or vector directory out of range";
+	for (unsigned c = 0; c < 256; c++)
+		if (symbols->len[c] > (c == SEG_ESCAPE ? 0 : 8))
+			return "symbol too long";
+	codes = s->bytes - s->dict_off - sizeof(*symbols);
+	for (uint32_t v = 0; v < s->nvectors; v++)
+	{
+		const SegCoded *t = (const SegCoded *)seg_at(s, s->vec_off) + v;
+		unsigned n = strata_segment_vector_rows(s, v);
+		uint64_t byte = t->byte;
+
+		if (t->width > 32 || !packed_ok(s, t->word, t->width, n) || byte > codes)
+			return "packed vector out of range";
+		strata_kernels->unpack_u32((const uint64_t *)seg_at(s, s->data_off) + t->word, t->width, n, coded);
+		room = 0;
+		for (unsigned i = 0; i < n; byte += coded[i++])
+		{
+			if (coded[i] > codes - byte ||
+				!key_ok(symbols, (const unsigned char *)(symbols + 1) + byte, coded[i], &len))
+				return "codes out of range";
+			if (len > UINT32_MAX / 4 - 4)
+				return "key too long";
+			room += seg_coded_room(len);
+		}
+		if (room != t->room)
+			return "room is not that of the keys";
+	}
+	return NULL;
+}
+
 static const char *
 check_encoding(const StrataSegment *s)
 {
@@ -209,6 +267,8 @@ check_encoding(const StrataSegment *s)
 			if (s->phys == STRATA_PHYS_BYTES)
 				return check_text(s);
 			return area_ok(s, s->data_off, s->nrows, seg_value_size(s->phys)) ? NULL : "values out of range";
+		case STRATA_ENC_FSST:
+			return check_coded(s);
 		default:
 			return "unknown encoding";
 	}

@@ -14,6 +14,7 @@
  *  DELTA     |                           | SegDelta               | difference - base, packed a vector
  *  RAW       |                           |                        | values
  *  RAW bytes | images, one after another | SegText                | lengths, packed a vector
+ *  FSST      | StrataSymbols, then codes | SegCoded               | lengths in codes, packed a vector
  *
  * Values: int64 for INT, the bits as uint64 for F64 and uint32 for F32.  BYTES values are a table of uint32
  * offsets, in units of four bytes from dict_off, of entries {uint32 length; image}, each 4-aligned; several
@@ -61,6 +62,34 @@ typedef struct SegText
 	uint16_t width;
 	uint16_t aligned;
 } SegText;
+
+/*
+ * The codes of a vector's rows follow each other from dict_off + sizeof(StrataSymbols) + byte on.  Reading
+ * puts each key behind a place for a 4-byte header at a multiple of 4, so `room` is the sum of these; a
+ * shorter header is put right before the key.
+ */
+typedef struct SegCoded
+{
+	uint64_t byte;
+	uint32_t word;
+	uint16_t width;
+	uint16_t unused;
+	uint64_t room;
+} SegCoded;
+
+#define SEG_ESCAPE 255
+
+/* Bytes that decoding may write past the end of a key. */
+#define SEG_DECODE_SLACK 8
+
+/* Longest key that has a 1-byte header, where every image has one that can. */
+#define SEG_SHORT_KEY 126
+
+static inline uint64_t
+seg_coded_room(uint64_t key_len)
+{
+	return 4 + ((key_len + 3) & ~UINT64_C(3));
+}
 
 /* What a NULL row holds where values lie row by row: an empty varlena with a 1-byte header. */
 #define SEG_NULL_IMAGE 0x03

@@ -89,7 +89,7 @@ extern const char *strata_status_name(StrataTableStatus status);
 extern const char *strata_priority_name(StrataPriority priority);
 extern bool strata_priority_parse(const char *name, StrataPriority *priority);
 extern const char *strata_evict_reason_name(StrataEvictReason reason);
-/* auto, dictionary, rle, for, delta, raw.  False: no such name. */
+/* auto, dictionary, rle, for, delta, raw, fsst.  False: no such name. */
 extern bool strata_compression_parse(const char *name, int *compression);
 extern const char *strata_compression_name(int compression);
 

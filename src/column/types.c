@@ -324,6 +324,7 @@ static const struct
 	{"for", STRATA_ENC_FOR},
 	{"delta", STRATA_ENC_DELTA},
 	{"raw", STRATA_ENC_RAW},
+	{"fsst", STRATA_ENC_FSST},
 };
 
 const char *

@@ -413,6 +413,26 @@ strata_col_f64(StrataColumn *col)
 	return col->f64 = out;
 }
 
+/* Room for the images of a segment that has none (segment.h). */
+static char *
+image_room(StrataColumn *col)
+{
+	StrataBatch *b = col->owner;
+	Size		 wanted = strata_segment_bytes_room(col->seg, b->cur_vector);
+
+	if (wanted > col->image_bytes)
+	{
+		if (col->image_room)
+			pfree(col->image_room);
+		col->image_room = NULL;
+		col->image_bytes = 0;
+		/* More than this vector needs, or each one that is a little larger would ask again. */
+		col->image_room = MemoryContextAllocHuge(b->ps->state->es_query_cxt, wanted + wanted / 2);
+		col->image_bytes = wanted + wanted / 2;
+	}
+	return col->image_room;
+}
+
 const char *const *
 strata_col_bytes(StrataColumn *col)
 {
@@ -428,7 +448,7 @@ strata_col_bytes(StrataColumn *col)
 		return col->bytes = col->rows->v.bytes;
 	out = ROOM(col, bytes_room, char *);
 	if (col->source == STRATA_FROM_SEGMENT)
-		strata_segment_bytes(col->seg, b->cur_vector, out, NULL);
+		strata_segment_bytes(col->seg, b->cur_vector, NULL, out, NULL, image_room(col));
 	else
 		for (unsigned i = 0; i < b->n; i++)
 			out[i] = col->source == STRATA_FROM_ROWS ? col->rows->v.bytes[col->rowid[i]] : no_image;

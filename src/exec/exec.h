@@ -113,6 +113,8 @@ typedef struct StrataColumn
 	int64		*i64_room;
 	double		*f64_room;
 	const char **bytes_room;
+	char		*image_room; /* in the query's memory: images that the segment does not hold as such */
+	Size		 image_bytes;
 	uint32		*codes_room;
 	uint64		*nulls_room;
 } StrataColumn;

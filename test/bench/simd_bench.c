@@ -173,13 +173,14 @@ decode(const StrataSegment *s)
 	static double floats[STRATA_VECTOR];
 	static const char *ptr[STRATA_VECTOR];
 	static uint32_t len[STRATA_VECTOR];
+	static char room[STRATA_VECTOR * 400] __attribute__((aligned(8)));
 
 	for (uint32_t v = 0; v < s->nvectors; v++)
 	{
 		if (s->phys == STRATA_PHYS_INT)
 			strata_segment_i64(s, v, ints);
 		else if (s->phys == STRATA_PHYS_BYTES)
-			strata_segment_bytes(s, v, ptr, len);
+			strata_segment_bytes(s, v, NULL, ptr, len, room);
 		else
 			strata_segment_f64(s, v, floats);
 		KEEP(ints);
@@ -190,11 +191,14 @@ static void
 bench_column(const StrataColumnData *d, const char *name)
 {
 	StrataSegment *s = strata_segment_build(d, -1, &memory);
+	StrataColumnData next = *d;
 	char row[60];
 
+	/* As population does from the second unit on. */
+	next.symbols = strata_segment_symbols(s);
 	snprintf(row, sizeof(row), "%s (%s, %.2f B)", name, strata_encoding_name(s->encoding),
 			 (double)s->bytes / d->nrows);
-	ROW(d->nrows, StrataSegment *t = strata_segment_build(d, -1, &memory); KEEP(t);
+	ROW(d->nrows, StrataSegment *t = strata_segment_build(&next, -1, &memory); KEEP(t);
 		free(t), "encode %s", row);
 	ROW(d->nrows, decode(s); KEEP(s), "decode %s", row);
 	free(s);
@@ -236,7 +240,10 @@ bench_segments(void)
 									   "line number", "quantity",	  "price",
 									   "discount",	  "date",		  "timestamp, ascending",
 									   "boolean",	  "30000 sparse", "random 64 bits"};
-	static const char *const texts[] = {"flag", "ship mode", "comment", "clerk of 1000", "long"};
+	static const char *const texts[] = {"flag", "ship mode", "comment", "clerk of 1000", "long", "sentence"};
+	static const char *const words[] = {"furiously", "ironic",  "deposits", "haggle", "above", "the",	  "express",
+										"requests",	 "are",		"slyly",	"even",	  "along", "pending", "accounts",
+										"sleep",	 "quickly", "regular",	"final",  "foxes", "against"};
 	static const char *const modes[] = {"AIR", "MAIL", "RAIL", "SHIP", "TRUCK", "FOB", "REG AIR"};
 	static int64_t value[ROWS];
 	static double real[ROWS];
@@ -283,6 +290,9 @@ bench_segments(void)
 				n = (unsigned)sprintf(key, "%-10s", modes[rng() % 7]);
 			else if (c == 3)
 				n = (unsigned)sprintf(key, "Clerk#%09u", (unsigned)(rng() % 1000));
+			else if (c == 5)
+				for (unsigned words_left = 2 + rng() % 5; words_left > 0; words_left--)
+					n += (unsigned)sprintf(key + n, "%s ", words[rng() % 20]);
 			else
 				for (n = 0; n < letters; n++)
 					key[n] = (char)('a' + rng() % 26);
