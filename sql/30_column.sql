@@ -2,15 +2,17 @@
 
 -- One row a table in the column store.  Written by strata.enable() and strata.disable(); dropped and renamed tables
 -- and columns are followed.  Column names, not numbers, and regclass, not oid, so that a dump can be restored.
+-- A row counts for partitions and other children too, unless they have one of their own.
 CREATE TABLE strata.enabled_tables (
     relid regclass NOT NULL PRIMARY KEY,
     columns name[],
     priority text NOT NULL CHECK (priority IN ('low', 'medium', 'high', 'critical')),
     compression text NOT NULL CHECK (compression IN ('auto', 'dictionary', 'rle', 'for', 'delta', 'raw', 'fsst')),
     enabled_at timestamptz NOT NULL DEFAULT now(),
-    enabled_by name NOT NULL DEFAULT current_user
+    enabled_by name NOT NULL DEFAULT current_user,
+    excluded bool NOT NULL DEFAULT false
 );
-COMMENT ON TABLE strata.enabled_tables IS 'Tables of this database that strata.enable() put into the column store; columns NULL means every column that can be stored.';
+COMMENT ON TABLE strata.enabled_tables IS 'Tables of this database that strata.enable() put into the column store; columns NULL means every column that can be stored, excluded a partition or other child that is kept out.';
 REVOKE ALL ON strata.enabled_tables FROM PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('strata.enabled_tables', '');
 
@@ -26,13 +28,13 @@ CREATE FUNCTION strata.enable(rel regclass, columns text[] DEFAULT NULL, priorit
                               compression text DEFAULT 'auto') RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'strata_enable';
-COMMENT ON FUNCTION strata.enable(regclass, text[], text, text) IS 'Puts a table into the column store; a background worker copies it after commit.';
+COMMENT ON FUNCTION strata.enable(regclass, text[], text, text) IS 'Puts a table, with its partitions and children, into the column store; a background worker copies it after commit.';
 REVOKE EXECUTE ON FUNCTION strata.enable(regclass, text[], text, text) FROM PUBLIC;
 
 CREATE FUNCTION strata.disable(rel regclass) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'strata_disable';
-COMMENT ON FUNCTION strata.disable(regclass) IS 'Takes a table out of the column store and frees its memory at commit.';
+COMMENT ON FUNCTION strata.disable(regclass) IS 'Takes a table, with its partitions and children, out of the column store and frees its memory at commit.';
 REVOKE EXECUTE ON FUNCTION strata.disable(regclass) FROM PUBLIC;
 
 CREATE FUNCTION strata.populate(rel regclass, force bool DEFAULT false, strategy text DEFAULT 'full',
@@ -62,7 +64,7 @@ CREATE FUNCTION strata.column_tables_rows(OUT schema_name name, OUT table_name n
     OUT units int, OUT populated_blocks bigint, OUT total_blocks bigint, OUT stale_blocks bigint,
     OUT tail_blocks bigint, OUT bytes bigint, OUT bytes_raw bigint, OUT compression_ratio float8,
     OUT hot_bytes bigint, OUT warm_bytes bigint, OUT cold_bytes bigint, OUT last_accessed timestamptz, OUT populated_at timestamptz, OUT scans bigint,
-    OUT last_error text)
+    OUT last_error text, OUT parent regclass, OUT partitions int)
 RETURNS SETOF record
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'strata_column_tables_rows';

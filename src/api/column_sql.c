@@ -77,17 +77,14 @@ open_owned(Oid relid, LOCKMODE lockmode)
 static void
 check_storable(Relation rel)
 {
-	int sqlstate;
-	const char *why = strata_store_check_relation(rel, &sqlstate);
+	int sqlstate = ERRCODE_FEATURE_NOT_SUPPORTED;
+	const char *why;
 
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg(
-				 "cannot put \"%s\" into the column store: it is partitioned, so it has no rows of its own",
-				 RelationGetRelationName(rel)),
-			 errhint("Enable its partitions one by one.")));
+	/* A partitioned table stands for its partitions. */
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		why = strata_store_check_relation(rel, &sqlstate);
+	else
+		why = RelationUsesLocalBuffers(rel) ? "a temporary table cannot be stored in columns" : NULL;
 	if (why)
 		ereport(ERROR, (errcode(sqlstate), errmsg("cannot put \"%s\" into the column store: %s",
 												  RelationGetRelationName(rel), why)));
@@ -169,7 +166,9 @@ strata_enable(PG_FUNCTION_ARGS)
 	char *priority = TextDatumGetCString(arg_required(fcinfo, 2, "priority"));
 	char *compression = TextDatumGetCString(arg_required(fcinfo, 3, "compression"));
 	StrataEnabled row = {.relid = relid};
+	List *family;
 	Relation rel;
+	ListCell *lc;
 
 	strata_require_preload();
 	PreventCommandIfReadOnly("strata.enable()");
@@ -191,8 +190,12 @@ strata_enable(PG_FUNCTION_ARGS)
 		check_some_storable(rel);
 	else
 		row.columns = columns_from_array(rel, PG_GETARG_ARRAYTYPE_P(1));
+	family = strata_enabled_family(relid);
+	foreach (lc, family)
+		check_owner(lfirst_oid(lc));
 	strata_enabled_put(&row);
-	strata_at_commit(STRATA_COMMIT_ENABLED, relid);
+	foreach (lc, family)
+		strata_at_commit(STRATA_COMMIT_ENABLED, lfirst_oid(lc));
 	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
@@ -205,20 +208,51 @@ not_enabled(Oid relid)
 					errhint("Enable it with strata.enable().")));
 }
 
+/* Is the table enabled, or any that inherits from it? */
+static bool
+some_enabled(const List *family)
+{
+	StrataEnabled row;
+	ListCell *lc;
+
+	foreach (lc, family)
+		if (strata_enabled_get(lfirst_oid(lc), &row))
+			return true;
+	return false;
+}
+
 /* strata.disable(rel regclass) → void */
 Datum
 strata_disable(PG_FUNCTION_ARGS)
 {
 	Oid relid = DatumGetObjectId(arg_required(fcinfo, 0, "rel"));
+	StrataEnabled row;
+	List *family;
 	Relation rel;
+	ListCell *lc;
 
 	strata_require_preload();
 	PreventCommandIfReadOnly("strata.disable()");
 	PreventCommandDuringRecovery("strata.disable()");
 	rel = open_owned(relid, ShareUpdateExclusiveLock);
-	if (!strata_enabled_delete(relid))
+	family = strata_enabled_family(relid);
+	if (!some_enabled(family))
 		not_enabled(relid);
-	strata_at_commit(STRATA_COMMIT_DISABLED, relid);
+	/* What children have through this table is its owner's to take. */
+	foreach (lc, family)
+		if (strata_enabled_own(lfirst_oid(lc), &row))
+			check_owner(lfirst_oid(lc));
+	foreach (lc, family)
+		strata_enabled_delete(lfirst_oid(lc));
+	/* Enabled through an ancestor, which goes on for the others. */
+	if (strata_enabled_get(relid, &row))
+	{
+		row.excluded = true;
+		strata_enabled_put(&row);
+	}
+	foreach (lc, family)
+		if (!strata_enabled_get(lfirst_oid(lc), &row))
+			strata_at_commit(STRATA_COMMIT_DISABLED, lfirst_oid(lc));
 	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
@@ -248,25 +282,27 @@ check_own_transaction(Relation rel, const StrataEnabled *row, bool wait)
 			 errhint("Commit first, or call with wait => false.")));
 }
 
+/* Queues a job for the table, or, when others inherit from it, for all of them that are enabled. */
 static int64
-add_job(StrataJobKind kind, Relation rel, const StrataEnabled *row, bool force, bool vacuum, bool incremental)
+add_jobs(StrataJobKind kind, Relation rel, bool wait, StrataJob *job)
 {
-	StrataJob job = {
-		.kind = kind,
-		.database = MyDatabaseId,
-		.relid = RelationGetRelid(rel),
-		.role = GetUserId(),
-		.priority = row->priority,
-		.force = force,
-		.vacuum = vacuum,
-		.incremental = incremental,
-	};
+	Oid relid = RelationGetRelid(rel);
+	List *family = strata_enabled_family(relid);
+	StrataEnabled row;
+	bool enabled = strata_enabled_get(relid, &row);
 
-	strlcpy(job.target,
-			quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									   RelationGetRelationName(rel)),
-			sizeof(job.target));
-	return strata_job_add(&job);
+	if (!enabled && !some_enabled(family))
+		not_enabled(relid);
+	if (enabled)
+		check_own_transaction(rel, &row, wait);
+	job->kind = kind;
+	job->database = MyDatabaseId;
+	job->relid = relid;
+	job->role = GetUserId();
+	job->priority = enabled ? row.priority : STRATA_PRIORITY_MEDIUM;
+	job->group = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE || list_length(family) > 1;
+	strlcpy(job->target, strata_target_name(relid), sizeof(job->target));
+	return strata_job_add(job);
 }
 
 /* strata.populate(rel regclass, force bool, strategy text, wait bool) → job id */
@@ -278,7 +314,7 @@ strata_populate(PG_FUNCTION_ARGS)
 	char *strategy = TextDatumGetCString(arg_required(fcinfo, 2, "strategy"));
 	bool wait = DatumGetBool(arg_required(fcinfo, 3, "wait"));
 	bool full = strcmp(strategy, "full") == 0;
-	StrataEnabled row;
+	StrataJob job = {.force = force, .vacuum = full || force, .incremental = !full};
 	Relation rel;
 	int64 id;
 
@@ -290,10 +326,7 @@ strata_populate(PG_FUNCTION_ARGS)
 			 errhint("Strategies are full (vacuums first where that helps) and incremental (copies only).")));
 	rel = open_owned(relid, AccessShareLock);
 	check_storable(rel);
-	if (!strata_enabled_get(relid, &row))
-		not_enabled(relid);
-	check_own_transaction(rel, &row, wait);
-	id = add_job(STRATA_JOB_POPULATE, rel, &row, force, full || force, !full);
+	id = add_jobs(STRATA_JOB_POPULATE, rel, wait, &job);
 	/* Released before the wait: whoever queues for a stronger lock would come between us and the worker. */
 	relation_close(rel, AccessShareLock);
 	if (wait)
@@ -305,30 +338,23 @@ strata_populate(PG_FUNCTION_ARGS)
 Datum
 strata_compact(PG_FUNCTION_ARGS)
 {
-	StrataEnabled row;
+	StrataJob job = {.incremental = true};
 	Relation rel;
 	int64 id;
 
 	strata_require_preload();
 	if (PG_ARGISNULL(0))
 	{
-		StrataJob job = {
-			.kind = STRATA_JOB_COMPACT,
-			.database = MyDatabaseId,
-			.role = GetUserId(),
-			.priority = STRATA_PRIORITY_MEDIUM,
-			.incremental = true,
-			.group = true,
-		};
-
+		job.kind = STRATA_JOB_COMPACT;
+		job.database = MyDatabaseId;
+		job.role = GetUserId();
+		job.priority = STRATA_PRIORITY_MEDIUM;
+		job.group = true;
 		PG_RETURN_INT64(strata_job_add(&job));
 	}
 	rel = open_owned(PG_GETARG_OID(0), AccessShareLock);
 	check_storable(rel);
-	if (!strata_enabled_get(RelationGetRelid(rel), &row))
-		not_enabled(RelationGetRelid(rel));
-	check_own_transaction(rel, &row, false);
-	id = add_job(STRATA_JOB_COMPACT, rel, &row, false, false, true);
+	id = add_jobs(STRATA_JOB_COMPACT, rel, false, &job);
 	relation_close(rel, AccessShareLock);
 	PG_RETURN_INT64(id);
 }
@@ -356,13 +382,24 @@ region_below(float8 percent)
 	return (float8)status.used <= percent / 100.0 * (float8)status.limit;
 }
 
+/* The owner of a parent may evict what is in memory through it, and of other children those that are the
+ * owner's. */
+static bool
+may_evict(Oid named, Oid relid)
+{
+	StrataEnabled row;
+
+	return named == relid || strata_owns(relid) ||
+		   (strata_enabled_get(relid, &row) && OidIsValid(row.via) && strata_owns(row.via));
+}
+
 /*
  * strata.evict(rel regclass, threshold_percent float8) → bytes freed
  *
- * Candidates are the table, or all tables of this database that the caller owns; for a superuser who gave a
- * threshold, those of every database, since the memory is one.  Without a threshold all of them go, with one
- * as many as it takes.  The worker does not bring an evicted table back by itself before it is enabled or
- * populated again or the server restarts.
+ * Candidates are the table with all that inherit from it, or all tables of this database that the caller
+ * owns; for a superuser who gave a threshold, those of every database, since the memory is one.  Without a
+ * threshold all of them go, with one as many as it takes.  The worker does not bring an evicted table back by
+ * itself before it is enabled or populated again or the server restarts.
  */
 Datum
 strata_evict(PG_FUNCTION_ARGS)
@@ -371,6 +408,7 @@ strata_evict(PG_FUNCTION_ARGS)
 	bool limited = !PG_ARGISNULL(1);
 	float8 percent = limited ? PG_GETARG_FLOAT8(1) : 0;
 	StrataTableStat *tables;
+	List *family = NIL;
 	Size freed = 0;
 	int n;
 
@@ -380,10 +418,9 @@ strata_evict(PG_FUNCTION_ARGS)
 						errmsg("threshold_percent must be between 0 and 100")));
 	if (one)
 	{
-		StrataEnabled row;
-
 		check_owner(PG_GETARG_OID(0));
-		if (!strata_enabled_get(PG_GETARG_OID(0), &row))
+		family = strata_enabled_family(PG_GETARG_OID(0));
+		if (!some_enabled(family))
 			not_enabled(PG_GETARG_OID(0));
 	}
 	tables = strata_store_tables(limited && superuser() ? InvalidOid : MyDatabaseId, &n);
@@ -391,10 +428,13 @@ strata_evict(PG_FUNCTION_ARGS)
 		qsort(tables, n, sizeof(*tables), evict_order);
 	for (int i = 0; i < n; i++)
 	{
-		if (one && (tables[i].dbid != MyDatabaseId || tables[i].relid != PG_GETARG_OID(0)))
+		if (one && (tables[i].dbid != MyDatabaseId || !list_member_oid(family, tables[i].relid)))
 			continue;
-		if (!one && !superuser() && !strata_owns(tables[i].relid))
+		if (one ? !may_evict(PG_GETARG_OID(0), tables[i].relid)
+				: !superuser() && !strata_owns(tables[i].relid))
 			continue;
+		if (one)
+			strata_job_stop_auto(tables[i].dbid, tables[i].relid);
 		if (tables[i].units == 0)
 			continue;
 		if (limited && region_below(percent))

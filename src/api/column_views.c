@@ -136,6 +136,20 @@ time_or_null(TimestampTz t, bool *isnull)
 	return TimestampTzGetDatum(t);
 }
 
+/* Schema and name as the catalog has them now.  False when the table has gone. */
+static bool
+table_names(Oid relid, Datum *schema, Datum *name)
+{
+	char *relname = get_rel_name(relid);
+	char *nspname = relname ? get_namespace_name(get_rel_namespace(relid)) : NULL;
+
+	if (!nspname)
+		return false;
+	*schema = DirectFunctionCall1(namein, CStringGetDatum(nspname));
+	*name = DirectFunctionCall1(namein, CStringGetDatum(relname));
+	return true;
+}
+
 enum
 {
 	TABLES_SCHEMA,
@@ -162,81 +176,165 @@ enum
 	TABLES_POPULATED_AT,
 	TABLES_SCANS,
 	TABLES_LAST_ERROR,
+	TABLES_PARENT,
+	TABLES_PARTITIONS,
 	TABLES_NATTS
 };
 
-/* One row; `row` is NULL for a table that has units, but is not enabled (any more). */
+/* What is shown of a table, or of a partitioned one, in sum. */
+typedef struct Figures
+{
+	Oid relid;
+	StrataTableStatus status;
+	StrataPriority priority;
+	int compression;
+	Oid via;
+	int partitions; /* -1: not partitioned */
+	int64 rows;		/* -1: unknown */
+	Blocks blocks;
+	StrataStoreMemory memory;
+	StrataTableStat stat; /* units, rows, bytes, times, scans, last_error */
+	bool has_columns;
+	Datum columns;
+} Figures;
+
+/* Of one table; `row` is NULL for one that has units, but is not enabled (any more).  False: it is gone. */
+static bool
+table_figures(Oid relid, const StrataEnabled *row, Figures *f)
+{
+	StrataTableStat *stat = &f->stat;
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Relation rel;
+	bool attached;
+
+	memset(f, 0, sizeof(*f));
+	if (!HeapTupleIsValid(tuple))
+		return false; /* dropped a moment ago */
+	f->rows = (int64)((Form_pg_class)GETSTRUCT(tuple))->reltuples;
+	ReleaseSysCache(tuple);
+	f->relid = relid;
+	f->partitions = -1;
+	f->via = row ? row->via : InvalidOid;
+	strata_store_memory(relid, &f->memory);
+	attached = strata_store_table(MyDatabaseId, relid, stat);
+	rel = open_unlocked(relid);
+	if (rel && stat->relnumber != StrataRelNumber(rel))
+		stat->units = stat->rows = 0; /* of a relfilenode that is gone */
+	if (rel)
+		blocks_now(rel, &f->blocks);
+	else
+		blocks_last(stat, &f->blocks);
+	f->status = table_status(relid, row != NULL, attached, stat, &f->blocks);
+	f->priority = row ? row->priority : stat->config.priority;
+	f->compression = row ? row->compression : stat->config.compression;
+	f->has_columns = row && rel;
+	if (f->has_columns)
+		f->columns = wanted_columns(rel, row);
+	if (rel)
+		relation_close(rel, AccessShareLock);
+	return true;
+}
+
+/* Adds those of a partition. */
 static void
-put_table(ReturnSetInfo *rsinfo, Oid relid, const StrataEnabled *row)
+add_figures(Figures *sum, const Figures *f)
+{
+	/* What is worth knowing of a family: is it being worked at, is it complete? */
+	static const int rank[] = {
+		[STRATA_TABLE_DISABLED] = 0,   [STRATA_TABLE_POPULATED] = 1, [STRATA_TABLE_STALE] = 2,
+		[STRATA_TABLE_PARTIAL] = 3,	   [STRATA_TABLE_QUEUED] = 4,	 [STRATA_TABLE_OUT_OF_MEMORY] = 5,
+		[STRATA_TABLE_POPULATING] = 6,
+	};
+
+	if (rank[f->status] > rank[sum->status])
+		sum->status = f->status;
+	sum->partitions++;
+	sum->rows += Max(f->rows, 0);
+	sum->blocks.total += f->blocks.total;
+	sum->blocks.populated += f->blocks.populated;
+	sum->blocks.stale += f->blocks.stale;
+	sum->blocks.tail += f->blocks.tail;
+	sum->memory.metadata += f->memory.metadata;
+	sum->memory.hot += f->memory.hot;
+	sum->memory.warm += f->memory.warm;
+	sum->memory.cold += f->memory.cold;
+	sum->stat.units += f->stat.units;
+	sum->stat.rows += f->stat.rows;
+	sum->stat.bytes += f->stat.bytes;
+	sum->stat.bytes_raw += f->stat.bytes_raw;
+	sum->stat.scans += f->stat.scans;
+	sum->stat.last_accessed = Max(sum->stat.last_accessed, f->stat.last_accessed);
+	sum->stat.populated_at = Max(sum->stat.populated_at, f->stat.populated_at);
+	if (sum->stat.last_error[0] == '\0')
+		strlcpy(sum->stat.last_error, f->stat.last_error, sizeof(sum->stat.last_error));
+}
+
+static void
+put_figures(ReturnSetInfo *rsinfo, const Figures *f)
 {
 	Datum values[TABLES_NATTS];
 	bool nulls[TABLES_NATTS] = {false};
-	StrataTableStat stat;
-	StrataStoreMemory memory;
-	Blocks blocks;
-	bool attached;
-	Relation rel;
-	HeapTuple tuple;
-	float4 reltuples;
-	NameData name;
-	char *schema;
+	const StrataTableStat *stat = &f->stat;
+	Size resident = f->memory.metadata + f->memory.hot + f->memory.warm;
 
-	memset(&stat, 0, sizeof(stat));
-	strata_store_memory(relid, &memory);
-	attached = strata_store_table(MyDatabaseId, relid, &stat);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (!HeapTupleIsValid(tuple))
-		return; /* dropped a moment ago */
-	name = ((Form_pg_class)GETSTRUCT(tuple))->relname;
-	schema = get_namespace_name(((Form_pg_class)GETSTRUCT(tuple))->relnamespace);
-	reltuples = ((Form_pg_class)GETSTRUCT(tuple))->reltuples;
-	ReleaseSysCache(tuple);
-	if (!schema)
+	if (!table_names(f->relid, &values[TABLES_SCHEMA], &values[TABLES_NAME]))
 		return;
-
-	rel = open_unlocked(relid);
-	if (rel && stat.relnumber != StrataRelNumber(rel))
-		stat.units = stat.rows = 0; /* of a relfilenode that is gone */
-	if (rel)
-		blocks_now(rel, &blocks);
-	else
-		blocks_last(&stat, &blocks);
-
-	values[TABLES_SCHEMA] = DirectFunctionCall1(namein, CStringGetDatum(schema));
-	values[TABLES_NAME] = NameGetDatum(&name);
-	values[TABLES_RELID] = ObjectIdGetDatum(relid);
-	values[TABLES_STATUS] =
-		CStringGetTextDatum(strata_status_name(table_status(relid, row != NULL, attached, &stat, &blocks)));
-	values[TABLES_PRIORITY] =
-		CStringGetTextDatum(strata_priority_name(row ? row->priority : stat.config.priority));
-	values[TABLES_COMPRESSION] =
-		CStringGetTextDatum(strata_compression_name(row ? row->compression : stat.config.compression));
-	nulls[TABLES_COLUMNS] = !row || !rel;
-	if (row && rel)
-		values[TABLES_COLUMNS] = wanted_columns(rel, row);
-	nulls[TABLES_ROWS] = reltuples < 0;
-	values[TABLES_ROWS] = Int64GetDatum((int64)reltuples);
-	values[TABLES_ROWS_IN_COLUMNS] = Int64GetDatum((int64)stat.rows);
-	values[TABLES_UNITS] = Int32GetDatum(stat.units);
-	values[TABLES_POPULATED_BLOCKS] = Int64GetDatum((int64)blocks.populated);
-	values[TABLES_TOTAL_BLOCKS] = Int64GetDatum((int64)blocks.total);
-	values[TABLES_STALE_BLOCKS] = Int64GetDatum((int64)blocks.stale);
-	values[TABLES_TAIL_BLOCKS] = Int64GetDatum((int64)blocks.tail);
-	values[TABLES_BYTES] = Int64GetDatum((int64)(memory.metadata + memory.hot + memory.warm));
-	values[TABLES_BYTES_RAW] = Int64GetDatum((int64)stat.bytes_raw);
-	nulls[TABLES_COMPRESSION_RATIO] = stat.bytes == 0;
-	values[TABLES_COMPRESSION_RATIO] = Float8GetDatum(stat.bytes ? (float8)stat.bytes_raw / stat.bytes : 0);
-	values[TABLES_HOT_BYTES] = Int64GetDatum((int64)(memory.metadata + memory.hot));
-	values[TABLES_WARM_BYTES] = Int64GetDatum((int64)memory.warm);
-	values[TABLES_COLD_BYTES] = Int64GetDatum((int64)memory.cold);
-	values[TABLES_LAST_ACCESSED] = time_or_null(stat.last_accessed, &nulls[TABLES_LAST_ACCESSED]);
-	values[TABLES_POPULATED_AT] = time_or_null(stat.populated_at, &nulls[TABLES_POPULATED_AT]);
-	values[TABLES_SCANS] = Int64GetDatum((int64)stat.scans);
-	nulls[TABLES_LAST_ERROR] = stat.last_error[0] == '\0';
-	values[TABLES_LAST_ERROR] = CStringGetTextDatum(stat.last_error);
+	values[TABLES_RELID] = ObjectIdGetDatum(f->relid);
+	values[TABLES_STATUS] = CStringGetTextDatum(strata_status_name(f->status));
+	values[TABLES_PRIORITY] = CStringGetTextDatum(strata_priority_name(f->priority));
+	values[TABLES_COMPRESSION] = CStringGetTextDatum(strata_compression_name(f->compression));
+	nulls[TABLES_COLUMNS] = !f->has_columns;
+	values[TABLES_COLUMNS] = f->columns;
+	nulls[TABLES_ROWS] = f->rows < 0;
+	values[TABLES_ROWS] = Int64GetDatum(f->rows);
+	values[TABLES_ROWS_IN_COLUMNS] = Int64GetDatum((int64)stat->rows);
+	values[TABLES_UNITS] = Int32GetDatum(stat->units);
+	values[TABLES_POPULATED_BLOCKS] = Int64GetDatum((int64)f->blocks.populated);
+	values[TABLES_TOTAL_BLOCKS] = Int64GetDatum((int64)f->blocks.total);
+	values[TABLES_STALE_BLOCKS] = Int64GetDatum((int64)f->blocks.stale);
+	values[TABLES_TAIL_BLOCKS] = Int64GetDatum((int64)f->blocks.tail);
+	values[TABLES_BYTES] = Int64GetDatum((int64)resident);
+	values[TABLES_BYTES_RAW] = Int64GetDatum((int64)stat->bytes_raw);
+	nulls[TABLES_COMPRESSION_RATIO] = stat->bytes == 0;
+	values[TABLES_COMPRESSION_RATIO] =
+		Float8GetDatum(stat->bytes ? (float8)stat->bytes_raw / stat->bytes : 0);
+	values[TABLES_HOT_BYTES] = Int64GetDatum((int64)(f->memory.metadata + f->memory.hot));
+	values[TABLES_WARM_BYTES] = Int64GetDatum((int64)f->memory.warm);
+	values[TABLES_COLD_BYTES] = Int64GetDatum((int64)f->memory.cold);
+	values[TABLES_LAST_ACCESSED] = time_or_null(stat->last_accessed, &nulls[TABLES_LAST_ACCESSED]);
+	values[TABLES_POPULATED_AT] = time_or_null(stat->populated_at, &nulls[TABLES_POPULATED_AT]);
+	values[TABLES_SCANS] = Int64GetDatum((int64)stat->scans);
+	nulls[TABLES_LAST_ERROR] = stat->last_error[0] == '\0';
+	values[TABLES_LAST_ERROR] = CStringGetTextDatum(stat->last_error);
+	nulls[TABLES_PARENT] = !OidIsValid(f->via);
+	values[TABLES_PARENT] = ObjectIdGetDatum(f->via);
+	nulls[TABLES_PARTITIONS] = f->partitions < 0;
+	values[TABLES_PARTITIONS] = Int32GetDatum(f->partitions);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* The partitioned table of a row: the sum of those of its partitions that are in `tables` (of Figures *). */
+static void
+put_partitioned(ReturnSetInfo *rsinfo, const StrataEnabled *row, const List *tables)
+{
+	Figures sum = {.relid = row->relid, .priority = row->priority, .compression = row->compression};
+	List *family = strata_enabled_family(row->relid);
+	Relation rel = open_unlocked(row->relid);
+	ListCell *lc;
+
+	foreach (lc, tables)
+		if (list_member_oid(family, ((Figures *)lfirst(lc))->relid))
+			add_figures(&sum, lfirst(lc));
+	/* None of them yet: all there is is there. */
+	if (sum.partitions == 0)
+		sum.status = STRATA_TABLE_POPULATED;
+	sum.has_columns = rel != NULL;
 	if (rel)
+	{
+		sum.columns = wanted_columns(rel, row);
 		relation_close(rel, AccessShareLock);
+	}
+	put_figures(rsinfo, &sum);
 }
 
 /* strata.column_tables */
@@ -244,32 +342,48 @@ Datum
 strata_column_tables_rows(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *)fcinfo->resultinfo;
-	List *enabled;
+	List *rows, *enabled;
+	List *shown = NIL; /* of Figures * */
 	ListCell *lc;
 	StrataTableStat *tables;
 	int n;
 
 	strata_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
-	enabled = strata_enabled_list();
+	rows = strata_enabled_rows();
+	enabled = strata_enabled_list(rows);
 	foreach (lc, enabled)
 	{
 		StrataEnabled *row = lfirst(lc);
+		Figures *f = palloc(sizeof(*f));
 
 		CHECK_FOR_INTERRUPTS();
+		if (!table_figures(row->relid, row, f))
+			continue;
+		shown = lappend(shown, f);
 		if (strata_may_see(row->relid))
-			put_table(rsinfo, row->relid, row);
+			put_figures(rsinfo, f);
+	}
+	foreach (lc, rows)
+	{
+		StrataEnabled *row = lfirst(lc);
+
+		if (get_rel_relkind(row->relid) == RELKIND_PARTITIONED_TABLE && !row->excluded &&
+			strata_may_see(row->relid))
+			put_partitioned(rsinfo, row, shown);
 	}
 	tables = strata_store_tables(MyDatabaseId, &n);
 	for (int i = 0; i < n; i++)
 	{
 		bool listed = false;
+		Figures f;
 
 		foreach (lc, enabled)
 			if (((StrataEnabled *)lfirst(lc))->relid == tables[i].relid)
 				listed = true;
-		if (!listed && tables[i].units > 0 && strata_may_see(tables[i].relid))
-			put_table(rsinfo, tables[i].relid, NULL);
+		if (!listed && tables[i].units > 0 && strata_may_see(tables[i].relid) &&
+			table_figures(tables[i].relid, NULL, &f))
+			put_figures(rsinfo, &f);
 	}
 	return (Datum)0;
 }
@@ -302,20 +416,6 @@ visible_tables(int *n)
 			tables[kept++] = tables[i];
 	*n = kept;
 	return tables;
-}
-
-/* Schema and name as the catalog has them now.  False when the table has gone. */
-static bool
-table_names(Oid relid, Datum *schema, Datum *name)
-{
-	char *relname = get_rel_name(relid);
-	char *nspname = relname ? get_namespace_name(get_rel_namespace(relid)) : NULL;
-
-	if (!nspname)
-		return false;
-	*schema = DirectFunctionCall1(namein, CStringGetDatum(nspname));
-	*name = DirectFunctionCall1(namein, CStringGetDatum(relname));
-	return true;
 }
 
 /* strata.column_units */

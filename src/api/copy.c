@@ -165,6 +165,41 @@ wait_for_vacuum_lock(Oid relid)
 }
 
 /*
+ * Waits for the end of transactions that other workers are in now.  Their snapshots may be older than the
+ * rows that the caller of populate() wants to see, and would keep VACUUM from finding them visible to
+ * everybody.  Each is as short as a unit, and none of them waits for us.
+ */
+static void
+wait_for_other_workers(void)
+{
+	pid_t pids[STRATA_MAX_WORKERS + 1];
+	int n = 0;
+
+	LWLockAcquire(strata_workers->lock, LW_SHARED);
+	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
+		if (strata_workers->slots[i].database == MyDatabaseId && strata_workers->slots[i].pid != MyProcPid)
+			pids[n++] = strata_workers->slots[i].pid;
+	pids[n++] = strata_workers->launcher_pid;
+	LWLockRelease(strata_workers->lock);
+
+	StartTransactionCommand();
+	for (int i = 0; i < n; i++)
+	{
+		PGPROC *proc = pids[i] != 0 ? BackendPidGetProc(pids[i]) : NULL;
+		VirtualTransactionId vxid;
+
+		/* Without a snapshot it holds nothing back (and may be waiting here itself); VACUUM holds back
+		 * nobody. */
+		if (!proc || !TransactionIdIsValid(proc->xmin) || (proc->statusFlags & PROC_IN_VACUUM))
+			continue;
+		GET_VXID_FROM_PGPROC(vxid, *proc);
+		if (VirtualTransactionIdIsValid(vxid))
+			(void)VirtualXactLock(vxid, true);
+	}
+	CommitTransactionCommand();
+}
+
+/*
  * VACUUM as a session would run it, but skipped when the table is locked.  Index cleanup is forced, since the
  * dead line pointers that skipping it leaves keep their blocks from becoming all-visible; nothing is cut off
  * the end, since that wants an exclusive lock.
@@ -185,6 +220,7 @@ vacuum_table(Oid relid)
 	params.nworkers = -1;
 
 	wait_for_vacuum_lock(relid);
+	wait_for_other_workers();
 	/* Outlives the transactions that vacuum() ends and begins. */
 	PortalContext = strata_worker_context;
 	old = MemoryContextSwitchTo(strata_worker_context);
@@ -257,6 +293,9 @@ list_units(Relation rel, StrataCopy *c)
 	int64 done;
 	int64 rows = rel->rd_rel->reltuples < 0 ? -1 : (int64)rel->rd_rel->reltuples;
 
+	/* By strata.evict(), say: what follows would undo it. */
+	if (strata_job_cancelled(c->job.id))
+		copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
 	c->all_units = strata_store_populate_begin(rel);
 	c->nunits = c->offered = 0;
 	if (incremental)

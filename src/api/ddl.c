@@ -17,6 +17,7 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_inherits.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
@@ -150,8 +151,17 @@ may_be_enabled(Oid relid)
 {
 	char relkind = get_rel_relkind(relid);
 
-	return (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW) &&
+	return (relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW ||
+			relkind == RELKIND_PARTITIONED_TABLE) &&
 		   get_rel_persistence(relid) != RELPERSISTENCE_TEMP;
+}
+
+static bool
+table_attached(Oid relid)
+{
+	StrataTableStat stat;
+
+	return strata_preloaded && strata_store_table(MyDatabaseId, relid, &stat);
 }
 
 static void
@@ -163,16 +173,15 @@ table_dropped(Oid relid)
 		strata_at_commit(STRATA_COMMIT_DATABASE, MyDatabaseId);
 		return;
 	}
-	if (may_be_enabled(relid) && strata_enabled_delete(relid))
+	/* A partition may have no row of its own. */
+	if (may_be_enabled(relid) && (strata_enabled_delete(relid) || table_attached(relid)))
 		strata_at_commit(STRATA_COMMIT_DROPPED, relid);
 }
 
 static void
 table_truncated(Oid relid)
 {
-	StrataTableStat stat;
-
-	if (strata_preloaded && strata_store_table(MyDatabaseId, relid, &stat))
+	if (table_attached(relid))
 		strata_at_commit(STRATA_COMMIT_REWRITTEN, relid);
 }
 
@@ -185,7 +194,7 @@ column_dropped(Oid relid, AttrNumber attnum)
 	bool listed = false;
 	ListCell *lc;
 
-	if (!name || !may_be_enabled(relid) || !strata_enabled_get(relid, &row) || row.all_columns)
+	if (!name || !may_be_enabled(relid) || !strata_enabled_own(relid, &row) || row.all_columns)
 		return;
 	foreach (lc, row.columns)
 		if (strcmp(lfirst(lc), name) == 0)
@@ -238,7 +247,7 @@ column_altered(Oid relid, AttrNumber attnum)
 	ListCell *lc;
 
 	if (!old || !may_be_enabled(relid) || !column_new_name(relid, attnum, &now) ||
-		strcmp(old, NameStr(now)) == 0 || !strata_enabled_get(relid, &row))
+		strcmp(old, NameStr(now)) == 0 || !strata_enabled_own(relid, &row))
 		return;
 	foreach (lc, row.columns)
 		if (strcmp(lfirst(lc), old) == 0)
@@ -248,6 +257,14 @@ column_altered(Oid relid, AttrNumber attnum)
 		}
 	if (changed)
 		strata_enabled_put(&row);
+}
+
+/* A table became a partition or child, or is none any more: the worker finds out what that means. */
+static void
+parent_changed(Oid relid)
+{
+	if (get_rel_persistence(relid) != RELPERSISTENCE_TEMP && OidIsValid(strata_enabled_catalog()))
+		strata_at_commit(STRATA_COMMIT_WAKE, InvalidOid);
 }
 
 static void
@@ -264,6 +281,8 @@ ddl_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void 
 		column_altered(object, sub);
 	else if (class == RelationRelationId && access == OAT_TRUNCATE)
 		table_truncated(object);
+	else if (class == InheritsRelationId && access == OAT_POST_ALTER)
+		parent_changed(object);
 	else if (class == DatabaseRelationId && access == OAT_DROP)
 		strata_at_commit(STRATA_COMMIT_DATABASE, object);
 }

@@ -14,6 +14,7 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
@@ -24,6 +25,7 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "api/enabled.h"
@@ -37,7 +39,8 @@ enum
 	ENABLED_COMPRESSION,
 	ENABLED_AT,
 	ENABLED_BY,
-	ENABLED_NATTS = ENABLED_BY
+	ENABLED_EXCLUDED,
+	ENABLED_NATTS = ENABLED_EXCLUDED
 };
 
 /*
@@ -93,6 +96,7 @@ enabled_from_tuple(Relation catalog, HeapTuple tuple, StrataEnabled *out)
 		out->priority = STRATA_PRIORITY_MEDIUM;
 	if (!strata_compression_parse(TextDatumGetCString(values[ENABLED_COMPRESSION - 1]), &out->compression))
 		out->compression = -1;
+	out->excluded = DatumGetBool(values[ENABLED_EXCLUDED - 1]);
 	out->own = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
 }
 
@@ -117,7 +121,7 @@ enabled_fetch(Relation catalog, Oid relid)
 }
 
 bool
-strata_enabled_get(Oid relid, StrataEnabled *out)
+strata_enabled_own(Oid relid, StrataEnabled *out)
 {
 	Relation catalog = enabled_open(AccessShareLock);
 	HeapTuple tuple;
@@ -132,7 +136,7 @@ strata_enabled_get(Oid relid, StrataEnabled *out)
 }
 
 List *
-strata_enabled_list(void)
+strata_enabled_rows(void)
 {
 	Relation catalog = enabled_open(AccessShareLock);
 	List *rows = NIL;
@@ -156,6 +160,155 @@ strata_enabled_list(void)
 	table_close(catalog, AccessShareLock);
 	return rows;
 }
+
+/* ---- inheritance ---- */
+
+/* The relations that this one inherits from, or is a partition of, in their order. */
+static List *
+parents_of(Oid relid)
+{
+	Relation inherits = table_open(InheritsRelationId, AccessShareLock);
+	List *parents = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_inherits form = (Form_pg_inherits)GETSTRUCT(tuple);
+
+		if (!form->inhdetachpending)
+			parents = lappend_oid(parents, form->inhparent);
+	}
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	return parents;
+}
+
+static List *
+children_of(Oid relid)
+{
+	/* Another session may have dropped it meanwhile. */
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return NIL;
+	return find_inheritance_children(relid, NoLock);
+}
+
+bool
+strata_enabled_get(Oid relid, StrataEnabled *out)
+{
+	List *level = list_make1_oid(relid);
+
+	/* The nearest first: a level of ancestors after the other. */
+	while (level != NIL)
+	{
+		List *above = NIL;
+		ListCell *lc;
+
+		foreach (lc, level)
+		{
+			if (strata_enabled_own(lfirst_oid(lc), out))
+			{
+				out->via = out->relid != relid ? out->relid : InvalidOid;
+				out->relid = relid;
+				return !out->excluded;
+			}
+			above = list_concat_unique_oid(above, parents_of(lfirst_oid(lc)));
+		}
+		level = above;
+	}
+	return false;
+}
+
+List *
+strata_enabled_family(Oid relid)
+{
+	List *family = list_make1_oid(relid);
+
+	/* Grows while it is walked. */
+	for (int i = 0; i < list_length(family); i++)
+		family = list_concat_unique_oid(family, children_of(list_nth_oid(family, i)));
+	return family;
+}
+
+static bool
+has_storage(Oid relid)
+{
+	char relkind = get_rel_relkind(relid);
+
+	/* '\0': dropped */
+	return relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW || relkind == '\0';
+}
+
+static int
+by_relid(const ListCell *a, const ListCell *b)
+{
+	const StrataEnabled *x = lfirst(a);
+	const StrataEnabled *y = lfirst(b);
+
+	return x->relid < y->relid ? -1 : x->relid > y->relid;
+}
+
+List *
+strata_enabled_list(const List *rows)
+{
+	List *own = NIL;   /* OIDs of relations that have a row */
+	List *found = NIL; /* OIDs of tables in `tables` */
+	List *tables = NIL;
+	ListCell *lc;
+
+	foreach (lc, rows)
+		own = lappend_oid(own, ((StrataEnabled *)lfirst(lc))->relid);
+	foreach (lc, rows)
+	{
+		StrataEnabled *row = lfirst(lc);
+		List *family = list_make1_oid(row->relid);
+
+		if (row->excluded)
+			continue;
+		for (int i = 0; i < list_length(family); i++)
+		{
+			Oid relid = list_nth_oid(family, i);
+			StrataEnabled *table;
+			ListCell *child;
+
+			CHECK_FOR_INTERRUPTS();
+			foreach (child, children_of(relid))
+				if (!list_member_oid(own, lfirst_oid(child)))
+					family = list_append_unique_oid(family, lfirst_oid(child));
+			/* Of children that nobody asked for by name, only those that can be stored. */
+			if (!has_storage(relid) ||
+				(relid != row->relid && get_rel_persistence(relid) != RELPERSISTENCE_PERMANENT))
+				continue;
+			table = palloc(sizeof(*table));
+			*table = *row;
+			table->relid = relid;
+			table->via = relid != row->relid ? row->relid : InvalidOid;
+			tables = lappend(tables, table);
+		}
+	}
+	/* A child of two enabled parents comes once, as strata_enabled_get() has it. */
+	list_sort(tables, by_relid);
+	foreach (lc, tables)
+	{
+		StrataEnabled *table = lfirst(lc);
+
+		if (found != NIL && llast_oid(found) == table->relid)
+		{
+			StrataEnabled *one = list_nth(tables, foreach_current_index(lc) - 1);
+
+			strata_enabled_get(table->relid, one);
+			tables = foreach_delete_current(tables, lc);
+		}
+		else
+			found = lappend_oid(found, table->relid);
+	}
+	return tables;
+}
+
+/* ---- writing ---- */
 
 static Datum
 names_array(const List *columns)
@@ -186,6 +339,7 @@ strata_enabled_put(const StrataEnabled *row)
 	values[ENABLED_COLUMNS - 1] = row->all_columns ? (Datum)0 : names_array(row->columns);
 	values[ENABLED_PRIORITY - 1] = CStringGetTextDatum(strata_priority_name(row->priority));
 	values[ENABLED_COMPRESSION - 1] = CStringGetTextDatum(strata_compression_name(row->compression));
+	values[ENABLED_EXCLUDED - 1] = BoolGetDatum(row->excluded);
 	values[ENABLED_AT - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	values[ENABLED_BY - 1] =
 		DirectFunctionCall1(namein, CStringGetDatum(GetUserNameFromId(GetUserId(), false)));
@@ -194,7 +348,7 @@ strata_enabled_put(const StrataEnabled *row)
 	if (HeapTupleIsValid(old))
 	{
 		replace[ENABLED_COLUMNS - 1] = replace[ENABLED_PRIORITY - 1] = replace[ENABLED_COMPRESSION - 1] =
-			true;
+			replace[ENABLED_EXCLUDED - 1] = true;
 		CatalogTupleUpdate(catalog, &old->t_self,
 						   heap_modify_tuple(old, RelationGetDescr(catalog), values, nulls, replace));
 	}

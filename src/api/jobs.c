@@ -64,11 +64,49 @@ job_place(void)
 	return oldest;
 }
 
+/* Drops what the worker wanted to do unasked and has not begun.  Lock held. */
+static void
+forget_auto(Oid database, Oid relid)
+{
+	for (int i = 0; i < STRATA_MAX_JOBS; i++)
+	{
+		StrataJob *job = &strata_workers->jobs[i];
+
+		if (job->id != 0 && job->state == STRATA_JOB_QUEUED && !OidIsValid(job->role) &&
+			job->database == database && job->relid == relid)
+			job->id = 0;
+	}
+}
+
+static void job_cancel(StrataJob *job);
+
+void
+strata_job_stop_auto(Oid database, Oid relid)
+{
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	forget_auto(database, relid);
+	for (int i = 0; i < STRATA_MAX_JOBS; i++)
+	{
+		StrataJob *job = &strata_workers->jobs[i];
+
+		if (job->id != 0 && job->state == STRATA_JOB_RUNNING && !OidIsValid(job->role) &&
+			job->database == database && job->relid == relid)
+			job_cancel(job);
+	}
+	LWLockRelease(strata_workers->lock);
+}
+
 /* Fills a place.  Lock held; NULL when there is none. */
 static StrataJob *
 job_insert(const StrataJob *job)
 {
-	StrataJob *place = job_place();
+	StrataJob *place;
+
+	/* What was asked for takes the place of what was not; should that leave something to do, it is found
+	 * again. */
+	if (OidIsValid(job->role) && !job->group)
+		forget_auto(job->database, job->relid);
+	place = job_place();
 
 	if (place)
 	{
@@ -111,7 +149,8 @@ job_exists(Oid database, Oid relid, StrataJobState until)
 	{
 		const StrataJob *job = &strata_workers->jobs[i];
 
-		if (job->id != 0 && job->database == database && job->relid == relid &&
+		/* A group copies nothing itself. */
+		if (job->id != 0 && !job->group && job->database == database && job->relid == relid &&
 			!STRATA_JOB_ENDED(job->state) && job->state >= until)
 			return true;
 	}

@@ -230,7 +230,7 @@ look_at_table(Relation rel, const StrataEnabled *row)
 		strata_store_set_status(row->relid, STRATA_TABLE_PARTIAL, "");
 }
 
-/* The table was dropped in a session without the library. */
+/* The table was dropped, in a session without the library if it still has a row. */
 static void
 forget_table(Oid relid)
 {
@@ -268,7 +268,7 @@ static int
 look(void)
 {
 	bool standby;
-	List *rows;
+	List *catalog, *rows;
 	ListCell *lc;
 
 	pgstat_report_activity(STATE_RUNNING, "look at enabled tables");
@@ -276,7 +276,8 @@ look(void)
 	{
 		MemoryContext old = MemoryContextSwitchTo(strata_worker_context);
 
-		rows = strata_enabled_list();
+		catalog = strata_enabled_rows();
+		rows = strata_enabled_list(catalog);
 		MemoryContextSwitchTo(old);
 	}
 	forget_disabled(rows);
@@ -308,40 +309,41 @@ look(void)
 		strata_work_commit();
 	}
 	pgstat_report_activity(STATE_IDLE, NULL);
-	return list_length(rows) + (standby ? 1 : 0);
+	/* A partitioned table without partitions is one too. */
+	return Max(list_length(rows), list_length(catalog)) + (standby ? 1 : 0);
 }
 
 /* ---- jobs over several tables ---- */
 
-static int
-by_relid(const ListCell *a, const ListCell *b)
+/* As its owner, or as the owner of the ancestor through which it is enabled? */
+static bool
+may_copy(const StrataEnabled *row, Oid role)
 {
-	const StrataEnabled *x = lfirst(a);
-	const StrataEnabled *y = lfirst(b);
-
-	return x->relid < y->relid ? -1 : x->relid > y->relid;
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(row->relid)) &&
+		   (pg_class_ownercheck(row->relid, role) ||
+			(SearchSysCacheExists1(RELOID, ObjectIdGetDatum(row->via)) &&
+			 pg_class_ownercheck(row->via, role)));
 }
 
 /* Tables of the group past the last that got a part, in order of OID; *total: all of its tables. */
 static List *
 group_tables(const StrataJob *group, int64 *total)
 {
+	List *family = OidIsValid(group->relid) ? strata_enabled_family(group->relid) : NIL;
 	List *tables = NIL;
 	ListCell *lc;
 
 	*total = 0;
-	foreach (lc, strata_enabled_list())
+	foreach (lc, strata_enabled_list(strata_enabled_rows()))
 	{
 		StrataEnabled *row = lfirst(lc);
 
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(row->relid)) ||
-			!pg_class_ownercheck(row->relid, group->role))
+		if ((OidIsValid(group->relid) && !list_member_oid(family, row->relid)) || !may_copy(row, group->role))
 			continue;
 		(*total)++;
 		if (row->relid > group->last_part)
 			tables = lappend(tables, row);
 	}
-	list_sort(tables, by_relid);
 	return tables;
 }
 

@@ -181,6 +181,8 @@ extern StrataWorkers *strata_workers;
 extern int64 strata_job_add(const StrataJob *job);
 /* The same for jobs that nobody asked for; 0 when the table has a job already, or there is no place. */
 extern int64 strata_job_add_auto(const StrataJob *job);
+/* Drops or cancels such a job of the table. */
+extern void strata_job_stop_auto(Oid database, Oid relid);
 /* Is a job for this table queued or running?  `running` may be NULL. */
 extern bool strata_job_active(Oid database, Oid relid, bool *running);
 /* Waits for the end; raises what the job failed with.  The caller holds no lock that the worker could want.

@@ -262,7 +262,7 @@ strata_store_check_relation(Relation rel, int *sqlstate)
 			*sqlstate = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
 			return "a materialized view must be populated first";
 		case RELKIND_PARTITIONED_TABLE:
-			return "a partitioned table has no rows of its own; enable its partitions";
+			return "a partitioned table has no rows of its own";
 		case RELKIND_VIEW:
 			return "a view cannot be stored in columns";
 		case RELKIND_FOREIGN_TABLE:

@@ -12,8 +12,17 @@ fill($node, '"Odd Name"."Table"', 3000);
 $node->safe_psql('postgres', "SELECT strata.enable('items', columns => ARRAY['id', 'val', 'grp', 'amount'], priority => 'high', compression => 'for')");
 $node->safe_psql('postgres', q{SELECT strata.enable('"Odd Name"."Table"')});
 populated($node, 'items');
+$node->safe_psql('postgres', "CREATE TABLE parts (id bigint, grp int, val int, amount numeric(10,2), day date, note text) PARTITION BY RANGE (id);
+	CREATE TABLE parts_a PARTITION OF parts FOR VALUES FROM (0) TO (5000);
+	CREATE TABLE parts_b PARTITION OF parts FOR VALUES FROM (5000) TO (10001);
+	CREATE TABLE parts_c PARTITION OF parts FOR VALUES FROM (10001) TO (20001);
+	INSERT INTO parts SELECT * FROM items");
+$node->safe_psql('postgres', 'VACUUM (FREEZE) parts_a, parts_b, parts_c');
+$node->safe_psql('postgres', "SELECT strata.enable('parts', priority => 'high'), strata.disable('parts_c')");
+my $partitions = 'SELECT relid, priority, parent, partitions FROM strata.column_tables ORDER BY relid::text';
+my $were = $node->safe_psql('postgres', $partitions);
 
-my $list = 'SELECT relid::text, columns, priority, compression FROM strata.enabled_tables ORDER BY 1';
+my $list = 'SELECT relid::text, columns, priority, compression, excluded FROM strata.enabled_tables ORDER BY 1';
 my $was = $node->safe_psql('postgres', $list);
 my $dump = $node->basedir . '/dump';
 command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
@@ -23,6 +32,9 @@ is($node->safe_psql('restored', $list), $was, 'the restored database has the sam
 populated($node, 'items', 'restored');
 populated($node, '"Odd Name"."Table"', 'restored');
 pass('and populates them by itself');
+populated($node, 'parts', 'restored');
+is($node->safe_psql('restored', $partitions), $were, 'partitions too, but for the one that is kept out');
+same_answers($node, 'parts', 'restored partitions', 'restored');
 uses_store($node, 'items', 'plans use it', 'restored');
 is(same_answers($node, 'items', 'restored', 'restored'), same_answers($node, 'items', 'original'), 'same content');
 isnt($node->safe_psql('restored', "SELECT 'items'::regclass::oid"), $node->safe_psql('postgres', "SELECT 'items'::regclass::oid"), 'under other OIDs');
