@@ -89,6 +89,8 @@ typedef struct BuildColumn
 		const char **ptr;
 	} v;
 	uint32 *len;	  /* BYTES, FIXED */
+	char *room;		  /* BYTES: for the next images that are short */
+	Size room_left;
 	char *images;	  /* FIXED: of image_len bytes a row */
 	uint32 image_len; /* FIXED: what all images have */
 	StrataSegment *segment;
@@ -477,16 +479,45 @@ populate_set_null(BuildColumn *col, uint32 row)
 	}
 }
 
+#define POPULATE_ROOM ((Size)64 * 1024)
+
+/* Memory for one image with a short header. */
+static inline char *
+populate_room(UnitBuild *b, BuildColumn *col, Size len)
+{
+	char *p;
+
+	if (len > col->room_left)
+	{
+		col->room = populate_work(b, POPULATE_ROOM);
+		col->room_left = POPULATE_ROOM;
+	}
+	p = col->room;
+	col->room += len;
+	col->room_left -= len;
+	return p;
+}
+
 /*
  * A varlena as the store keeps it: inline, not compressed, with a 1-byte header where it fits, so that equal
  * values are equal bytes.  Types that are never toasted keep their 4-byte header: their functions may know no
- * other.  Points into the page copy when nothing has to be changed.
+ * other.
+ *
+ * Short values are copied, one behind the other: encoding goes over a column several times, and its values are
+ * scattered over ten megabytes of pages (a sixth of population's time was spent waiting for them).  Long ones
+ * stay in the page copy when nothing has to be changed.
  */
 static void
 populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
 {
 	/* A pointer to an out-of-line value passes for a short header too. */
-	if (!VARATT_IS_SHORT(value) || VARATT_IS_EXTERNAL(value))
+	if (VARATT_IS_SHORT(value) && !VARATT_IS_EXTERNAL(value))
+	{
+		Size len = VARSIZE_SHORT(value);
+
+		value = memcpy(populate_room(b, col, len), value, len);
+	}
+	else
 	{
 		if (VARATT_IS_EXTENDED(value))
 		{
@@ -502,7 +533,7 @@ populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *v
 		if (col->toastable && VARATT_CAN_MAKE_SHORT(value))
 		{
 			Size len = VARATT_CONVERTED_SHORT_SIZE(value);
-			char *s = MemoryContextAlloc(b->context, len);
+			char *s = populate_room(b, col, len);
 
 			SET_VARSIZE_SHORT(s, len);
 			memcpy(s + VARHDRSZ_SHORT, VARDATA(value), len - VARHDRSZ_SHORT);
