@@ -89,6 +89,8 @@ soak: ## a store forty times its memory; then sessions killed and memory resized
 
 bench: ## column store against sequential scan and DuckDB, what it costs writers, allocators, events; minutes long
 	test/bench/columns/run.sh
+	test/bench/tpch/run.sh
+	test/bench/manners.sh
 	test/bench/tiers.sh
 	test/bench/alloc.sh
 	test/bench/ring.sh
