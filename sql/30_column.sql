@@ -53,7 +53,7 @@ REVOKE EXECUTE ON FUNCTION strata.evict(regclass, float8) FROM PUBLIC;
 CREATE FUNCTION strata.compact(rel regclass DEFAULT NULL) RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'strata_compact';
-COMMENT ON FUNCTION strata.compact(regclass) IS 'Copies again, in a background worker, the units that hold stale or missing rows; returns the job.';
+COMMENT ON FUNCTION strata.compact(regclass) IS 'Copies again, in a background worker, the units that hold stale or missing rows, or makes larger ones of units that hold few; returns the job.';
 REVOKE EXECUTE ON FUNCTION strata.compact(regclass) FROM PUBLIC;
 
 -- A view runs its functions with the rights of whoever reads the view, so these are open to everyone and filter

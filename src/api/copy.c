@@ -298,12 +298,22 @@ list_units(Relation rel, StrataCopy *c)
 		copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
 	c->all_units = strata_store_populate_begin(rel);
 	c->nunits = c->offered = 0;
-	if (incremental)
+	c->job.unit_blocks =
+		c->job.kind == STRATA_JOB_COMPACT
+			? strata_store_recut_begin(rel, c->job.min_gain > 0 ? STRATA_RECUT_AUTO : STRATA_RECUT_ASKED)
+			: 0;
+	strata_job_mode(&c->job);
+	if (c->job.unit_blocks != 0)
+	{
+		c->units = strata_store_recut_missing(rel, c->job.unit_blocks, &c->nunits);
+		c->all_units = c->nunits;
+	}
+	else if (incremental)
 		list_stale_units(rel, c);
 	else
 		list_all_units(c);
 	done = incremental ? c->job.done : c->all_units - c->nunits;
-	if (incremental && rows >= 0 && c->all_units > 0)
+	if (incremental && c->job.unit_blocks == 0 && rows >= 0 && c->all_units > 0)
 		rows = c->job.rows + rows * c->nunits / c->all_units;
 	strata_job_extent(c->job.id, done, done + c->nunits, rows);
 	MemoryContextSwitchTo(old);
@@ -382,7 +392,6 @@ copy_begin(StrataCopy *c)
 
 	if (c->job.force && c->job.since == 0)
 		c->job.since = strata_store_table(MyDatabaseId, c->job.relid, &stat) ? stat.generation + 1 : 1;
-	strata_job_force(c->job.id, c->job.force, c->job.since);
 	c->announced = c->job.done > 0; /* goes on where a lock stopped it */
 	if (vacuum && !c->announced)
 	{
@@ -492,7 +501,7 @@ copy_unit(StrataCopy *c, uint32 unitno, uint32 *blocks)
 	}
 	if (opened == STRATA_OPEN_GONE)
 		copy_fail(ERRCODE_UNDEFINED_TABLE, "the table does not exist");
-	result = strata_store_populate_unit(rel, unitno, c->job.force, &stats);
+	result = strata_store_populate_unit(rel, unitno, c->job.unit_blocks, c->job.force, &stats);
 	snprintf(c->name, sizeof(c->name), "%s.%s", get_namespace_name(RelationGetNamespace(rel)),
 			 RelationGetRelationName(rel));
 	relation_close(rel, NoLock);
@@ -639,6 +648,12 @@ copy_table(StrataCopy *c)
 	}
 	if (c->moved)
 		return STRATA_COPY_LOCKED; /* again, soon, from the start */
+	/* Not if a larger unit cannot be had: then the smaller ones are better. */
+	if (c->job.unit_blocks != 0)
+	{
+		strata_store_recut_end(c->job.relid, !c->hopeless);
+		c->no_memory = false; /* what there was is still there */
+	}
 	status = copy_status(c);
 	strata_store_set_status(c->job.relid, status, c->complaint ? c->complaint : "");
 	strata_store_settle_plans(c->job.relid);
@@ -669,6 +684,8 @@ copy_failed(StrataCopy *c, const ErrorData *error)
 		ereport(LOG, (errcode(c->sqlstate), errmsg("could not populate \"%s\": %s",
 												   c->name[0] ? c->name : c->job.target, c->complaint)));
 	}
+	if (c->job.unit_blocks != 0)
+		strata_store_recut_end(c->job.relid, false);
 	strata_upkeep_pause(c->job.relid, false);
 	strata_store_set_status(c->job.relid, STRATA_TABLE_PARTIAL, c->complaint);
 	strata_store_settle_plans(c->job.relid);

@@ -364,16 +364,17 @@ strata_job_extent(int64 id, int64 done, int64 total, int64 total_rows)
 }
 
 void
-strata_job_force(int64 id, bool force, uint64 since)
+strata_job_mode(const StrataJob *mine)
 {
 	StrataJob *job;
 
 	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
-	job = job_find(id);
+	job = job_find(mine->id);
 	if (job)
 	{
-		job->force = force;
-		job->since = since;
+		job->force = mine->force;
+		job->since = mine->since;
+		job->unit_blocks = mine->unit_blocks;
 	}
 	LWLockRelease(strata_workers->lock);
 }

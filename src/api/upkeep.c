@@ -217,6 +217,9 @@ look_at_table(Relation rel, const StrataEnabled *row)
 		if (units[u].gain > 0 &&
 			(uint64)units[u].gain * 100 >= (uint64)units[u].nblocks * UPKEEP_GAIN_PERCENT)
 			gain += units[u].gain;
+	if (gain == 0 && stat.status != STRATA_TABLE_OUT_OF_MEMORY &&
+		strata_store_recut_wanted(rel, &stat, STRATA_RECUT_AUTO))
+		gain = blocks;
 	if (gain > 0)
 	{
 		/* Lost units come back at once, but not again and again from a file that keeps losing them. */

@@ -43,6 +43,11 @@ extern StrataOpenResult strata_work_open(Oid relid, Relation *rel);
 
 /* ---- copy.c ---- */
 
+/* Units are made anew in another size when they hold so many times too few rows: by themselves, or when
+ * compact() was called. */
+#define STRATA_RECUT_AUTO  4
+#define STRATA_RECUT_ASKED 2
+
 /* A table while we copy it, or help to. */
 typedef struct StrataCopy
 {

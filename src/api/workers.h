@@ -97,11 +97,12 @@ typedef struct StrataJob
 	bool incremental; /* only units that copying would make fresher */
 	int min_gain;	  /* incremental: percent of a unit's blocks that copying it must make fresh */
 	bool cancel;
-	int64 done, total; /* units */
-	int64 rows;		   /* copied by this job */
-	int64 total_rows;  /* that it will copy, an estimate; -1: unknown */
-	int64 resume;	   /* units below were done before the job went back to the queue */
-	uint64 since;	   /* force: units younger than this generation are this job's own; 0: not begun */
+	int64 done, total;	/* units */
+	int64 rows;			/* copied by this job */
+	int64 total_rows;	/* that it will copy, an estimate; -1: unknown */
+	int64 resume;		/* units below were done before the job went back to the queue */
+	uint64 since;		/* force: units younger than this generation are this job's own; 0: not begun */
+	uint32 unit_blocks; /* of units that are to take the place of those there are; 0: they stay */
 	TimestampTz queued_at, started_at, finished_at;
 	TimestampTz copying_since; /* this run: after VACUUM, with the first unit */
 	int64 copied_before;	   /* `done` then */
@@ -205,8 +206,8 @@ extern bool strata_job_outranked(const StrataJob *job, int slot);
 extern void strata_job_phase(int64 id, StrataJobPhase phase);
 /* The leader knows now what there is to do: units that are done already, and in all. */
 extern void strata_job_extent(int64 id, int64 done, int64 total, int64 total_rows);
-/* Units are copied even when they are fresh, but for those younger than generation `since`. */
-extern void strata_job_force(int64 id, bool force, uint64 since);
+/* What the leader found to be wanted, for its helpers: force, since and unit_blocks. */
+extern void strata_job_mode(const StrataJob *job);
 extern bool strata_job_cancelled(int64 id);
 /* A copy of the job as it is now.  False: it is not known any more. */
 extern bool strata_job_get(int64 id, StrataJob *out);

@@ -146,6 +146,14 @@ typedef struct StrataTable
 	StrataUnit **units;		   /* of strata_memory_alloc(); NULL entries are units that are not stored */
 	StrataTableMemory *memory; /* NULL while there are no units */
 
+	/* Units of another size, being made to take the place of units[] all at once; no reader knows of them. */
+	struct
+	{
+		uint32 unit_blocks; /* not that of units[]; 0: none are being made */
+		uint32 nslots;
+		StrataUnit **units;
+	} recut;
+
 	/* Sums over units[]. */
 	uint32 nunits;
 	uint64 rows;
@@ -177,7 +185,7 @@ extern uint32 strata_store_unit_blocks(Oid relid, Oid relnumber);
 /* What population needs to know; false when not attached or not prepared for this relfilenode. */
 extern bool strata_store_population_config(Oid relid, Oid relnumber, StrataTableConfig *config,
 										   uint32 *unit_blocks);
-/* Makes the unit the table's unit unit->unitno; its reference then belongs to the directory, and its arena
+/* Makes the unit the table's unit unit->unitno, of the cut that has units of that size; its reference then belongs to the directory, and its arena
  * hangs under the table's.  DONE, NO_MEMORY (for units[] or the arena) or GONE; the caller drops the
  * reference unless DONE. */
 extern StrataPopulateResult strata_store_publish(StrataUnit *unit, uint32 unit_blocks,

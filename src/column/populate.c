@@ -1261,7 +1261,8 @@ populate_build(UnitBuild *b, bool force)
 }
 
 StrataPopulateResult
-strata_store_populate_unit(Relation rel, uint32 unitno, bool force, StrataPopulateStats *stats)
+strata_store_populate_unit(Relation rel, uint32 unitno, uint32 unit_blocks, bool force,
+						   StrataPopulateStats *stats)
 {
 	MemoryContext context, before;
 	UnitBuild *b;
@@ -1284,7 +1285,11 @@ strata_store_populate_unit(Relation rel, uint32 unitno, bool force, StrataPopula
 	if (strata_store_population_config(RelationGetRelid(rel), StrataRelNumber(rel), &b->config,
 									   &b->unit_blocks) &&
 		strata_store_table_name(RelationGetRelid(rel), b->table_name, sizeof(b->table_name)))
+	{
+		if (unit_blocks != 0)
+			b->unit_blocks = unit_blocks;
 		result = populate_build(b, force);
+	}
 	PopActiveSnapshot();
 
 	INSTR_TIME_SET_CURRENT(end);

@@ -275,6 +275,26 @@ store_free_slots(const StoreSlots *slots)
 	return bytes;
 }
 
+/* Takes the cut that is being made; one without units when there is none. */
+static StoreSlots
+store_take_recut(StrataTable *t)
+{
+	StoreSlots slots = {t->recut.units, t->recut.nslots, NULL};
+
+	memset(&t->recut, 0, sizeof(t->recut));
+	return slots;
+}
+
+/* Lets go of the units in slots that were taken out, and frees the slots. */
+static Size
+store_free_units(const StoreSlots *slots)
+{
+	for (uint32 u = 0; u < slots->nslots; u++)
+		if (slots->units[u] != NULL)
+			strata_store_unref(slots->units[u]);
+	return store_free_slots(slots);
+}
+
 /* ---- references to units ---- */
 
 StrataUnit *
@@ -402,7 +422,8 @@ store_lock_for(StoreLocked *l, const StrataUnit *unit, uint32 unit_blocks, LWLoc
 	const struct StrataUnitFresh *f = unit->fresh;
 
 	store_lock(l, f->dbid, f->relid, mode);
-	if (l->table == NULL || l->table->relnumber != f->relnumber || l->table->unit_blocks != unit_blocks)
+	if (l->table == NULL || l->table->relnumber != f->relnumber ||
+		(l->table->unit_blocks != unit_blocks && l->table->recut.unit_blocks != unit_blocks))
 		return NULL;
 	return l->table;
 }
@@ -461,6 +482,17 @@ strata_store_publish(StrataUnit *unit, uint32 unit_blocks, BlockNumber heap_bloc
 
 		if (t == NULL)
 			result = STRATA_POPULATE_GONE;
+		else if (t->unit_blocks != unit_blocks)
+		{
+			if (unit->unitno >= t->recut.nslots)
+				result = STRATA_POPULATE_GONE;
+			else
+			{
+				old = t->recut.units[unit->unitno];
+				unit->generation = ++t->generation;
+				t->recut.units[unit->unitno] = unit;
+			}
+		}
 		else if (t->nslots < nslots && spare.nslots < nslots)
 		{
 			store_unlock(&l);
@@ -598,7 +630,7 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 	uint32 nunits = t->nunits;
 	StrataTableKey key = t->key;
 	char name[2 * NAMEDATALEN];
-	StoreSlots slots;
+	StoreSlots slots, recut;
 	Size bytes = 0;
 
 	store_qualified_name(t, name, sizeof(name));
@@ -606,6 +638,7 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 		if (t->units[u] != NULL)
 			store_count_unit(t, t->units[u], -1);
 	slots = store_take_slots(t);
+	recut = store_take_recut(t);
 	t->relnumber = InvalidOid;
 	if (nunits > 0)
 		t->evicted = reason != STRATA_EVICT_DDL;
@@ -617,6 +650,7 @@ store_empty_and_unlock(StoreLocked *l, bool remove, StrataEvictReason reason)
 		if (slots.units[u] != NULL)
 			bytes += store_unit_leaves(slots.units[u], name, reason);
 	bytes += store_free_slots(&slots);
+	bytes += store_free_units(&recut);
 	if (nunits > 0)
 	{
 		store_invalidate_plans(key.dbid, key.relid);
@@ -900,6 +934,7 @@ strata_store_populate_begin(Relation rel)
 	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
 	StoreNames names = store_names(rel);
 	StoreSlots slots = {NULL};
+	StoreSlots recut = {NULL};
 	StoreLocked l;
 
 	strata_require_preload();
@@ -924,6 +959,7 @@ strata_store_populate_begin(Relation rel)
 	l.table->name = names.name;
 	if (l.table->unit_blocks == 0 || l.table->nunits == 0)
 	{
+		recut = store_take_recut(l.table);
 		slots = store_take_slots(l.table);
 		l.table->unit_blocks = chosen;
 	}
@@ -931,8 +967,118 @@ strata_store_populate_begin(Relation rel)
 	l.table->total_blocks = nblocks;
 	store_unlock(&l);
 	store_free_slots(&slots);
+	store_free_units(&recut);
 
 	return (uint32)(((uint64)nblocks + chosen - 1) / chosen);
+}
+
+/* ---- units of another size ---- */
+
+/* The units have come to hold so many times fewer rows than they should, or twice as many times more. */
+static bool
+store_cut_badly(uint32 unit_blocks, uint32 wanted, BlockNumber nblocks, uint32 factor)
+{
+	if (wanted > unit_blocks)
+		return nblocks > unit_blocks && wanted / unit_blocks >= factor;
+	return nblocks > wanted && unit_blocks / wanted >= 2 * factor;
+}
+
+bool
+strata_store_recut_wanted(Relation rel, const StrataTableStat *stat, uint32 factor)
+{
+	return stat->units > 0 && stat->relnumber == StrataRelNumber(rel) &&
+		   store_cut_badly(stat->unit_blocks, store_choose_unit_blocks(rel), RelationGetNumberOfBlocks(rel),
+						   factor);
+}
+
+uint32
+strata_store_recut_begin(Relation rel, uint32 factor)
+{
+	uint32 wanted = store_choose_unit_blocks(rel);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(rel);
+	uint32 nunits = (uint32)(((uint64)nblocks + wanted - 1) / wanted);
+	StoreSlots spare = {NULL};
+	StoreSlots old = {NULL};
+	StrataTableStat stat;
+	StoreLocked l;
+	bool begun = false;
+
+	if (!strata_store_table(MyDatabaseId, RelationGetRelid(rel), &stat) ||
+		!strata_store_recut_wanted(rel, &stat, factor) || !store_alloc_slots(&spare, nunits))
+		return 0;
+	store_lock(&l, MyDatabaseId, RelationGetRelid(rel), LW_EXCLUSIVE);
+	if (l.table != NULL && l.table->nunits > 0 && l.table->relnumber == StrataRelNumber(rel) &&
+		l.table->unit_blocks != wanted)
+	{
+		begun = true;
+		/* One that an earlier run of the job began goes on. */
+		if (l.table->recut.unit_blocks != wanted || l.table->recut.nslots < nunits)
+		{
+			old = store_take_recut(l.table);
+			l.table->recut.unit_blocks = wanted;
+			l.table->recut.nslots = spare.nslots;
+			l.table->recut.units = spare.units;
+			spare = (StoreSlots){NULL};
+		}
+	}
+	store_unlock(&l);
+	store_free_slots(&spare);
+	store_free_units(&old);
+	return begun ? wanted : 0;
+}
+
+uint32 *
+strata_store_recut_missing(Relation rel, uint32 unit_blocks, uint32 *n)
+{
+	uint32 nunits = (uint32)(((uint64)RelationGetNumberOfBlocks(rel) + unit_blocks - 1) / unit_blocks);
+	uint32 *missing = palloc(Max(nunits, 1) * sizeof(uint32));
+	StoreLocked l;
+
+	*n = 0;
+	store_lock(&l, MyDatabaseId, RelationGetRelid(rel), LW_SHARED);
+	if (l.table != NULL && l.table->recut.unit_blocks == unit_blocks)
+		for (uint32 u = 0; u < Min(nunits, l.table->recut.nslots); u++)
+			if (l.table->recut.units[u] == NULL)
+				missing[(*n)++] = u;
+	store_unlock(&l);
+	return missing;
+}
+
+void
+strata_store_recut_end(Oid relid, bool use)
+{
+	StoreSlots slots = {NULL};
+	StoreLocked l;
+
+	store_lock(&l, MyDatabaseId, relid, LW_EXCLUSIVE);
+	if (l.table != NULL && l.table->recut.unit_blocks != 0 && !use)
+		slots = store_take_recut(l.table);
+	else if (l.table != NULL && l.table->recut.unit_blocks != 0)
+	{
+		StrataTable *t = l.table;
+		StoreSlots cut = {t->units, t->nslots, NULL};
+		Size more = (Size)t->recut.nslots * sizeof(StrataUnit *);
+		Size less = (Size)t->nslots * sizeof(StrataUnit *);
+
+		slots = cut;
+		/* First up, then down, so that the table is not taken for an empty one in between. */
+		for (uint32 u = 0; u < t->recut.nslots; u++)
+			if (t->recut.units[u] != NULL)
+				store_count_unit(t, t->recut.units[u], 1);
+		for (uint32 u = 0; u < t->nslots; u++)
+			if (t->units[u] != NULL)
+				store_count_unit(t, t->units[u], -1);
+		t->unit_blocks = t->recut.unit_blocks;
+		t->nslots = t->recut.nslots;
+		t->units = t->recut.units;
+		memset(&t->recut, 0, sizeof(t->recut));
+		t->bytes += more - less;
+		pg_atomic_fetch_add_u64(&store->bytes, (int64)more - (int64)less);
+		t->replan = true;
+	}
+	store_unlock(&l);
+	store_free_units(&slots);
+	strata_store_set_gauges();
 }
 
 uint32

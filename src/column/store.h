@@ -218,6 +218,20 @@ extern uint32 strata_store_populate_begin(Relation rel);
 /* How many units the heap has now; 0 also when strata_store_populate_begin() must be called again. */
 extern uint32 strata_store_unit_count(Relation rel);
 
+/*
+ * Units of another size.  How many blocks make some 64 K rows changes when a table grows from small, or loses most of
+ * its rows.  New units are then populated beside those that are there, and take their place all at once; readers
+ * that are in the middle of the old ones go on with the heap.
+ */
+/* Do units hold `factor` times fewer rows than they should, or 2 * factor times more? */
+extern bool strata_store_recut_wanted(Relation rel, const StrataTableStat *stat, uint32 factor);
+/* If so, begins to make others, or goes on with it.  Their unit_blocks, 0: it is not so. */
+extern uint32 strata_store_recut_begin(Relation rel, uint32 factor);
+/* Of them, those that are not there yet; palloc'd. */
+extern uint32 *strata_store_recut_missing(Relation rel, uint32 unit_blocks, uint32 *n);
+/* Uses the new units, or drops them. */
+extern void strata_store_recut_end(Oid relid, bool use);
+
 typedef enum StrataPopulateResult
 {
 	STRATA_POPULATE_DONE,	   /* published */
@@ -246,13 +260,14 @@ extern void strata_store_settle_plans(Oid relid);
 extern const char *strata_populate_result_text(StrataPopulateResult result);
 
 /*
- * Copies unit `unitno` from the heap, encodes it and publishes it, replacing the published one.  Runs inside
+ * Copies unit `unitno` from the heap, encodes it and publishes it, replacing the published one.  unit_blocks: of
+ * the units that are being made, or 0 for those that the table has.  Runs inside
  * a transaction with AccessShareLock on rel held since strata_store_populate_begin() and until commit; takes
  * a snapshot itself.  Publishes compression_* events and the counters of rows and units; the population_*
  * events are the caller's.  Interruptible; an ERROR (cancel, I/O) leaves the old unit in place and leaks
  * nothing.
  */
-extern StrataPopulateResult strata_store_populate_unit(Relation rel, uint32 unitno, bool force,
+extern StrataPopulateResult strata_store_populate_unit(Relation rel, uint32 unitno, uint32 unit_blocks, bool force,
 													   StrataPopulateStats *stats);
 
 typedef struct StrataUnitStaleness
