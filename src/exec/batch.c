@@ -233,8 +233,13 @@ gather_nulls(StrataColumn *col, unsigned n)
 	if (rows->has_nulls)
 	{
 		memset(out, 0, BATCH_WORDS * sizeof(uint64));
-		for (unsigned i = 0; i < n; i++)
-			out[i / 64] |= (rows->nulls[col->rowid[i] / 64] >> (col->rowid[i] % 64) & 1) << (i % 64);
+		if (col->wanted)
+			FOREACH_ROW(col->wanted, i, {
+				out[i / 64] |= (rows->nulls[col->rowid[i] / 64] >> (col->rowid[i] % 64) & 1) << (i % 64);
+			});
+		else
+			for (unsigned i = 0; i < n; i++)
+				out[i / 64] |= (rows->nulls[col->rowid[i] / 64] >> (col->rowid[i] % 64) & 1) << (i % 64);
 	}
 	else
 		memset(out, 0, BATCH_WORDS * sizeof(uint64));
@@ -285,7 +290,7 @@ strata_batch_show_rows(StrataBatch *b, StrataRows *rows, unsigned n)
 			b->cols[c]->rows = &rows->cols[k++];
 			b->cols[c]->dict_id = b->cols[c]->rows->dict_id;
 			b->cols[c]->rowid = NULL;
-			b->cols[c]->row_filled = NULL;
+			b->cols[c]->row_filled = b->cols[c]->wanted = NULL;
 		}
 	memset(b->mask, 0, sizeof(b->mask));
 	for (unsigned w = 0; w * 64 < n; w++)
@@ -380,6 +385,11 @@ strata_col_i64(StrataColumn *col)
 	out = ROOM(col, i64_room, int64);
 	if (col->source == STRATA_FROM_SEGMENT)
 		strata_segment_i64(col->seg, b->cur_vector, out);
+	else if (col->wanted)
+	{
+		memset(out, 0, b->n * sizeof(int64));
+		FOREACH_ROW(col->wanted, i, { out[i] = col->rows->v.i64[col->rowid[i]]; });
+	}
 	else
 		for (unsigned i = 0; i < b->n; i++)
 			out[i] = col->rows->v.i64[col->rowid[i]];
@@ -406,6 +416,11 @@ strata_col_f64(StrataColumn *col)
 	out = ROOM(col, f64_room, double);
 	if (col->source == STRATA_FROM_SEGMENT)
 		strata_segment_f64(col->seg, b->cur_vector, out);
+	else if (col->wanted)
+	{
+		memset(out, 0, b->n * sizeof(double));
+		FOREACH_ROW(col->wanted, i, { out[i] = col->rows->v.f64[col->rowid[i]]; });
+	}
 	else
 		for (unsigned i = 0; i < b->n; i++)
 			out[i] = col->rows->v.f64[col->rowid[i]];
@@ -449,6 +464,12 @@ strata_col_bytes(StrataColumn *col)
 	out = ROOM(col, bytes_room, char *);
 	if (col->source == STRATA_FROM_SEGMENT)
 		strata_segment_bytes(col->seg, b->cur_vector, NULL, out, NULL, image_room(col));
+	else if (col->source == STRATA_FROM_ROWS && col->wanted)
+	{
+		for (unsigned i = 0; i < b->n; i++)
+			out[i] = no_image;
+		FOREACH_ROW(col->wanted, i, { out[i] = col->rows->v.bytes[col->rowid[i]]; });
+	}
 	else
 		for (unsigned i = 0; i < b->n; i++)
 			out[i] = col->source == STRATA_FROM_ROWS ? col->rows->v.bytes[col->rowid[i]] : no_image;

@@ -97,6 +97,7 @@ typedef struct StrataColumn
 	const StrataRowsColumn *rows;
 	const uint32 *rowid;	  /* NULL: position i is row i */
 	const uint64 *row_filled; /* rowid: positions that have a row; the others read as NULL.  NULL: all */
+	const uint64 *wanted;	  /* rowid: positions that will be looked at; others may be 0.  NULL: all */
 
 	/* Changes when codes begin to mean other values: whoever keeps something by code keeps this number too. */
 	uint64 dict_id;

@@ -32,6 +32,9 @@
 /* More passes than this are not made; what does not fit then takes more memory. */
 #define MAX_PART_BITS 10
 
+/* With fewer rows in a vector than this, columns of the build side are fetched for these rows alone. */
+#define SPARSE_ROWS 512
+
 typedef enum JoinPhase
 {
 	PHASE_BUILD,
@@ -87,6 +90,7 @@ typedef struct StrataJoinState
 	uint64 cur[BATCH_WORDS];  /* positions whose rowid is a match to look at */
 	uint64 seen[BATCH_WORDS]; /* positions that had a match */
 	uint64 none[BATCH_WORDS]; /* no position */
+	uint64 wanted[BATCH_WORDS]; /* positions that columns of the build side are shown for */
 	uint32 rowid[STRATA_VECTOR];
 	uint32 tail_next;
 
@@ -230,21 +234,25 @@ add_columns(StrataJoinState *join, CustomScan *plan, List *sides, List *resnos)
 	}
 }
 
-/* Columns of the probe side are those of its vector, or missing. */
+/* Columns of the probe side are those of its vector, which may be others than in the vector before, or missing. */
 static void
 show_probe(StrataJoinState *join, bool there)
 {
 	for (int i = 0; i < join->batch.ncols; i++)
-		if (join->from_probe[i] >= 0 && join->missing[i])
+		if (join->from_probe[i] >= 0)
 			join->batch.cols[i] = there ? join->probe.batch->cols[join->from_probe[i]] : join->missing[i];
 }
 
-/* Columns of the build side are the rows of rowid; positions outside `filled` have none. */
+/*
+ * Columns of the build side are the rows of rowid; positions outside `filled` have none.  Only positions of `wanted`
+ * will be looked at.
+ */
 static void
-show_build(StrataJoinState *join, const uint64 *filled)
+show_build(StrataJoinState *join, const uint64 *wanted, const uint64 *filled)
 {
 	int k = 0;
 
+	memcpy(join->wanted, wanted, sizeof(join->wanted));
 	for (int i = 0; i < join->batch.ncols; i++)
 	{
 		StrataColumn *col = join->batch.cols[i];
@@ -255,6 +263,7 @@ show_build(StrataJoinState *join, const uint64 *filled)
 		col->rows = &join->rows->cols[k++];
 		col->rowid = join->rowid;
 		col->row_filled = filled;
+		col->wanted = strata_kernels->count(wanted, join->batch.n) < SPARSE_ROWS ? join->wanted : NULL;
 		col->dict_id = col->rows->dict_id;
 	}
 	strata_batch_new_vector(&join->batch);
@@ -715,7 +724,7 @@ probe_round(StrataJoinState *join)
 	if (join->kind == STRATA_JOIN_LEFT && whole)
 	{
 		join->open = false;
-		show_build(join, join->cur);
+		show_build(join, join->here, join->cur);
 		return send_up(join, join->here);
 	}
 	if (join->round)
@@ -724,7 +733,7 @@ probe_round(StrataJoinState *join)
 		if (mask_empty(join->cur))
 			goto last;
 		memcpy(pass, join->cur, sizeof(pass));
-		show_build(join, NULL);
+		show_build(join, pass, NULL);
 		apply(join, join->residual, join->nresidual, join->residual_state, pass);
 		or_masks(join->seen, pass);
 		switch (join->kind)
@@ -755,13 +764,13 @@ last:
 	switch (join->kind)
 	{
 		case STRATA_JOIN_SEMI:
-			show_build(join, join->none);
+			show_build(join, join->seen, join->none);
 			return send_up(join, join->seen);
 		case STRATA_JOIN_LEFT:
 		case STRATA_JOIN_FULL:
 		case STRATA_JOIN_ANTI:
 			minus_masks(pass, join->here, join->seen);
-			show_build(join, join->none);
+			show_build(join, pass, join->none);
 			return !mask_empty(pass) && send_up(join, pass);
 		default:
 			return false;
@@ -798,7 +807,7 @@ tail_vector(StrataJoinState *join)
 		for (unsigned i = n; i < STRATA_VECTOR; i++)
 			join->rowid[i] = 0;
 		show_probe(join, false);
-		show_build(join, NULL);
+		show_build(join, all, NULL);
 		if (send_up(join, all))
 			return true;
 	}

@@ -29,6 +29,7 @@ typedef struct Collected
 {
 	List *groups; /* grouping expressions */
 	List *out;	  /* what the node emits: grouping expressions, then aggregates */
+	List *dependent; /* columns that the grouping determines, which core did not ask to group by */
 	bool  ok;
 } Collected;
 
@@ -47,6 +48,13 @@ collect_walker(Node *node, Collected *c)
 		c->out = list_append_unique(c->out, node);
 		return !c->ok;
 	}
+	/* Determined by the groups (by a primary key among them): one key more, that splits no group. */
+	if (IsA(node, Var) && c->groups != NIL && strata_group_key_supported(node))
+	{
+		c->groups = lappend(c->groups, node);
+		c->dependent = lappend(c->dependent, node);
+		return false;
+	}
 	if (IsA(node, Var) || IsA(node, PlaceHolderVar) || IsA(node, GroupingFunc))
 	{
 		c->ok = false;
@@ -59,7 +67,7 @@ collect_walker(Node *node, Collected *c)
 static List *
 aggregate_output(PlannerInfo *root, PathTarget *target, Node *having)
 {
-	Collected c = {NIL, NIL, true};
+	Collected c = {.ok = true};
 	ListCell *lc;
 
 	/* null and special bits of a group are 32 bit words */
@@ -78,7 +86,9 @@ aggregate_output(PlannerInfo *root, PathTarget *target, Node *having)
 	c.out = list_copy(c.groups);
 	collect_walker((Node *) target->exprs, &c);
 	collect_walker(having, &c);
-	return c.ok && c.out != NIL ? c.out : NIL;
+	if (!c.ok || list_length(c.groups) > 32)
+		return NIL;
+	return list_concat(c.dependent, c.out);
 }
 
 /* The columns that the aggregate's arguments and keys read, as the scan's target. */
