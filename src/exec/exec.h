@@ -264,6 +264,10 @@ extern void strata_rows_reserve(StrataRows *rows);
 /* The rows of mask, from cols[0 .. rows->ncols). */
 extern void strata_rows_add_batch(StrataRows *rows, StrataColumn *const *cols, const uint64 *mask, unsigned n);
 /* One row; values[att[c]] is column c. */
+/* Rows row[0..n) of another, with the same columns. */
+extern void strata_rows_add_rows(StrataRows *rows, const StrataRows *from, const uint32 *row, uint32 n);
+/* A value; numerics are made in the current memory context, all else lives as long as the rows. */
+extern Datum strata_rows_datum(const StrataRowsColumn *col, uint32 row, bool *isnull);
 extern void strata_rows_add_slot(StrataRows *rows, const Datum *values, const bool *isnull, const AttrNumber *att);
 
 /* Any plan as a maker of batches: up to 1024 rows a time. */
@@ -301,12 +305,14 @@ typedef struct StrataParallelScan
 	pg_atomic_uint64 counts[STRATA_NCOUNTS];
 } StrataParallelScan;
 
-/* What a hash join knows of its build side, for the scan that feeds its probe side. */
+/* What a node above knows about the rows it needs, for the scan that feeds it: a hash join of the keys on its other
+ * side, a top-n of the bound. */
 typedef struct StrataScanFilter
 {
 	int			  col; /* index in the scan's batch; integers */
 	bool		  active; /* the build side is there */
 	bool		  empty;  /* no row can match */
+	bool		  keep_nulls; /* rows without a value pass */
 	int64		  min, max;
 	const uint64 *bits; /* bit (value - min), or NULL */
 } StrataScanFilter;

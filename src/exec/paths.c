@@ -35,6 +35,7 @@
 
 #include "exec/join.h"
 #include "exec/paths.h"
+#include "exec/topn.h"
 
 bool strata_column_scan = true;
 bool strata_column_aggregate = true;
@@ -324,6 +325,9 @@ create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 	if (prev_create_upper_paths)
 		prev_create_upper_paths(root, stage, input_rel, output_rel, extra);
 	strata_create_upper_paths(root, stage, input_rel, output_rel, extra);
+	if (stage == UPPERREL_ORDERED && strata_planning_allowed() && strata_column_scan &&
+		(input_rel->reloptkind == RELOPT_BASEREL || IS_JOIN_REL(input_rel)) && !IS_DUMMY_REL(input_rel))
+		strata_add_topn_path(root, input_rel, output_rel);
 }
 
 static Plan *
@@ -363,6 +367,7 @@ exec_start(bool preloaded)
 	RegisterCustomScanMethods(&strata_scan_methods);
 	RegisterCustomScanMethods(&strata_join_methods);
 	RegisterCustomScanMethods(&strata_agg_methods);
+	RegisterCustomScanMethods(&strata_topn_methods);
 	if (!preloaded)
 		return;
 	prev_planner = planner_hook;

@@ -46,6 +46,9 @@ extern bool strata_query_shows_storage(PlannerInfo *root);
 extern void strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
 									 JoinType jointype, JoinPathExtraData *extra);
 
+/* ---- path_sort.c ---- */
+extern void strata_add_topn_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel);
+
 /* ---- path_agg.c ---- */
 extern void strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
 									  RelOptInfo *output_rel, void *extra);

@@ -368,6 +368,59 @@ strata_rows_add_batch(StrataRows *rows, StrataColumn *const *cols, const uint64 
 	rows->n += count;
 }
 
+void
+strata_rows_add_rows(StrataRows *rows, const StrataRows *from, const uint32 *row, uint32 n)
+{
+	make_room(rows, n);
+	for (int c = 0; c < rows->ncols; c++)
+	{
+		StrataRowsColumn	   *to = &rows->cols[c];
+		const StrataRowsColumn *src = &from->cols[c];
+
+		/* Here a numeric column is what it is there. */
+		if (rows->n == 0)
+		{
+			to->phys = src->phys;
+			to->scale = src->scale;
+		}
+		Assert(to->phys == src->phys && to->scale == src->scale);
+		for (uint32 k = 0; k < n; k++)
+		{
+			if (src->nulls[row[k] / 64] >> (row[k] % 64) & 1)
+				set_null(to, rows->n + k);
+			else if (to->phys == STRATA_PHYS_BYTES)
+				to->v.bytes[rows->n + k] = keep_image(rows, src->v.bytes[row[k]]);
+			else
+				to->v.i64[rows->n + k] = src->v.i64[row[k]]; /* or the bits of a double */
+		}
+	}
+	rows->n += n;
+}
+
+Datum
+strata_rows_datum(const StrataRowsColumn *col, uint32 row, bool *isnull)
+{
+	*isnull = col->nulls[row / 64] >> (row % 64) & 1;
+	if (*isnull)
+		return (Datum) 0;
+	switch (col->rep.rep)
+	{
+		case STRATA_REP_FLOAT4:
+			return Float4GetDatum((float4) col->v.f64[row]);
+		case STRATA_REP_FLOAT8:
+			return Float8GetDatum(col->v.f64[row]);
+		case STRATA_REP_NUMERIC:
+			if (col->phys == STRATA_PHYS_INT)
+				return strata_numeric_make(col->v.i64[row], Max(col->scale, 0));
+			return PointerGetDatum(col->v.bytes[row]);
+		case STRATA_REP_VARLENA:
+		case STRATA_REP_FIXED:
+			return strata_image_datum(&col->rep, col->v.bytes[row], CurrentMemoryContext);
+		default:
+			return strata_int_datum(col->rep.rep, col->v.i64[row]);
+	}
+}
+
 /* ---- rows of other plans ---- */
 
 static bool

@@ -247,6 +247,8 @@ join_filter_excludes(const StrataScanState *scan, const StrataScanFilter *f)
 
 	if (!f->active)
 		return false;
+	if (f->keep_nulls && zone->null_count > 0)
+		return false;
 	if (f->empty || zone->null_count == zone->nrows)
 		return true;
 	return zone->phys == STRATA_PHYS_INT && zone->scale == 0 && (zone->flags & STRATA_SEG_HAS_RANGE) &&
@@ -453,7 +455,11 @@ filter_for_join(StrataScanState *scan, const StrataScanFilter *f)
 	else
 		strata_kernels->range_i64(v, b->n, f->min, f->max, raw);
 	for (int w = 0; w < BATCH_WORDS; w++)
-		b->mask[w] &= raw[w] & ~(col->nulls ? col->nulls[w] : 0);
+	{
+		uint64 null = col->nulls ? col->nulls[w] : 0;
+
+		b->mask[w] &= (raw[w] & ~null) | (f->keep_nulls ? null : 0);
+	}
 	scan->counts.vector_values += b->n;
 	scan->counts.rows_join_filtered += before - strata_kernels->count(b->mask, b->n);
 }
