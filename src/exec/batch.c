@@ -11,7 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "exec/exec.h"
+#include "exec/append.h"
 #include "exec/join.h"
 
 /* Stands for every value of a missing row. */
@@ -551,7 +551,10 @@ strata_col_datum(StrataColumn *col, unsigned i)
 StrataBatch *
 strata_batch_of(PlanState *ps)
 {
+	StrataBatch *b;
+
 	if (strata_is_scan_state(ps))
 		return &((StrataScanState *) ps)->batch;
-	return strata_join_batch(ps);
+	b = strata_append_batch(ps);
+	return b ? b : strata_join_batch(ps);
 }

@@ -66,6 +66,7 @@ typedef struct StrataRows StrataRows;
 typedef struct StrataRowsColumn StrataRowsColumn;
 typedef struct StrataPred StrataPred;
 typedef struct StrataExpr StrataExpr;
+typedef struct StrataScanFilter StrataScanFilter;
 
 typedef enum StrataSource
 {
@@ -159,6 +160,9 @@ struct StrataBatch
 	/* Index of the column that a Var of a parent's expression means, added when the node has not been asked for it
 	 * yet (before the first next() only); -1 when it has none. */
 	int (*column)(StrataBatch *b, const Var *var);
+	/* A node above needs only rows whose column `col` passes the filter, as soon as that is active: tells the scans
+	 * below, where they can see the column.  False: it reached none.  NULL: never does. */
+	bool (*push_filter)(StrataBatch *b, int col, StrataScanFilter *filter);
 
 	int			   ncols;
 	StrataColumn **cols;
@@ -307,15 +311,14 @@ typedef struct StrataParallelScan
 
 /* What a node above knows about the rows it needs, for the scan that feeds it: a hash join of the keys on its other
  * side, a top-n of the bound. */
-typedef struct StrataScanFilter
+struct StrataScanFilter
 {
-	int			  col; /* index in the scan's batch; integers */
 	bool		  active; /* the build side is there */
 	bool		  empty;  /* no row can match */
 	bool		  keep_nulls; /* rows without a value pass */
 	int64		  min, max;
 	const uint64 *bits; /* bit (value - min), or NULL */
-} StrataScanFilter;
+};
 
 typedef struct StrataScanState
 {
@@ -339,7 +342,12 @@ typedef struct StrataScanState
 	int			 nqual_cols;  /* columns that the quals read */
 	int			*qual_cols;
 	bool		 row_filter;  /* a qual is volatile: it must run once a row, in order, whatever happens */
-	List		*join_filters; /* of StrataScanFilter: they come after the quals */
+	int			 nfilters; /* from nodes above: they come after the quals */
+	struct StrataPushed
+	{
+		int				  col;
+		StrataScanFilter *filter;
+	} *filters;
 
 	AttrNumber	  max_attr; /* highest needed */
 
@@ -382,8 +390,6 @@ extern CustomScanMethods strata_scan_methods;
 extern bool strata_is_scan_state(PlanState *ps);
 /* Counts of all participants so far. */
 extern StrataScanCounts strata_scan_counts(const StrataScanState *scan);
-/* Lets a hash join above filter by column `col` of the scan's batch.  The filter is read at each unit. */
-extern void strata_scan_add_filter(StrataScanState *scan, StrataScanFilter *filter);
 
 /* ---- report.c ---- */
 extern void strata_explain_counts(const StrataScanCounts *c, ExplainState *es);

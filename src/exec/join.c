@@ -96,6 +96,7 @@ typedef struct StrataJoinState
 
 	StrataScanFilter filter;
 	bool			 has_filter;
+	bool			 build_filtered; /* the build side leaves out what a node above does not need at the moment */
 
 	/* for a parent that takes rows */
 	bool takes_rows;
@@ -352,23 +353,37 @@ init_filter(StrataJoinState *join)
 	StrataKey *key = &join->probe.keys[0];
 	bool	   needs_match = join->kind == STRATA_JOIN_INNER || join->kind == STRATA_JOIN_SEMI ||
 		join->kind == STRATA_JOIN_RIGHT || join->kind == STRATA_JOIN_RIGHT_SEMI || join->kind == STRATA_JOIN_RIGHT_ANTI;
-	StrataColumn *col;
 
-	if (!needs_match || join->probe.nkeys != 1 || key->kind != KEY_INT || !join->probe.vectors || key->col < 0 ||
-		!key->expr || !strata_expr_is_column(key->expr))
-		return;
-	/* The column may belong to a scan several joins below: rows without a match are then spared those joins. */
-	col = join->probe.batch->cols[key->col];
-	if (!col->owner->ps || !strata_is_scan_state(col->owner->ps))
-		return;
-	for (int c = 0; c < col->owner->ncols; c++)
-		if (col->owner->cols[c] == col)
-		{
-			join->filter.col = c;
-			join->has_filter = true;
-			strata_scan_add_filter((StrataScanState *) col->owner->ps, &join->filter);
-			return;
-		}
+	if (needs_match && join->probe.nkeys == 1 && key->kind == KEY_INT && join->probe.vectors && key->col >= 0 &&
+		key->expr && strata_expr_is_column(key->expr) && join->probe.batch->push_filter)
+		join->has_filter = join->probe.batch->push_filter(join->probe.batch, key->col, &join->filter);
+}
+
+/*
+ * Rows that a node above has no use for need not come this far.  A row of the probe side that is missing may make a
+ * row of the build side look as if it had no match; that one goes up with a NULL in the column, and is of no use either
+ * unless NULLs are.  The same holds for the other side.
+ */
+static bool
+join_push_filter(StrataBatch *b, int col, StrataScanFilter *filter)
+{
+	StrataJoinState *join = join_of(b);
+	int				 build = 0;
+
+	if (filter->keep_nulls && join->kind != STRATA_JOIN_INNER && join->kind != STRATA_JOIN_SEMI &&
+		join->kind != STRATA_JOIN_ANTI)
+		return false;
+	if (join->from_probe[col] >= 0)
+		return join->probe.batch->push_filter &&
+			join->probe.batch->push_filter(join->probe.batch, join->from_probe[col], filter);
+	if (!join->build.batch->push_filter)
+		return false;
+	for (int i = 0; i < col; i++)
+		build += join->from_probe[i] < 0;
+	if (!join->build.batch->push_filter(join->build.batch, join->build_col[build], filter))
+		return false;
+	join->build_filtered = true;
+	return true;
 }
 
 static bool join_next(StrataBatch *b);
@@ -390,6 +405,7 @@ join_begin(CustomScanState *css, EState *estate, int eflags)
 	strata_batch_init(&join->batch, &css->ss.ps, css->ss.ss_ScanTupleSlot, &join->counts);
 	join->batch.next = join_next;
 	join->batch.column = join_column;
+	join->batch.push_filter = join_push_filter;
 	add_columns(join, plan, lsecond(private), lthird(private));
 	init_keys(join, &join->probe, linitial(plan->custom_exprs));
 	init_keys(join, &join->build, lsecond(plan->custom_exprs));
@@ -953,7 +969,7 @@ join_rescan(CustomScanState *css)
 		UpdateChangedParamSet(join->build.ps, css->ss.ps.chgParam);
 	}
 	/* The table can stay when it holds all of an input that has not changed; its marks cannot. */
-	join->keep_hash = join->phase != PHASE_BUILD && join->part_bits == 0 && join->build.ps->chgParam == NULL &&
+	join->keep_hash = join->phase != PHASE_BUILD && !join->build_filtered && join->part_bits == 0 && join->build.ps->chgParam == NULL &&
 		css->ss.ps.chgParam == NULL && !answers_build_rows(join->kind);
 	if (!join->keep_hash)
 	{

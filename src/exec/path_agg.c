@@ -173,7 +173,7 @@ agg_input(PlannerInfo *root, RelOptInfo *input_rel, List *output, bool partial)
 {
 	int workers;
 
-	if (IS_JOIN_REL(input_rel))
+	if (IS_JOIN_REL(input_rel) || root->simple_rte_array[input_rel->relid]->inh)
 		return strata_batch_path(root, input_rel, partial);
 	workers = partial ? strata_scan_workers(input_rel) : 0;
 	if (partial && workers <= 0)

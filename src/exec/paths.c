@@ -33,6 +33,7 @@
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
 
+#include "exec/append.h"
 #include "exec/join.h"
 #include "exec/paths.h"
 #include "exec/topn.h"
@@ -295,6 +296,12 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 		prev_set_rel_pathlist(root, rel, rti, rte);
 	if (!strata_planning_allowed() || IS_DUMMY_REL(rel))
 		return;
+	if (rte->inh)
+	{
+		if (strata_column_scan && rte->rtekind == RTE_RELATION)
+			strata_add_append_paths(root, rel);
+		return;
+	}
 	path = strata_scan_path(root, rel, rel->reltarget, 0);
 	if (!path)
 		return;
@@ -368,6 +375,7 @@ exec_start(bool preloaded)
 	RegisterCustomScanMethods(&strata_join_methods);
 	RegisterCustomScanMethods(&strata_agg_methods);
 	RegisterCustomScanMethods(&strata_topn_methods);
+	RegisterCustomScanMethods(&strata_append_methods);
 	if (!preloaded)
 		return;
 	prev_planner = planner_hook;

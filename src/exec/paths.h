@@ -42,6 +42,10 @@ extern void strata_remember_path(RelOptInfo *rel, const StrataPath *path);
 /* Does the query ask how values are stored? */
 extern bool strata_query_shows_storage(PlannerInfo *root);
 
+/* ---- path_append.c ---- */
+/* For a relation with children, whose own paths have been made. */
+extern void strata_add_append_paths(PlannerInfo *root, RelOptInfo *rel);
+
 /* ---- path_join.c ---- */
 extern void strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
 									 JoinType jointype, JoinPathExtraData *extra);

@@ -82,10 +82,15 @@ scan_column(StrataBatch *b, const Var *var)
 	return scan_attribute(scan, var->varattno);
 }
 
-void
-strata_scan_add_filter(StrataScanState *scan, StrataScanFilter *filter)
+static bool
+scan_push_filter(StrataBatch *b, int col, StrataScanFilter *filter)
 {
-	scan->join_filters = lappend(scan->join_filters, filter);
+	StrataScanState *scan = (StrataScanState *) ((char *) b - offsetof(StrataScanState, batch));
+
+	scan->filters = scan->filters ? repalloc(scan->filters, sizeof(struct StrataPushed) * (scan->nfilters + 1))
+								  : palloc(sizeof(struct StrataPushed));
+	scan->filters[scan->nfilters++] = (struct StrataPushed) {col, filter};
+	return true;
 }
 
 /* ---- work items ---- */
@@ -180,18 +185,12 @@ pin_column(StrataScanState *scan, StrataColumn *col)
 static bool
 filters_by(const StrataScanState *scan, const StrataColumn *col)
 {
-	ListCell *lc;
-
 	for (int i = 0; i < scan->npreds; i++)
 		if (!scan->pred_proven[i] && bms_is_member(col->attnum, scan->pred_attrs[i]))
 			return true;
-	foreach (lc, scan->join_filters)
-	{
-		const StrataScanFilter *f = lfirst(lc);
-
-		if (f->active && scan->batch.cols[f->col] == col)
+	for (int i = 0; i < scan->nfilters; i++)
+		if (scan->filters[i].filter->active && scan->batch.cols[scan->filters[i].col] == col)
 			return true;
-	}
 	return false;
 }
 
@@ -239,11 +238,12 @@ block_from_heap(const StrataScanState *scan, uint32 b)
 	return (scan->fresh.heap[b / 64] | scan->fresh.rest[b / 64]) >> (b % 64) & 1;
 }
 
-/* What the zone map says about the rows that a join above can match. */
+/* Do the zone maps say that no row is of use to a node above? */
 static bool
-join_filter_excludes(const StrataScanState *scan, const StrataScanFilter *f)
+filter_excludes(const StrataScanState *scan, const struct StrataPushed *pushed)
 {
-	const StrataSegment *zone = scan->batch.cols[f->col]->zone;
+	const StrataScanFilter *f = pushed->filter;
+	const StrataSegment	   *zone = scan->batch.cols[pushed->col]->zone;
 
 	if (!f->active)
 		return false;
@@ -259,8 +259,7 @@ join_filter_excludes(const StrataScanState *scan, const StrataScanFilter *f)
 static bool
 prune(StrataScanState *scan)
 {
-	bool	  in_order = true; /* no qual so far can raise an error */
-	ListCell *lc;
+	bool in_order = true; /* no qual so far can raise an error */
 
 	for (int i = 0; i < scan->npreds; i++)
 	{
@@ -272,8 +271,8 @@ prune(StrataScanState *scan)
 		scan->pred_proven[i] = v == STRATA_ALL && safe;
 		in_order &= safe;
 	}
-	foreach (lc, scan->join_filters)
-		if (in_order && join_filter_excludes(scan, lfirst(lc)))
+	for (int i = 0; i < scan->nfilters; i++)
+		if (in_order && filter_excludes(scan, &scan->filters[i]))
 			return false;
 	return true;
 }
@@ -290,7 +289,7 @@ all_proven(const StrataScanState *scan)
 static bool
 zone_maps_answer(const StrataScanState *scan)
 {
-	return scan->can_take_unit && scan->join_filters == NIL && all_proven(scan) && scan->can_take_unit(scan->parent);
+	return scan->can_take_unit && scan->nfilters == 0 && all_proven(scan) && scan->can_take_unit(scan->parent);
 }
 
 /*
@@ -413,12 +412,13 @@ filter_vector(StrataScanState *scan)
 	return true;
 }
 
-/* Takes off the rows that have no match in a join above. */
+/* Takes off the rows that a node above has no use for. */
 static void
-filter_for_join(StrataScanState *scan, const StrataScanFilter *f)
+filter_for_above(StrataScanState *scan, const struct StrataPushed *pushed)
 {
+	const StrataScanFilter *f = pushed->filter;
 	StrataBatch	 *b = &scan->batch;
-	StrataColumn *col = b->cols[f->col];
+	StrataColumn *col = b->cols[pushed->col];
 	uint64		  raw[BATCH_WORDS] = {0};
 	const int64	 *v;
 	unsigned	  before;
@@ -510,7 +510,6 @@ filter_rows(StrataScanState *scan, unsigned before)
 {
 	uint64		  start = now_ns();
 	MemoryContext old = MemoryContextSwitchTo(scan->batch.memory);
-	ListCell	 *lc;
 
 	if (scan->npreds > 0 && (scan->row_filter || !filter_vector(scan)))
 	{
@@ -521,8 +520,8 @@ filter_rows(StrataScanState *scan, unsigned before)
 			scan->replay = true;
 	}
 	if (!scan->replay)
-		foreach (lc, scan->join_filters)
-			filter_for_join(scan, lfirst(lc));
+		for (int i = 0; i < scan->nfilters; i++)
+			filter_for_above(scan, &scan->filters[i]);
 	MemoryContextSwitchTo(old);
 	scan->counts.busy_ns += now_ns() - start;
 	return strata_kernels->count(scan->batch.mask, scan->batch.n);
@@ -810,6 +809,7 @@ scan_begin(CustomScanState *css, EState *estate, int eflags)
 	strata_batch_init(&scan->batch, &css->ss.ps, slot, &scan->counts);
 	scan->batch.next = scan_batch_next;
 	scan->batch.column = scan_column;
+	scan->batch.push_filter = scan_push_filter;
 	scan->unit_context = AllocSetContextCreate(estate->es_query_cxt, "StrataScan unit", ALLOCSET_DEFAULT_SIZES);
 	scan->heap_slot = ExecInitExtraTupleSlot(estate, desc, &TTSOpsHeapTuple);
 	pull_varattnos((Node *) plan->scan.plan.targetlist, plan->scan.scanrelid, &attrs);

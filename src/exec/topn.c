@@ -120,16 +120,11 @@ init_bound(StrataTopNState *top)
 		default:
 			return;
 	}
-	if (!top->by_int || col->type == NUMERICOID || !strata_is_scan_state(col->owner->ps))
+	/* A scan knows no other scale than that of the unit at hand. */
+	if (!top->by_int || col->type == NUMERICOID || !top->in->push_filter)
 		return;
-	for (int c = 0; c < col->owner->ncols; c++)
-		if (col->owner->cols[c] == col)
-		{
-			top->filter.col = c;
-			top->filter.keep_nulls = key->nulls_first;
-			top->has_filter = true;
-			strata_scan_add_filter((StrataScanState *) col->owner->ps, &top->filter);
-		}
+	top->filter.keep_nulls = key->nulls_first;
+	top->has_filter = top->in->push_filter(top->in, top->col[key->col], &top->filter);
 }
 
 static void
