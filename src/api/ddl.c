@@ -95,6 +95,9 @@ commit_apply(const CommitEntry *entry)
 		case STRATA_COMMIT_DATABASE:
 			strata_store_detach_database(entry->oid, STRATA_EVICT_DDL);
 			break;
+		case STRATA_COMMIT_CREATED:
+			strata_workers_wake(entry->oid);
+			break;
 	}
 }
 
@@ -285,6 +288,8 @@ ddl_object_access(ObjectAccessType access, Oid class, Oid object, int sub, void 
 		parent_changed(object);
 	else if (class == DatabaseRelationId && access == OAT_DROP)
 		strata_at_commit(STRATA_COMMIT_DATABASE, object);
+	else if (class == DatabaseRelationId && access == OAT_POST_CREATE)
+		strata_at_commit(STRATA_COMMIT_CREATED, object);
 }
 
 /* Statement trigger on strata.enabled_tables, for rows that come or go by COPY or DELETE. */

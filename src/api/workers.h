@@ -279,7 +279,8 @@ typedef enum StrataCommitAction
 	STRATA_COMMIT_DISABLED,	 /* its units leave, by strata.disable() */
 	STRATA_COMMIT_DROPPED,	 /* its units leave, by DROP */
 	STRATA_COMMIT_REWRITTEN, /* its units are of a relfilenode that is gone */
-	STRATA_COMMIT_DATABASE	 /* all tables of a database leave (the OID is the database's) */
+	STRATA_COMMIT_DATABASE,	 /* all tables of a database leave (the OID is the database's) */
+	STRATA_COMMIT_CREATED	 /* a database is new, perhaps the copy of one with enabled tables */
 } StrataCommitAction;
 
 /* Done at commit of the top transaction, and forgotten when the current subtransaction rolls back. */

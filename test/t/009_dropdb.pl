@@ -15,7 +15,7 @@ for my $round (1 .. 3)
 	populated($node, 'items', "shop$round") if $round != 2; # in the second round a worker may be at it
 	my ($status, $out, $err) = $node->psql('postgres', "CREATE DATABASE copy$round TEMPLATE shop$round");
 	is($status, 0, "round $round: the database serves as a template") or diag($err);
-	$node->safe_psql("copy$round", "SELECT strata.populate('items')");
+	populated($node, 'items', "copy$round"); # unasked
 	uses_store($node, 'items', "round $round: the copy has a store of its own", "copy$round");
 	($status, $out, $err) = $node->psql('postgres', "ALTER DATABASE copy$round RENAME TO moved$round");
 	is($status, 0, "round $round: it can be renamed") or diag($err);
