@@ -38,7 +38,7 @@ one() {
     for side in off on; do printf '%s\n' "$(tpch_switch $side)" "\\o $work/$side.out" "$query;"; done
     for ((run = 0; run < RUNS; run++)); do
       for side in off on; do
-        printf '%s\n' "$(tpch_switch $side)" '\o /dev/null' '\timing on' "\\echo $side" "$query;" '\timing off'
+        printf '%s\n' "$(tpch_switch $side)" '\o /dev/null' "$timing_on" "\\echo $side" "$query;" "$timing_off"
       done
     done
   } > "$work/query.sql"

@@ -164,3 +164,16 @@ tpch_machine() {
 tpch_switch() {
   echo "SELECT set_config(name, '$1', false) FROM pg_settings WHERE name IN ('strata.column_scan', 'strata.column_aggregate', 'strata.column_join') \\g /dev/null"
 }
+
+# What psql is told before and after a query to be timed; it prints "Time: N ms".  With CPU=yes N is not the time that the client
+# waits but the processor time of its server process (and DuckDB's): on a machine that others use, what a question costs
+# without them, as far as one process goes.
+if [ -n "${CPU:-}" ]; then
+  ran="split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint"
+  timing_on="SELECT $ran AS ran \\gset"
+  timing_off="SELECT round(($ran - :ran) / 1e6, 3) AS ran \\gset
+\\echo Time: :ran ms"
+else
+  timing_on='\timing on'
+  timing_off='\timing off'
+fi

@@ -36,9 +36,10 @@ const requests = {
     const times = []
     await rows(query)
     for (let run = 0; run < Number(runs); run++) {
-      const begun = process.hrtime.bigint()
+      const begun = process.hrtime.bigint(), cpu = process.cpuUsage()
       await rows(query)
-      times.push(Number(process.hrtime.bigint() - begun) / 1e6)
+      const { user, system } = process.cpuUsage(cpu)
+      times.push(process.env.CPU ? (user + system) / 1e3 : Number(process.hrtime.bigint() - begun) / 1e6)
     }
     console.log(`${name} ${median(times).toFixed(3)}`)
   },

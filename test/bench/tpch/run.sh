@@ -58,7 +58,7 @@ one() {
     fi
   done
   for ((run = 0; run < RUNS; run++)); do
-    for side in "${sides[@]}"; do printf '%s\n' "$(side_settings "$side")" '\o /dev/null' "\\echo $side" '\timing on' "$query;" '\timing off'; done
+    for side in "${sides[@]}"; do printf '%s\n' "$(side_settings "$side")" '\o /dev/null' "\\echo $side" "$timing_on" "$query;" "$timing_off"; done
   done > "$work/query.sql"
   sql -f "$work/query.sql" > "$work/times"
   for side in off0 on0 off2 on2; do

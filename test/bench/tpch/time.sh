@@ -2,7 +2,7 @@
 # time.sh DIR QUERY...: median milliseconds of each question, column store off and on in turn, against the cluster that
 # prepare.sh left in DIR; then EXPLAIN (ANALYZE) of the "on" side.  QUERY: q01 .. q22, the name of a question of
 # test/bench/columns/queries.sql, "tpch", "columns", or SQL.
-#   RUNS=5  WORKERS=0  SET="SET work_mem = '64MB';"  OFF=no (time "on" only)  EXPLAIN=no (no plans)
+#   RUNS=5  WORKERS=0  SET="SET work_mem = '64MB';"  CPU=yes (processor time)  OFF=no (time "on" only)  EXPLAIN=no (no plans)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../../.." && pwd)
 . "$top/test/bench/tpch/common.sh"
@@ -32,13 +32,13 @@ for name in "${names[@]}"; do
     printf '%s\n' "SET max_parallel_workers_per_gather = ${WORKERS:-0}; SET statement_timeout = '60s'; ${SET:-}"
     for side in off on; do
       [ "$side" = on ] || [ "${OFF:-}" != no ] || continue
-      printf '%s\n' "$(tpch_switch $side)" "\\o $work/$side.out" "$query;" '\o /dev/null' "\\echo $side" '\timing on'
+      printf '%s\n' "$(tpch_switch $side)" "\\o $work/$side.out" "$query;" '\o /dev/null' "\\echo $side"
       for ((run = 0; run < RUNS; run++)); do
-        echo "$query;"
+        printf '%s\n' "$timing_on" "$query;"
         # One that takes too long is not asked again.
         [ "$run" != 0 ] || printf '%s\n' '\if :ERROR' '\quit' '\endif'
+        echo "$timing_off"
       done
-      echo '\timing off'
     done
     [ "${EXPLAIN:-}" = no ] || printf '%s\n' "\\o $work/plan" 'EXPLAIN (ANALYZE, VERBOSE OFF)' "$query;"
   } > "$work/query.sql"
