@@ -52,29 +52,6 @@ avx2_hash_combine(uint64_t *h, const uint64_t *more, unsigned n)
 		h[i] = mix_pair(h[i], more[i]);
 }
 
-void TARGET
-avx2_gather_i64(const int64_t *base, const uint32_t *idx, unsigned n, int64_t *out)
-{
-	unsigned i = 0;
-
-	for (; i + 4 <= n; i += 4)
-		STOREU(out + i, _mm256_i32gather_epi64((const long long *)base,
-											   _mm_loadu_si128((const __m128i *)(idx + i)), 8));
-	for (; i < n; i++)
-		out[i] = base[idx[i]];
-}
-
-void TARGET
-avx2_gather_u32(const uint32_t *base, const uint32_t *idx, unsigned n, uint32_t *out)
-{
-	unsigned i = 0;
-
-	for (; i + 8 <= n; i += 8)
-		STOREU(out + i, _mm256_i32gather_epi32((const int *)base, LOADU(idx + i), 4));
-	for (; i < n; i++)
-		out[i] = base[idx[i]];
-}
-
 INLINE unsigned TARGET
 in_list(__m256i x, const int64_t *list, unsigned nlist)
 {

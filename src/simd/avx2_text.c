@@ -12,15 +12,15 @@
 #define LOADU(p) _mm256_loadu_si256((const __m256i *)(p))
 
 /*
- * Where first and last byte of the needle stand at the right distance, PLACES at once, all of it is compared
- * (Mula's generic SIMD search).  Of the last places some are looked at twice: vectors may not reach past the
+ * Where two bytes of the needle stand at the right distance, PLACES at once, all of it is compared (after
+ * Mula's generic SIMD search).  Of the last places some are looked at twice: vectors may not reach past the
  * text.
  */
 INLINE const char *TARGET
-find_needle(const char *needle, size_t needle_len, const char *text, size_t len)
+find_needle(const char *needle, size_t needle_len, SimdPlaces at, const char *text, size_t len)
 {
-	const __m256i first = _mm256_set1_epi8(needle[0]);
-	const __m256i last = _mm256_set1_epi8(needle[needle_len - 1]);
+	const __m256i low = _mm256_set1_epi8(needle[at.low]);
+	const __m256i high = _mm256_set1_epi8(needle[at.high]);
 	size_t places = len < needle_len ? 0 : len - needle_len + 1;
 
 	if (places < PLACES)
@@ -32,14 +32,14 @@ find_needle(const char *needle, size_t needle_len, const char *text, size_t len)
 		if (i > places - PLACES)
 			i = places - PLACES;
 		hit = (unsigned)_mm256_movemask_epi8(
-			_mm256_and_si256(_mm256_cmpeq_epi8(LOADU(text + i), first),
-							 _mm256_cmpeq_epi8(LOADU(text + i + needle_len - 1), last)));
+			_mm256_and_si256(_mm256_cmpeq_epi8(LOADU(text + i + at.low), low),
+							 _mm256_cmpeq_epi8(LOADU(text + i + at.high), high)));
 		for (; hit; hit &= hit - 1)
 		{
-			const char *at = text + i + __builtin_ctz(hit);
+			const char *found = text + i + __builtin_ctz(hit);
 
-			if (memcmp(at, needle, needle_len) == 0)
-				return at;
+			if (memcmp(found, needle, needle_len) == 0)
+				return found;
 		}
 	}
 	return NULL;
@@ -48,15 +48,19 @@ find_needle(const char *needle, size_t needle_len, const char *text, size_t len)
 const char *TARGET
 avx2_find(const char *text, size_t len, const char *needle, size_t needle_len)
 {
-	return find_needle(needle, needle_len, text, len);
+	return find_needle(needle, needle_len, (SimdPlaces){0, needle_len - 1}, text, len);
 }
 
 void TARGET
 avx2_match_substring(const char *const *p, const uint32_t *len, unsigned n, const char *needle,
 					 uint32_t needle_len, uint64_t *mask)
 {
+	SimdPlaces at;
+
 	simd_fill_mask(mask, n, needle_len == 0);
-	if (needle_len > 0)
-		SIMD_MATCH_RUNS(find_needle(needle, needle_len, text, text_len))
+	if (needle_len == 0)
+		return;
+	at = simd_needle_places(needle, needle_len);
+	SIMD_MATCH_RUNS(find_needle(needle, needle_len, at, text, text_len))
 }
 #endif

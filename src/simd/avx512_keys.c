@@ -46,50 +46,54 @@ avx512_hash_combine(uint64_t *h, const uint64_t *more, unsigned n)
 	}
 }
 
-void TARGET
-avx512_gather_i64(const int64_t *base, const uint32_t *idx, unsigned n, int64_t *out)
-{
-	for (unsigned i = 0; i < n; i += 8)
-	{
-		__mmask8 k = LANES8(n - i);
-		__m256i at = _mm256_maskz_loadu_epi32(k, idx + i);
+#define STREAMS 4
 
-		_mm512_mask_storeu_epi64(out + i, k,
-								 _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), k, at, base, 8));
-	}
-}
-
-void TARGET
-avx512_gather_u32(const uint32_t *base, const uint32_t *idx, unsigned n, uint32_t *out)
-{
-	for (unsigned i = 0; i < n; i += 16)
-	{
-		__mmask16 k = LANES16(n - i);
-		__m512i at = _mm512_maskz_loadu_epi32(k, idx + i);
-
-		_mm512_mask_storeu_epi32(out + i, k,
-								 _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), k, at, base, 4));
-	}
-}
-
-/* Rows k of v[i..] that equal an entry of the list: those that do not stay in `rest`. */
+/*
+ * Each row that equals no entry so far stays in its group's mask.  Four groups of eight rows go through the
+ * list together: alone, one would wait for the mask of its last comparison all the time.
+ */
 INLINE uint32_t TARGET
-in_list(__m512i x, const int64_t *list, unsigned nlist, uint32_t k)
+not_in_list(const __m512i *x, const int64_t *list, unsigned nlist)
 {
-	__mmask8 rest = (__mmask8)k;
+	__mmask8 rest[STREAMS];
+	uint32_t bits = 0;
 
+	_Pragma("GCC unroll 4") for (unsigned s = 0; s < STREAMS; s++) rest[s] = 0xff;
 	for (unsigned j = 0; j < nlist; j++)
-		rest = _mm512_mask_cmpneq_epi64_mask(rest, x, _mm512_set1_epi64(list[j]));
-	return k & ~(uint32_t)rest;
+	{
+		__m512i key = _mm512_set1_epi64(list[j]);
+
+		_Pragma("GCC unroll 4") for (unsigned s = 0; s < STREAMS; s++) rest[s] =
+			_mm512_mask_cmpneq_epi64_mask(rest[s], x[s], key);
+	}
+	_Pragma("GCC unroll 4") for (unsigned s = 0; s < STREAMS; s++) bits |= (uint32_t)rest[s] << 8 * s;
+	return bits;
 }
 
 void TARGET
-avx512_in_i64(const int64_t *v, unsigned n, const int64_t *list, unsigned nlist,
-			  uint64_t *mask){MASK_LOOP(8, in_list(LOAD64(v), list, nlist, k))
+avx512_in_i64(const int64_t *v, unsigned n, const int64_t *list, unsigned nlist, uint64_t *mask)
+{
+	for (unsigned w = 0; w < simd_mask_words(n); w++)
+	{
+		uint64_t word = 0;
+
+		for (unsigned j = 0; j < 64 && w * 64 + j < n; j += 8 * STREAMS)
+		{
+			unsigned left = n - w * 64 - j;
+			uint32_t k = left < 32 ? (1u << left) - 1 : ~0u;
+			__m512i x[STREAMS];
+
+			_Pragma("GCC unroll 4") for (unsigned s = 0; s < STREAMS; s++) x[s] =
+				_mm512_maskz_loadu_epi64((__mmask8)(k >> 8 * s), v + w * 64 + j + 8 * s);
+			word |= (uint64_t)(k & ~not_in_list(x, list, nlist)) << j;
+		}
+		mask[w] = word;
+	}
 }
 
 /* v - base modulo 2^64 is the difference wherever v is not below base. */
-INLINE uint32_t TARGET probe(const uint64_t *bits, __m512i nbits, __m512i x, __m512i base, uint32_t k)
+INLINE uint32_t TARGET
+probe(const uint64_t *bits, __m512i nbits, __m512i x, __m512i base, uint32_t k)
 {
 	__m512i bit = _mm512_sub_epi64(x, base);
 	__mmask8 inside = _mm512_mask_cmpge_epi64_mask((__mmask8)k, x, base);
@@ -185,7 +189,7 @@ avx512_group_add_i64(int64_t *acc, unsigned ngroups, const uint32_t *group, cons
 	else if (ngroups <= FEW_GROUPS)
 		add_to_few(acc, ngroups, group, v, n, FEW_GROUPS);
 	else
-		simd_group_add_spread(acc, ngroups, group, v, n);
+		scalar_group_add_i64(acc, ngroups, group, v, n);
 }
 
 void TARGET
@@ -193,7 +197,7 @@ avx512_group_count(int64_t *acc, unsigned ngroups, const uint32_t *group, unsign
 {
 	if (ngroups > FEW_GROUPS)
 	{
-		simd_group_count_spread(acc, ngroups, group, n);
+		scalar_group_count(acc, ngroups, group, n);
 		return;
 	}
 	for (unsigned i = 0; i < n; i += 16)

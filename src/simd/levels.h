@@ -11,6 +11,8 @@
 #ifndef STRATA_SIMD_LEVELS_H
 #define STRATA_SIMD_LEVELS_H
 
+#include <string.h>
+
 #include "simd/simd.h"
 
 #if defined(__x86_64__)
@@ -90,13 +92,6 @@ SIMD_KERNELS(SIMD_DECLARE, avx2)
 SIMD_KERNELS(SIMD_DECLARE, avx512)
 #endif
 
-/* group_add_i64 and group_count with several accumulators a group, for up to SIMD_SPREAD_GROUPS of them
- * (scalar_keys.c); more groups are added up plainly. */
-#define SIMD_SPREAD_GROUPS 64
-extern void simd_group_add_spread(int64_t *acc, unsigned ngroups, const uint32_t *group, const int64_t *v,
-								  unsigned n);
-extern void simd_group_count_spread(int64_t *acc, unsigned ngroups, const uint32_t *group, unsigned n);
-
 /* Words of a mask over n rows, and the valid bits of its last word. */
 static inline unsigned
 simd_mask_words(unsigned n)
@@ -135,6 +130,42 @@ simd_fill_mask(uint64_t *mask, unsigned n, bool set)
 {
 	for (unsigned w = 0; w < simd_mask_words(n); w++)
 		mask[w] = !set ? 0 : w + 1 == simd_mask_words(n) ? simd_tail_bits(n) : ~UINT64_C(0);
+}
+
+/* The places of the two bytes that a needle is searched by, low <= high: what stands there should be rare. */
+typedef struct SimdPlaces
+{
+	size_t low, high;
+} SimdPlaces;
+
+static inline SimdPlaces
+simd_needle_places(const char *needle, size_t len)
+{
+	/* The commonest bytes of text, the most frequent one last; all others are rarer. */
+	static const char common[] = "yvkbpgfwmucldrhsnioate ";
+	SimdPlaces p = {0, len - 1};
+	unsigned best = 256, second = 256;
+
+	/* Most needles are decided by their first letters. */
+	for (size_t i = 0; i < len && i < 32; i++)
+	{
+		const char *c = needle[i] ? strchr(common, needle[i]) : NULL;
+		unsigned rank = c ? (unsigned)(c - common) + 1 : 0;
+
+		if (rank < best)
+		{
+			second = best;
+			p.high = best == 256 ? i : p.low;
+			best = rank;
+			p.low = i;
+		}
+		else if (rank < second)
+		{
+			second = rank;
+			p.high = i;
+		}
+	}
+	return p.low <= p.high ? p : (SimdPlaces){p.high, p.low};
 }
 
 /*

@@ -1,8 +1,6 @@
 /*
  * scalar_keys.c - what the kernels over keys mean: hash, gather, membership, Bloom filter, groups.
  */
-#include <string.h>
-
 #include "simd/mix.h"
 #include "simd/scalar.h"
 
@@ -108,52 +106,4 @@ scalar_group_count(int64_t *acc, unsigned ngroups, const uint32_t *group, unsign
 {
 	for (unsigned i = 0; i < n; i++)
 		acc[group[i]]++;
-}
-
-/*
- * Rows of one group one after the other wait for each other: an addition to memory cannot begin before the
- * last one to the same place is done.  Four accumulators a group, taken in turn, take the waiting away.
- */
-#define SPREAD 4
-
-void
-simd_group_add_spread(int64_t *acc, unsigned ngroups, const uint32_t *group, const int64_t *v, unsigned n)
-{
-	uint64_t sum[SIMD_SPREAD_GROUPS][SPREAD];
-	unsigned i = 0;
-
-	if (ngroups > SIMD_SPREAD_GROUPS || n < ngroups * SPREAD)
-	{
-		scalar_group_add_i64(acc, ngroups, group, v, n);
-		return;
-	}
-	memset(sum, 0, ngroups * sizeof(sum[0]));
-	for (; i + SPREAD <= n; i += SPREAD)
-		for (unsigned s = 0; s < SPREAD; s++)
-			sum[group[i + s]][s] += (uint64_t)v[i + s];
-	for (; i < n; i++)
-		sum[group[i]][0] += (uint64_t)v[i];
-	for (unsigned g = 0; g < ngroups; g++)
-		acc[g] = (int64_t)((uint64_t)acc[g] + sum[g][0] + sum[g][1] + sum[g][2] + sum[g][3]);
-}
-
-void
-simd_group_count_spread(int64_t *acc, unsigned ngroups, const uint32_t *group, unsigned n)
-{
-	uint32_t count[SIMD_SPREAD_GROUPS][SPREAD];
-	unsigned i = 0;
-
-	if (ngroups > SIMD_SPREAD_GROUPS || n < ngroups * SPREAD)
-	{
-		scalar_group_count(acc, ngroups, group, n);
-		return;
-	}
-	memset(count, 0, ngroups * sizeof(count[0]));
-	for (; i + SPREAD <= n; i += SPREAD)
-		for (unsigned s = 0; s < SPREAD; s++)
-			count[group[i + s]][s]++;
-	for (; i < n; i++)
-		count[group[i]][0]++;
-	for (unsigned g = 0; g < ngroups; g++)
-		acc[g] += (int64_t)count[g][0] + count[g][1] + count[g][2] + count[g][3];
 }

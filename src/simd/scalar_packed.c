@@ -21,11 +21,18 @@ scalar_cmp_packed(const uint64_t *packed, unsigned width, unsigned n, StrataCmp 
 
 void
 scalar_range_packed(const uint64_t *packed, unsigned width, unsigned n, uint64_t lo, uint64_t hi,
-					uint64_t *mask){
-	SCALAR_MASK(lo <= code_at(packed, width, i) && code_at(packed, width, i) <= hi)
+					uint64_t *mask)
+{
+	uint64_t span = hi - lo;
+
+	if (lo > hi)
+		simd_fill_mask(mask, n, false);
+	else
+		SCALAR_MASK(code_at(packed, width, i) - lo <= span)
 }
 
-StrataInt128 scalar_sum_packed(const uint64_t *packed, unsigned width, unsigned n, const uint64_t *mask)
+StrataInt128
+scalar_sum_packed(const uint64_t *packed, unsigned width, unsigned n, const uint64_t *mask)
 {
 	StrataInt128 sum = 0;
 

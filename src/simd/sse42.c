@@ -320,8 +320,8 @@ sse42_sub_i64(const int64_t *a, const int64_t *b, unsigned n, int64_t *out)
 #define sse42_probe_bits	 scalar_probe_bits
 #define sse42_hash_i64		 scalar_hash_i64
 #define sse42_hash_combine	 scalar_hash_combine
-#define sse42_group_add_i64	 simd_group_add_spread
-#define sse42_group_count	 simd_group_count_spread
+#define sse42_group_add_i64	 scalar_group_add_i64
+#define sse42_group_count	 scalar_group_count
 #define sse42_match_prefix	 scalar_match_prefix
 #define sse42_match_equal	 scalar_match_equal
 
