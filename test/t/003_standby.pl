@@ -81,6 +81,37 @@ $primary->safe_psql('postgres', "SELECT strata.enable('copied')");
 catch_up();
 populated($standby, 'copied');
 pass('a table that the primary enables is populated on the standby');
+
+# A cached plan follows what the standby's own store does.
+my $cached = $standby->background_psql('postgres');
+$cached->query_safe('SET plan_cache_mode = force_generic_plan');
+$cached->query_safe('PREPARE q AS SELECT count(*), sum(val) FROM copied WHERE grp < 3');
+my $answer = $cached->query_safe('EXECUTE q');
+like($cached->query_safe('EXPLAIN (COSTS OFF) EXECUTE q'), qr/\(Strata/, 'a cached plan uses the store');
+$standby->safe_psql('postgres', "SELECT strata.evict('copied')");
+unlike($cached->query_safe('EXPLAIN (COSTS OFF) EXECUTE q'), qr/\(Strata/, 'and does not after eviction');
+is($cached->query_safe('EXECUTE q'), $answer, 'with the same answer');
+$standby->safe_psql('postgres', "SELECT strata.populate('copied')");
+like($cached->query_safe('EXPLAIN (COSTS OFF) EXECUTE q'), qr/\(Strata/, 'and does again after population');
+is($cached->query_safe('EXECUTE q'), $answer, 'with the same answer again');
+$cached->quit;
+
+# Partitions that the primary enables, attaches and detaches.
+$primary->safe_psql('postgres', "CREATE TABLE parts (LIKE items) PARTITION BY RANGE (id); CREATE TABLE parts_a PARTITION OF parts FOR VALUES FROM (0) TO (900);
+	CREATE TABLE parts_b (LIKE items); INSERT INTO parts SELECT * FROM items WHERE id < 900; INSERT INTO parts_b SELECT * FROM items WHERE id BETWEEN 900 AND 1200");
+$primary->safe_psql('postgres', "VACUUM (FREEZE) $_") for qw(parts_a parts_b);
+$primary->safe_psql('postgres', "SELECT strata.enable('parts')");
+catch_up();
+populated($standby, 'parts_a');
+$primary->safe_psql('postgres', 'ALTER TABLE parts ATTACH PARTITION parts_b FOR VALUES FROM (900) TO (5000)');
+catch_up();
+ok($standby->poll_query_until('postgres', "SELECT status = 'populated' AND partitions = 2 FROM strata.column_tables WHERE relid = 'parts'::regclass"), 'an attached partition is populated on the standby');
+same_answers($standby, 'parts', 'partitioned');
+$primary->safe_psql('postgres', 'ALTER TABLE parts DETACH PARTITION parts_b');
+catch_up();
+ok($standby->poll_query_until('postgres', "SELECT count(*) = 0 FROM strata.column_units WHERE relid = 'parts_b'::regclass"), 'a detached one leaves');
+same_answers($standby, 'parts', 'detached');
+
 $primary->safe_psql('postgres', 'VACUUM FULL copied');
 catch_up();
 is(same_answers($standby, 'copied', 'after VACUUM FULL'), same_answers($primary, 'copied', 'primary'), 'rewritten');
