@@ -29,13 +29,13 @@
 
 static CustomPathMethods topn_path_methods;
 
-/* The target's columns; NIL when it has anything but columns and constants. */
-static List *
-target_columns(PathTarget *target)
+/* The target's columns.  False: it has something else than columns and constants. */
+static bool
+target_columns(PathTarget *target, List **vars)
 {
-	List	 *vars = NIL;
 	ListCell *lc;
 
+	*vars = NIL;
 	foreach (lc, target->exprs)
 	{
 		Node *node = lfirst(lc);
@@ -45,10 +45,10 @@ target_columns(PathTarget *target)
 		if (IsA(node, Const) || IsA(node, Param))
 			continue;
 		if (!IsA(node, Var) || ((Var *) node)->varlevelsup != 0 || ((Var *) node)->varattno <= 0)
-			return NIL;
-		vars = list_append_unique(vars, node);
+			return false;
+		*vars = list_append_unique(*vars, node);
 	}
-	return vars;
+	return true;
 }
 
 /* Numbers and times, in the order of our kernels. */
@@ -131,9 +131,10 @@ strata_add_topn_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *outpu
 	foreach (lc, input_rel->baserestrictinfo)
 		if (lfirst_node(RestrictInfo, lc)->pseudoconstant || contain_volatile_functions((Node *) lfirst(lc)))
 			return;
-	vars = target_columns(target);
+	if (!target_columns(target, &vars))
+		return;
 	keys = sort_keys(root, &vars);
-	if (keys == NIL || vars == NIL)
+	if (keys == NIL)
 		return;
 	path = makeNode(CustomPath);
 	path->path.pathtype = T_CustomScan;

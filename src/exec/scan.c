@@ -504,6 +504,19 @@ next_vector(StrataScanState *scan)
 	return strata_kernels->count(scan->batch.mask, scan->batch.n);
 }
 
+/* The columns that the filter did without, for the vector at hand.  False: the unit was given up. */
+static bool
+open_all_columns(StrataScanState *scan)
+{
+	if (scan->all_pinned)
+		return true;
+	if (!pin_columns(scan, true))
+		return false;
+	for (int c = 0; c < scan->batch.ncols; c++)
+		scan->batch.cols[c]->nulls = strata_segment_nulls(scan->batch.cols[c]->seg, scan->batch.cur_vector);
+	return true;
+}
+
 /* Filters the vector's `before` rows.  Returns how many are left. */
 static unsigned
 filter_rows(StrataScanState *scan, unsigned before)
@@ -514,12 +527,15 @@ filter_rows(StrataScanState *scan, unsigned before)
 	if (scan->npreds > 0 && (scan->row_filter || !filter_vector(scan)))
 	{
 		scan->counts.rows_replayed += before;
-		if (scan->wants_batches)
+		if (!scan->wants_batches)
+			scan->replay = true;
+		/* The evaluator looks at all conditions, those that the zone maps have proven too. */
+		else if (open_all_columns(scan))
 			filter_by_rows(scan);
 		else
-			scan->replay = true;
+			memset(scan->batch.mask, 0, sizeof(scan->batch.mask));
 	}
-	if (!scan->replay)
+	if (!scan->replay && scan->unit)
 		for (int i = 0; i < scan->nfilters; i++)
 			filter_for_above(scan, &scan->filters[i]);
 	MemoryContextSwitchTo(old);
@@ -541,19 +557,16 @@ load_vector(StrataScanState *scan)
 	strata_batch_new_vector(&scan->batch);
 	scan->counts.rows_columns += before;
 	after = filter_rows(scan, before);
+	if (!scan->unit)
+		return;
 	if (!scan->replay)
 	{
 		InstrCountFiltered1(scan, before - after);
 		scan->filtered += before - after;
 		scan->counts.rows_out += after;
 	}
-	if (after > 0 && !scan->all_pinned)
-	{
-		if (!pin_columns(scan, true))
-			return;
-		for (int c = 0; c < scan->batch.ncols; c++)
-			scan->batch.cols[c]->nulls = strata_segment_nulls(scan->batch.cols[c]->seg, scan->batch.cur_vector);
-	}
+	if (after > 0 && !open_all_columns(scan))
+		return;
 	scan->vector_open = after > 0;
 }
 
