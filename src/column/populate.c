@@ -88,8 +88,8 @@ typedef struct BuildColumn
 		float8 *f64;
 		const char **ptr;
 	} v;
-	uint32 *len;	  /* BYTES, FIXED */
-	char *room;		  /* BYTES: for the next images that are short */
+	uint32 *len; /* BYTES, FIXED */
+	char *room;	 /* BYTES: for the next images that are short */
 	Size room_left;
 	char *images;	  /* FIXED: of image_len bytes a row */
 	uint32 image_len; /* FIXED: what all images have */
@@ -503,9 +503,9 @@ populate_room(UnitBuild *b, BuildColumn *col, Size len)
  * values are equal bytes.  Types that are never toasted keep their 4-byte header: their functions may know no
  * other.
  *
- * Short values are copied, one behind the other: encoding goes over a column several times, and its values are
- * scattered over ten megabytes of pages (a sixth of population's time was spent waiting for them).  Long ones
- * stay in the page copy when nothing has to be changed.
+ * Short values are copied, one behind the other: encoding goes over a column several times, and its values
+ * are scattered over ten megabytes of pages (a sixth of population's time was spent waiting for them).  Long
+ * ones stay in the page copy when nothing has to be changed.
  */
 static void
 populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)

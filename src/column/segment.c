@@ -110,8 +110,7 @@ strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *out)
 			break;
 		case STRATA_ENC_DICT:
 			dict_codes(s, v, n, codes);
-			for (unsigned i = 0; i < n; i++)
-				out[i] = dict[codes[i]];
+			strata_kernels->gather_i64(dict, codes, n, out);
 			break;
 		case STRATA_ENC_RLE:
 			FOREACH_RUN(s, v, n)
@@ -140,6 +139,176 @@ strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *out)
 			break;
 	}
 	return n;
+}
+
+/* ---- integers as they are packed ---- */
+
+static void
+set_bits(uint64_t *mask, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to;)
+	{
+		unsigned bits = 64 - i % 64 < to - i ? 64 - i % 64 : to - i;
+		uint64_t ones = bits == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
+
+		mask[i / 64] |= ones << i % 64;
+		i += bits;
+	}
+}
+
+static void
+all_rows(uint64_t *mask, unsigned n, bool value)
+{
+	memset(mask, 0, (n + 63) / 64 * sizeof(*mask));
+	if (value)
+		set_bits(mask, 0, n);
+}
+
+/* The code of the first value of a dictionary that is not below k; ndict if there is none. */
+static uint32_t
+dict_bound(const StrataSegment *s, int64_t k)
+{
+	const int64_t *dict = seg_at(s, s->dict_off);
+	uint32_t low = 0, high = s->ndict;
+
+	while (low < high)
+	{
+		uint32_t middle = low + (high - low) / 2;
+
+		if (dict[middle] < k)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Codes of `width` bits within [lo, hi], which may lie outside of what the width can say. */
+static void
+range_of_codes(const uint64_t *packed, unsigned width, unsigned n, uint64_t lo, uint64_t hi, uint64_t *mask)
+{
+	uint64_t most = width < 64 ? (UINT64_C(1) << width) - 1 : UINT64_MAX;
+
+	if (lo > most || hi < lo)
+		all_rows(mask, n, false);
+	else if (lo == 0 && hi >= most)
+		all_rows(mask, n, true);
+	else
+		strata_kernels->range_packed(packed, width, n, lo, hi < most ? hi : most, mask);
+}
+
+void
+strata_segment_range_i64(const StrataSegment *s, uint32_t v, int64_t lo, int64_t hi, uint64_t *mask)
+{
+	unsigned n = strata_segment_vector_rows(s, v);
+	const int64_t *dict = seg_at(s, s->dict_off);
+	const uint64_t *data = seg_at(s, s->data_off);
+	int64_t value[STRATA_VECTOR];
+
+	switch (lo > hi ? STRATA_ENC_COUNT : s->encoding)
+	{
+		case STRATA_ENC_COUNT:
+			all_rows(mask, n, false);
+			break;
+		case STRATA_ENC_CONST:
+			all_rows(mask, n, lo <= dict[0] && dict[0] <= hi);
+			break;
+		case STRATA_ENC_DICT:
+		{
+			uint32_t first = dict_bound(s, lo);
+			uint32_t end = hi == INT64_MAX ? s->ndict : dict_bound(s, hi + 1);
+
+			if (first == end)
+				all_rows(mask, n, false);
+			else
+				range_of_codes(data + (size_t)v * STRATA_VECTOR_WORDS * s->width, s->width, n, first, end - 1,
+							   mask);
+			break;
+		}
+		case STRATA_ENC_RLE:
+			all_rows(mask, n, false);
+			FOREACH_RUN(s, v, n)
+			{
+				if (lo <= dict[run] && dict[run] <= hi)
+					set_bits(mask, i, stop);
+			}
+			break;
+		case STRATA_ENC_FOR:
+		{
+			const SegFor *f = (const SegFor *)seg_at(s, s->vec_off) + v;
+
+			if (hi < f->base)
+				all_rows(mask, n, false);
+			else
+				range_of_codes(data + f->word, f->width, n,
+							   lo < f->base ? 0 : (uint64_t)lo - (uint64_t)f->base,
+							   (uint64_t)hi - (uint64_t)f->base, mask);
+			break;
+		}
+		case STRATA_ENC_DELTA:
+			strata_segment_i64(s, v, value);
+			strata_kernels->range_i64(value, n, lo, hi, mask);
+			break;
+		default:
+			strata_kernels->range_i64((const int64_t *)data + (size_t)v * STRATA_VECTOR, n, lo, hi, mask);
+			break;
+	}
+}
+
+void
+strata_segment_cmp_i64(const StrataSegment *s, uint32_t v, StrataCmp op, int64_t k, uint64_t *mask)
+{
+	unsigned n = strata_segment_vector_rows(s, v);
+
+	switch (op)
+	{
+		case STRATA_EQ:
+		case STRATA_NE:
+			strata_segment_range_i64(s, v, k, k, mask);
+			break;
+		case STRATA_LE:
+		case STRATA_GT:
+			strata_segment_range_i64(s, v, INT64_MIN, k, mask);
+			break;
+		case STRATA_GE:
+		case STRATA_LT:
+			strata_segment_range_i64(s, v, k, INT64_MAX, mask);
+			break;
+	}
+	if (op == STRATA_NE || op == STRATA_GT || op == STRATA_LT)
+	{
+		for (unsigned w = 0; w < (n + 63) / 64; w++)
+			mask[w] = ~mask[w];
+		if (n % 64)
+			mask[n / 64] &= (UINT64_C(1) << n % 64) - 1;
+	}
+}
+
+StrataInt128
+strata_segment_sum_i64(const StrataSegment *s, uint32_t v, const uint64_t *mask)
+{
+	unsigned n = strata_segment_vector_rows(s, v);
+	const uint64_t *data = seg_at(s, s->data_off);
+	int64_t value[STRATA_VECTOR];
+
+	switch (s->encoding)
+	{
+		case STRATA_ENC_CONST:
+			return (StrataInt128)((const int64_t *)seg_at(s, s->dict_off))[0] *
+				   (mask ? strata_kernels->count(mask, n) : n);
+		case STRATA_ENC_FOR:
+		{
+			const SegFor *f = (const SegFor *)seg_at(s, s->vec_off) + v;
+
+			return (StrataInt128)f->base * (mask ? strata_kernels->count(mask, n) : n) +
+				   strata_kernels->sum_packed(data + f->word, f->width, n, mask);
+		}
+		case STRATA_ENC_RAW:
+			return strata_kernels->sum_i64((const int64_t *)data + (size_t)v * STRATA_VECTOR, mask, n);
+		default:
+			strata_segment_i64(s, v, value);
+			return strata_kernels->sum_i64(value, mask, n);
+	}
 }
 
 /* The two widths of floats differ in nothing but the type they are read as. */

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/simd.h"
+
 #define STRATA_VECTOR		 1024
 #define STRATA_VECTOR_WORDS	 (STRATA_VECTOR / 64)
 #define STRATA_SEGMENT_MAGIC 0x53454731u /* "SEG1" */
@@ -100,6 +102,19 @@ strata_segment_nulls(const StrataSegment *s, uint32_t v)
 
 /* INT only. */
 extern unsigned strata_segment_i64(const StrataSegment *s, uint32_t v, int64_t *out);
+/*
+ * INT, without decoding where the encoding allows it: FOR and DICT are compared and added up as they are
+ * packed, CONST and RLE once a value.  Rows that are NULL count as what they decode to, so mask must not have
+ * them for a sum.
+ */
+/* mask bit i = row i of vector v op k. */
+extern void strata_segment_cmp_i64(const StrataSegment *s, uint32_t v, StrataCmp op, int64_t k,
+								   uint64_t *mask);
+/* mask bit i = lo <= row i <= hi. */
+extern void strata_segment_range_i64(const StrataSegment *s, uint32_t v, int64_t lo, int64_t hi,
+									 uint64_t *mask);
+/* The exact sum of the rows in mask (NULL: all). */
+extern StrataInt128 strata_segment_sum_i64(const StrataSegment *s, uint32_t v, const uint64_t *mask);
 /* F64: as stored.  F32: widened exactly. */
 extern unsigned strata_segment_f64(const StrataSegment *s, uint32_t v, double *out);
 /*

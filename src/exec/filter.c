@@ -625,6 +625,12 @@ eval_column_constant(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 
 				break;
 		}
 	}
+	/* Nobody has asked for the values yet, and perhaps nobody will. */
+	if (col->source == STRATA_FROM_SEGMENT && !col->have_i64)
+	{
+		strata_segment_cmp_i64(col->seg, col->owner->cur_vector, cmp, k, raw);
+		return true;
+	}
 	v = strata_col_i64(col);
 	if (!v)
 		return false;

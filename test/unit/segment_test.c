@@ -359,6 +359,44 @@ room_of(const StrataSegment *s, uint32_t v)
 	return room;
 }
 
+/* What is asked of packed integers is what is true of the values. */
+static const char *
+wrong_packed(const StrataSegment *s)
+{
+	int64_t value[STRATA_VECTOR];
+	uint64_t mask[STRATA_VECTOR_WORDS], want[STRATA_VECTOR_WORDS];
+
+	for (uint32_t v = 0; v < s->nvectors; v++)
+	{
+		unsigned n = strata_segment_i64(s, v, value);
+
+		for (unsigned round = 0; round < 6; round++)
+		{
+			/* About values that are there, the ends of the range, and the ends of all integers. */
+			int64_t lo = round == 4 ? INT64_MIN : (int64_t)((uint64_t)value[below(n)] + below(3) - 1);
+			int64_t hi = round == 5 ? INT64_MAX : (int64_t)((uint64_t)value[below(n)] + below(3) - 1);
+			StrataCmp op = (StrataCmp)below(6);
+			StrataInt128 sum = 0;
+
+			strata_segment_range_i64(s, v, lo, hi, mask);
+			strata_kernels->range_i64(value, n, lo, hi, want);
+			if (memcmp(mask, want, (n + 63) / 64 * 8) != 0)
+				return "range of packed integers";
+			strata_segment_cmp_i64(s, v, op, hi, mask);
+			strata_kernels->cmp_i64(value, n, op, hi, want);
+			if (memcmp(mask, want, (n + 63) / 64 * 8) != 0)
+				return "comparison of packed integers";
+			for (unsigned i = 0; i < n; i++)
+				sum += want[i / 64] >> i % 64 & 1 ? value[i] : 0;
+			if (strata_segment_sum_i64(s, v, want) != sum)
+				return "sum of packed integers";
+			if (strata_segment_sum_i64(s, v, NULL) != strata_kernels->sum_i64(value, NULL, n))
+				return "sum of all packed integers";
+		}
+	}
+	return NULL;
+}
+
 /* Some rows of a vector are the same as in all rows. */
 static const char *
 wrong_selection(const Column *c, const StrataSegment *s)
@@ -640,7 +678,11 @@ wrong(const Column *c, const StrataSegment *s)
 		text = wrong_zone(s);
 	for (int level = 0; !text && level < STRATA_SIMD_NLEVELS; level++)
 		if (strata_simd_choose((StrataSimdLevel)level) == (StrataSimdLevel)level)
+		{
 			text = wrong_values(c, s);
+			if (!text && s->phys == STRATA_PHYS_INT)
+				text = wrong_packed(s);
+		}
 	strata_simd_choose(STRATA_SIMD_AVX512);
 	if (!text)
 		text = wrong_selection(c, s);
