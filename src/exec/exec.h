@@ -142,6 +142,10 @@ typedef struct StrataScanCounts
 	uint64 pages_decompressed; /* of the pinned ones, in memory */
 	uint64 rows_join_filtered; /* rows that the filter of a join above took off */
 	uint64 bytes;			   /* of the segments pinned, as encoded */
+	uint64 match_rows;	   /* strings that kernels matched (match.c) */
+	uint64 match_selected; /* of these, where the predicate was true */
+	uint64 match_bytes;
+	uint64 match_ns;
 } StrataScanCounts;
 
 #define STRATA_NCOUNTS (sizeof(StrataScanCounts) / sizeof(uint64))
@@ -395,6 +399,8 @@ extern StrataScanCounts strata_scan_counts(const StrataScanState *scan);
 extern void strata_explain_counts(const StrataScanCounts *c, ExplainState *es);
 /* The node has ended: its event, and the counters behind strata.column_stats() (by the scan only). */
 extern void strata_report(StrataScanState *scan, bool aggregate);
+/* The strings that a node's predicates matched; the table's qualified name may be NULL. */
+extern void strata_report_matches(const StrataScanCounts *c, const char *table);
 
 /* ---- expr.c ---- */
 typedef enum StrataClass
@@ -456,6 +462,14 @@ extern bool strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
 /* The numeric value / 10^scale with display scale `scale`. */
 extern Datum strata_numeric_make(StrataInt128 value, int scale);
 extern const int64 strata_pow10[19];
+
+/* ---- match.c ---- */
+typedef struct StrataMatch StrataMatch;
+/* NULL when the predicate is not one string column against a constant in a way that kernels know. */
+extern StrataMatch *strata_match_compile(Node *node);
+/* For a column that is of BYTES.  is_true and is_null are within mask; it raises no error. */
+extern void strata_match_eval(StrataBatch *in, const StrataMatch *m, StrataColumn *col, const uint64 *mask,
+							  uint64 *is_true, uint64 *is_null);
 
 /* ---- filter.c ---- */
 typedef enum StrataVerdict

@@ -62,6 +62,7 @@ struct StrataPred
 	int		   ncols;
 	int		  *cols;
 	bool	   cacheable;
+	StrataMatch *match; /* what kernels can do instead where the column has no codes, or NULL */
 	int8	  *by_code; /* -1 unknown, 0 false, 1 true, 2 null; the entry after the codes is for NULL */
 	uint32	   room;	/* of by_code */
 	uint64	   dict_id; /* what by_code is of */
@@ -94,6 +95,8 @@ compile_evaluator(StrataBatch *in, Node *node)
 	p->cacheable = !contain_volatile_functions(node) && !contain_subplans(node);
 	if (p->ncols == 1 && p->cacheable)
 		p->col = p->cols[0];
+	if (p->col >= 0)
+		p->match = strata_match_compile(node);
 	return p;
 }
 
@@ -360,7 +363,7 @@ strata_pred_safe(const StrataPred *p)
 	for (int i = 0; i < p->nkids; i++)
 		if (!strata_pred_safe(p->kids[i]))
 			return false;
-	return p->kind != PRED_EXPR && expr_safe(p->l) && expr_safe(p->r);
+	return (p->kind != PRED_EXPR || p->match) && expr_safe(p->l) && expr_safe(p->r);
 }
 
 void
@@ -721,23 +724,19 @@ eval_comparison(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_t
 	return true;
 }
 
+/* Longer lists are searched by halves, row by row. */
+#define IN_KERNEL 16
+
 static bool
 eval_in(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
-	uint64 found[BATCH_WORDS] = {0}, one[BATCH_WORDS] = {0};
+	uint64 found[BATCH_WORDS] = {0};
 
 	if (!strata_expr_eval(in, p->l, mask))
 		return false;
 	in->counts->vector_values += in->n;
-	if (p->nitems <= 8)
-	{
-		for (int k = 0; k < p->nitems; k++)
-		{
-			strata_kernels->cmp_i64(p->l->vi, in->n, STRATA_EQ, p->items[k], one);
-			for (int w = 0; w < BATCH_WORDS; w++)
-				found[w] |= one[w];
-		}
-	}
+	if (p->nitems <= IN_KERNEL)
+		strata_kernels->in_i64(p->l->vi, in->n, p->items, p->nitems, found);
 	else
 		FOREACH_ROW(mask, i, {
 			if (bsearch(&p->l->vi[i], p->items, p->nitems, sizeof(int64), compare_int64))
@@ -843,6 +842,11 @@ eval_evaluator(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_tr
 		codes = strata_col_codes(col);
 		ncodes = strata_col_ncodes(col);
 		refresh_codes(in, p, col);
+	}
+	else if (p->match && strata_col_phys(col) == STRATA_PHYS_BYTES)
+	{
+		strata_match_eval(in, p->match, col, mask, is_true, is_null);
+		return true;
 	}
 	FOREACH_ROW(mask, i, {
 		int8 r = -1;

@@ -13,13 +13,13 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
 
 #include "exec/agg.h"
+#include "simd/hash.h"
 
 #define INITIAL_SLOTS 256
 /* Of an interned string: pointer, hash, owner, two slots. */
@@ -359,7 +359,7 @@ intern(StrataGroups *g, int k, const char *image, bool create)
 	uint32		len, qlen, hash, slot;
 
 	string_key(image, blank_padded, &p, &len);
-	hash = hash_bytes((const unsigned char *) p, len);
+	hash = (uint32) strata_wyhash(p, len, 0);
 	for (slot = hash & g->string_mask; g->string_table[slot]; slot = (slot + 1) & g->string_mask)
 	{
 		uint32 id = g->string_table[slot] - 1;

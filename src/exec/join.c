@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -28,6 +29,7 @@
 
 #include "exec/join.h"
 #include "exec/joinhash.h"
+#include "exec/metrics.h"
 
 /* More passes than this are not made; what does not fit then takes more memory. */
 #define MAX_PART_BITS 10
@@ -939,11 +941,37 @@ join_exec(CustomScanState *css)
 	}
 }
 
+/* Each participant of a parallel join has a table of its own, and counts its own keys; the leader's make the
+ * event. */
+static void
+report_keys(StrataJoinState *join)
+{
+	bool		   vectors = strata_kernels->vector_width > 64;
+	StrataSimdWork work = {
+		.op = STRATA_SIMD_HASH,
+		.rows = join->hash.by_kernel + join->hash.otherwise,
+		.selected = join->hash.found,
+		.bytes = (join->hash.by_kernel + join->hash.otherwise) * sizeof(int64) * join->probe.nkeys,
+		.vector_ops = vectors ? join->hash.by_kernel : 0,
+		.scalar_ops = vectors ? join->hash.otherwise : join->hash.by_kernel + join->hash.otherwise,
+		.ns = join->hash.busy_ns,
+	};
+
+	if (work.rows == 0)
+		return;
+	if (IsParallelWorker())
+		strata_simd_count(&work);
+	else
+		strata_simd_note(&work, NULL);
+}
+
 static void
 join_end(CustomScanState *css)
 {
 	StrataJoinState *join = (StrataJoinState *) css;
 
+	report_keys(join);
+	strata_report_matches(&join->counts, NULL);
 	ExecEndNode(join->probe.ps);
 	ExecEndNode(join->build.ps);
 }

@@ -3,6 +3,8 @@
  */
 #include "postgres.h"
 
+#include "portability/instr_time.h"
+
 #include "utils/memutils.h"
 
 #include "exec/joinhash.h"
@@ -175,6 +177,7 @@ build_direct(StrataJoinHash *h, uint64 span)
 static void
 build_slots(StrataJoinHash *h)
 {
+	uint64 hash[STRATA_VECTOR];
 	uint64 slots = 1024;
 
 	while (slots < (uint64) h->nkeyed * 2)
@@ -185,9 +188,11 @@ build_slots(StrataJoinHash *h)
 	{
 		uint64 at;
 
+		if (r % STRATA_VECTOR == 0)
+			strata_kernels->hash_i64(h->key + r, Min(STRATA_VECTOR, h->n - r), 0, hash);
 		if (keyless(h, r))
 			continue;
-		at = hash_int(h->key[r]) & h->mask;
+		at = hash[r % STRATA_VECTOR] & h->mask;
 		while (h->table[at] && h->key[h->table[at] - 1] != h->key[r])
 			at = (at + 1) & h->mask;
 		h->next[r] = h->table[at];
@@ -209,13 +214,30 @@ build_bits(StrataJoinHash *h, uint64 span)
 		}
 }
 
+/* Adds to the figures of the operation: keys, and the time since `begin`. */
+static void
+count_keys(StrataJoinHash *h, uint64 keys, instr_time begin)
+{
+	instr_time end;
+
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, begin);
+	h->busy_ns += (uint64) (INSTR_TIME_GET_DOUBLE(end) * 1e9);
+	if (h->single && !h->direct)
+		h->by_kernel += keys;
+	else
+		h->otherwise += keys;
+}
+
 void
 strata_joinhash_build(StrataJoinHash *h)
 {
-	uint64 span;
+	instr_time begin;
+	uint64	   span;
 
 	if (!h->single || h->nkeyed == 0)
 		return;
+	INSTR_TIME_SET_CURRENT(begin);
 	find_range(h);
 	span = (uint64) h->max - (uint64) h->min;
 	h->next = MemoryContextAllocExtended(h->cxt, (Size) h->n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -225,6 +247,7 @@ strata_joinhash_build(StrataJoinHash *h)
 		build_slots(h);
 	if (span < BITS_MAX)
 		build_bits(h, span);
+	count_keys(h, h->nkeyed, begin);
 }
 
 /* What is there, and what build() will add. */
@@ -265,12 +288,13 @@ find_direct(StrataJoinHash *h, const int64 *v, unsigned n, const uint64 *live, u
 }
 
 static void
-find_slots(StrataJoinHash *h, const int64 *v, const uint64 *live, uint32 *rowid, uint64 *found)
+find_slots(StrataJoinHash *h, const int64 *v, unsigned n, const uint64 *live, uint32 *rowid, uint64 *found)
 {
 	uint64 at[STRATA_VECTOR];
 
+	strata_kernels->hash_i64(v, n, 0, at);
 	FOREACH_ROW(live, i, {
-		at[i] = hash_int(v[i]) & h->mask;
+		at[i] &= h->mask;
 		__builtin_prefetch(&h->table[at[i]]);
 	});
 	FOREACH_ROW(live, i, {
@@ -293,19 +317,10 @@ find_slots(StrataJoinHash *h, const int64 *v, const uint64 *live, uint32 *rowid,
 	});
 }
 
-void
-strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys, const uint64 *const *nulls,
-					 const uint64 *mask, uint32 *rowid, uint64 *found)
+static void
+find_live(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys, const uint64 *live, uint32 *rowid,
+		  uint64 *found)
 {
-	uint64 live[BATCH_WORDS];
-
-	for (int w = 0; w < BATCH_WORDS; w++)
-	{
-		live[w] = mask[w];
-		for (int k = 0; k < nkeys; k++)
-			if (nulls[k])
-				live[w] &= ~nulls[k][w];
-	}
 	memset(found, 0, BATCH_WORDS * sizeof(uint64));
 	if (h->single && h->direct && h->nkeyed > 0)
 	{
@@ -317,7 +332,7 @@ strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nk
 		return;
 	if (h->single)
 	{
-		find_slots(h, keys[0].norm, live, rowid, found);
+		find_slots(h, keys[0].norm, in->n, live, rowid, found);
 		return;
 	}
 	FOREACH_ROW(live, i, {
@@ -333,6 +348,28 @@ strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nk
 			found[i / 64] |= UINT64CONST(1) << (i % 64);
 		}
 	});
+}
+
+void
+strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys, const uint64 *const *nulls,
+					 const uint64 *mask, uint32 *rowid, uint64 *found)
+{
+	uint64	   live[BATCH_WORDS];
+	instr_time begin;
+
+	INSTR_TIME_SET_CURRENT(begin);
+	for (int w = 0; w < BATCH_WORDS; w++)
+	{
+		live[w] = mask[w];
+		for (int k = 0; k < nkeys; k++)
+			if (nulls[k])
+				live[w] &= ~nulls[k][w];
+	}
+	find_live(h, in, keys, nkeys, live, rowid, found);
+	if (h->nkeyed == 0)
+		return;
+	h->found += strata_kernels->count(found, in->n);
+	count_keys(h, strata_kernels->count(live, in->n), begin);
 }
 
 uint32

@@ -39,6 +39,10 @@ typedef struct StrataJoinHash
 	StrataGroups *groups;
 	uint32		 *first; /* row + 1 by group */
 	uint32		  first_room;
+
+	/* keys put into a table and looked up in it: hashed by a kernel, and otherwise (by value, or through groups);
+	 * of those looked up, how many were found; the time that took.  A reset leaves them. */
+	uint64 by_kernel, otherwise, found, busy_ns;
 } StrataJoinHash;
 
 extern void strata_joinhash_init(StrataJoinHash *h, MemoryContext parent, bool single, int nkeys, StrataKey *keys);

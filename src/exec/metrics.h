@@ -7,11 +7,11 @@
  * When the library is not preloaded there is no such memory: noting is a no-op, reading an error.
  * Not here: EXPLAIN and strata.column_stats() (report.c).
  *
- * A plan node calls strata_simd_note() once for each kind of work it did, when it ends, in the leader alone and
- * with the counts of all participants: a scan or an aggregate from report.c; a join, and an aggregate by hash,
- * one STRATA_SIMD_HASH for the keys it hashed; who matched strings by match_substring and its like or by
- * strata_like_match_batch(), one STRATA_SIMD_STRING_MATCH.  Values are counted where they were worked on: those
- * of a hash or a match that are part of a scan's counts already stand in both rows.
+ * A plan node calls strata_simd_note() once for each kind of work it did, when it ends: a scan or an aggregate in
+ * the leader alone, with the counts of all participants (report.c); a join, for the keys it put into its table and
+ * looked up, in each participant, as each has a table of its own, and without an event in workers; who matched
+ * strings by kernels (match.c), one STRATA_SIMD_STRING_MATCH.  Values are counted where they were worked on:
+ * strings that a scan matched stand in the row of its scan or filter as well.
  */
 #ifndef STRATA_EXEC_METRICS_H
 #define STRATA_EXEC_METRICS_H

@@ -54,6 +54,13 @@ strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 		ExplainPropertyText("Kernels", strata_kernels->name, es);
 }
 
+/* The table's name, as events give it. */
+static char *
+table_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel));
+}
+
 static void
 note_work(StrataScanState *scan, const StrataScanCounts *c, bool aggregate)
 {
@@ -67,10 +74,30 @@ note_work(StrataScanState *scan, const StrataScanCounts *c, bool aggregate)
 		.scalar_ops = c->scalar_values,
 		.ns = c->busy_ns,
 	};
-	Relation	   rel = scan->css.ss.ss_currentRelation;
 
-	strata_simd_note(&work, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-													   RelationGetRelationName(rel)));
+	strata_simd_note(&work, table_name(scan->css.ss.ss_currentRelation));
+}
+
+void
+strata_report_matches(const StrataScanCounts *c, const char *table)
+{
+	bool		   vectors = strata_kernels->vector_width > 64;
+	StrataSimdWork work = {
+		.op = STRATA_SIMD_STRING_MATCH,
+		.rows = c->match_rows,
+		.selected = c->match_selected,
+		.bytes = c->match_bytes,
+		.vector_ops = vectors ? c->match_rows : 0,
+		.scalar_ops = vectors ? 0 : c->match_rows,
+		.ns = c->match_ns,
+	};
+
+	if (work.rows == 0)
+		return;
+	if (IsParallelWorker())
+		strata_simd_count(&work);
+	else
+		strata_simd_note(&work, table);
 }
 
 void
@@ -91,6 +118,8 @@ strata_report(StrataScanState *scan, bool aggregate)
 		note_work(scan, &c, aggregate);
 	if (aggregate)
 		return;
+	if (c.match_rows > 0)
+		strata_report_matches(&c, table_name(scan->css.ss.ss_currentRelation));
 	strata_counter_add(STRATA_C_SIMD_OPS, c.vector_values);
 	strata_counter_add(STRATA_C_SCALAR_OPS, c.scalar_values);
 	strata_column_count_scan(RelationGetRelid(scan->css.ss.ss_currentRelation), c.rows_columns, c.rows_heap, c.units,
