@@ -177,7 +177,7 @@ strata_batch_buffer(StrataBatch *b, Size bytes)
 static inline void
 forget_vector(StrataColumn *col)
 {
-	col->have_i64 = col->have_f64 = col->have_bytes = col->have_codes = false;
+	col->have_i64 = col->have_f64 = col->have_bytes = col->have_codes = col->have_some = false;
 }
 
 /*
@@ -435,6 +435,9 @@ image_room(StrataColumn *col)
 	StrataBatch *b = col->owner;
 	Size		 wanted = strata_segment_bytes_room(col->seg, b->cur_vector);
 
+	/* Somebody may have images of some rows in the other room. */
+	if (col->have_some)
+		return wanted ? MemoryContextAllocHuge(b->memory, wanted) : NULL;
 	if (wanted > col->image_bytes)
 	{
 		if (col->image_room)
@@ -498,6 +501,32 @@ strata_col_codes(StrataColumn *col)
 	return col->codes;
 }
 
+/*
+ * The image of row i.  Where images must be made, only those of rows that are left of the vector are, if they are few:
+ * a thousand texts take longer than all else that is done with ten of them.
+ */
+static const char *
+col_image(StrataColumn *col, unsigned i)
+{
+	StrataBatch *b = col->owner;
+
+	if (col->have_bytes || col->source != STRATA_FROM_SEGMENT || col->seg->encoding != STRATA_ENC_FSST)
+		return strata_col_bytes(col)[i];
+	if (!col->have_some)
+	{
+		/* The row itself may be off the mask already. */
+		memcpy(col->some, b->mask, sizeof(col->some));
+		col->some[i / 64] |= UINT64CONST(1) << (i % 64);
+		if (strata_kernels->count(col->some, b->n) > b->n / 2)
+			return strata_col_bytes(col)[i];
+		strata_segment_bytes(col->seg, b->cur_vector, col->some, ROOM(col, bytes_room, char *), NULL, image_room(col));
+		col->have_some = true;
+	}
+	if (!(col->some[i / 64] >> (i % 64) & 1))
+		return strata_col_bytes(col)[i];
+	return col->bytes_room[i];
+}
+
 static Datum
 numeric_datum(StrataColumn *col, unsigned i)
 {
@@ -540,7 +569,7 @@ strata_col_datum(StrataColumn *col, unsigned i)
 			return numeric_datum(col, i);
 		case STRATA_REP_VARLENA:
 		case STRATA_REP_FIXED:
-			return strata_image_datum(&col->rep, strata_col_bytes(col)[i], col->owner->memory);
+			return strata_image_datum(&col->rep, col_image(col, i), col->owner->memory);
 		default:
 			return strata_int_datum(col->rep.rep, strata_col_i64(col)[i]);
 	}

@@ -106,6 +106,7 @@ typedef struct StrataColumn
 
 	/* of the current vector: what has been decoded so far */
 	bool		have_i64, have_f64, have_bytes, have_codes;
+	bool		have_some; /* of bytes: the images of the rows in `some` */
 	const int64	 *i64;
 	const double *f64;
 	const char *const *bytes;
@@ -117,6 +118,7 @@ typedef struct StrataColumn
 	const char **bytes_room;
 	char		*image_room; /* in the query's memory: images that the segment does not hold as such */
 	Size		 image_bytes;
+	uint64		 some[BATCH_WORDS];
 	uint32		*codes_room;
 	uint64		*nulls_room;
 } StrataColumn;

@@ -154,6 +154,9 @@ SELECT column_name, encoding FROM strata.column_segments WHERE table_name = 'ct'
 SELECT (SELECT min(c_words) || max(c_words) FROM ct) = (SELECT min(c_words) || max(c_words) FROM ct_heap) AS same;
 SELECT count(*) FROM ct WHERE c_words LIKE '%nag c4ca4238a0b923820dcc509a6f75849b%';
 SELECT i, length(c_words), c_words FROM ct WHERE i BETWEEN 1500 AND 1502 ORDER BY i;
+-- Few rows of a vector, and some of them asked for by one condition and others by the next.
+SELECT count(*), count(*) FILTER (WHERE ct.c_words IS NOT DISTINCT FROM h.c_words AND ct.c_uuid IS NOT DISTINCT FROM h.c_uuid) AS equal
+FROM ct JOIN ct_heap h USING (i) WHERE ct.c_oid BETWEEN 10 AND 100 AND (ct.c_words < '8' OR ct.i % 3 = 0) AND (ct.i % 5 = 1 OR ct.c_words > 'c');
 
 -- What is asked of such columns: the type's own operators, not those of its stored form.
 SELECT c_mood, count(*) FROM ct GROUP BY c_mood ORDER BY c_mood;
