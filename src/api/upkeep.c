@@ -38,6 +38,12 @@
 #define PAUSE_MS 60000
 /* Copied again by itself: a unit of which this share of blocks would become fresh. */
 #define UPKEEP_GAIN_PERCENT 10
+/*
+ * Updates all over a table make all of its units worth copying at once, again and again.  Copying one takes about so
+ * long, and a table's units are not copied again before so many times what that takes has gone by.
+ */
+#define UPKEEP_UNIT_MS 25
+#define UPKEEP_REST	   10
 
 bool strata_auto_populate = true;
 int strata_populate_workers = 2;
@@ -173,6 +179,27 @@ memory_left(const StrataTableStat *stat)
 		   (pool.total_frames - pool.pinned_frames) * strata_region_round(1) > 2 * unit;
 }
 
+static bool
+worth_copying(const StrataUnitStaleness *s)
+{
+	return s->gain > 0 && (uint64)s->gain * 100 >= (uint64)s->nblocks * UPKEEP_GAIN_PERCENT;
+}
+
+/* Blocks that copying now would make fresh, of units that are worth it and old enough. */
+static uint64
+gain_now(const StrataUnitStaleness *units, uint32 n)
+{
+	uint64 gain = 0;
+	int64 worth = 0;
+
+	for (uint32 u = 0; u < n; u++)
+		worth += worth_copying(&units[u]);
+	for (uint32 u = 0; u < n; u++)
+		if (worth_copying(&units[u]) && units[u].age_ms >= worth * UPKEEP_UNIT_MS * UPKEEP_REST)
+			gain += units[u].gain;
+	return gain;
+}
+
 /* What an enabled table needs, if anything, becomes a job. */
 static void
 look_at_table(Relation rel, const StrataEnabled *row)
@@ -180,7 +207,7 @@ look_at_table(Relation rel, const StrataEnabled *row)
 	StrataTableStat stat;
 	StrataUnitStaleness *units;
 	uint32 n;
-	uint64 blocks, gain = 0;
+	uint64 blocks, gain;
 	TimestampTz now;
 	bool outdated = strata_upkeep_attach(rel, row);
 
@@ -213,10 +240,7 @@ look_at_table(Relation rel, const StrataEnabled *row)
 		return;
 	}
 	units = strata_store_staleness(rel, &n);
-	for (uint32 u = 0; u < n; u++)
-		if (units[u].gain > 0 &&
-			(uint64)units[u].gain * 100 >= (uint64)units[u].nblocks * UPKEEP_GAIN_PERCENT)
-			gain += units[u].gain;
+	gain = gain_now(units, n);
 	if (gain == 0 && stat.status != STRATA_TABLE_OUT_OF_MEMORY &&
 		strata_store_recut_wanted(rel, &stat, STRATA_RECUT_AUTO))
 		gain = blocks;

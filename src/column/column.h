@@ -155,6 +155,7 @@ typedef struct StrataRead
 	uint64		pages_pinned;		/* by strata_read_segment() so far */
 	uint64		pages_read;			/* of these, not in memory before: read from the cold file */
 	uint64		pages_decompressed; /* of these, compressed in memory before */
+	uint64		blocks_judged;		/* heap pages that had to tell tuple by tuple which rows are seen */
 	struct StrataReadPrivate *priv;
 } StrataRead;
 

@@ -50,6 +50,15 @@ typedef struct StrataTableMemory
 /* No line numbers are kept of a block whose rows are its lines 1, 2, 3 ... */
 #define STRATA_LINES_DENSE PG_UINT32_MAX
 
+/* All ids in full.  Named are all before `base`, and some from `low` to before `high` (0 and 0: none besides). */
+typedef struct StrataPageKnown
+{
+	pg_atomic_uint64 lsn; /* 0: nothing is known */
+	pg_atomic_uint64 base;
+	pg_atomic_uint64 low;
+	pg_atomic_uint64 high;
+} StrataPageKnown;
+
 /*
  * What is known of the single pages of a unit, for those blocks that the visibility map does not vouch for
  * (pages.c).  All arrays lie in the unit's arena.
@@ -68,14 +77,13 @@ typedef struct StrataUnitPages
 	pg_atomic_uint32 *buffer;
 
 	/*
-	 * While block b's page LSN is known_lsn[b], a snapshot whose xmin is known_from[b] or later sees of the page
-	 * the copied rows that are not in `gone`, and, if b is in `rest`, tuples that the unit does not hold.
-	 * known_lsn 0: nothing is known.  Odd version: being written, by the one who made it odd.  Readers copy what
-	 * they need and look at the version again.  known_from and `gone` only grow.
+	 * While block b's page LSN is known[b].lsn, a snapshot that sees the end of the transactions known[b] names sees
+	 * of the page the copied rows that are not in `gone`, and, if b is in `rest`, tuples that the unit does not hold.
+	 * Odd version: being written, by the one who made it odd.  Readers copy what they need and look at the version
+	 * again.  Of `gone`, bits are only added.
 	 */
 	pg_atomic_uint32 version;
-	pg_atomic_uint64 *known_lsn;
-	pg_atomic_uint64 *known_from;
+	StrataPageKnown *known;
 	pg_atomic_uint64 *rest;	 /* bit a block */
 	pg_atomic_uint64 *holes; /* bit a block: some of its rows are in `gone` */
 	pg_atomic_uint64 *gone;	 /* bit a row */
@@ -114,6 +122,7 @@ struct StrataUnitFresh
 
 	StrataUnitPages pages;
 
+	TimestampTz copied_at;
 	/* Stale blocks as a reader last counted them; changed under the partition lock, shared. */
 	pg_atomic_uint32 last_stale;
 
@@ -249,8 +258,8 @@ typedef struct StrataPageLook
 	/* Working memory that serves one unit after the other. */
 	MemoryContext context;
 	uint32 room; /* blocks */
-	uint64 *lsn;
-	uint64 *from;
+	struct PageCopy *known;
+	uint64 njudged; /* pages looked at tuple by tuple, so far */
 } StrataPageLook;
 
 /* Words of a bitmap with a bit a row, in whole vectors. */

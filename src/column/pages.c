@@ -137,16 +137,22 @@ typedef struct PageVerdict
 {
 	bool rest;	   /* the snapshot sees tuples that the unit does not hold */
 	bool holes;	   /* it does not see all rows that the unit holds */
-	bool settled;  /* the same holds for every snapshot whose xmin is `from` or later, but for the next: */
+	bool settled;  /* the same holds for all who see the end of transactions before the horizon, and of some of
+					* those from `low` to before `high`; but for the next: */
 	bool may_rest; /* one of them may see tuples that the unit does not hold */
-	uint64 from;
+	uint64 low, high;
 } PageVerdict;
 
-/* The page is the same for those who see the end of transaction xid, which the snapshot knows of. */
+/* It holds for those who see the end of transaction xid, which the snapshot knows of. */
 static inline void
-verdict_from(const PageJudge *j, PageVerdict *v, TransactionId xid)
+verdict_needs(const PageJudge *j, PageVerdict *v, TransactionId xid)
 {
-	v->from = Max(v->from, strata_pages_full_xid(xid, j->next) + 1);
+	uint64 full = strata_pages_full_xid(xid, j->next);
+
+	if (full < j->unit->fresh->pages.horizon)
+		return;
+	v->low = v->high == 0 ? full : Min(v->low, full);
+	v->high = Max(v->high, full + 1);
 }
 
 /* A row of the unit has an xmax that is not known to be invalid: is that settled? */
@@ -167,7 +173,7 @@ verdict_row(const PageJudge *j, PageVerdict *v, HeapTupleHeader tuple, bool visi
 	else if (!TransactionIdIsNormal(xid) || TransactionIdIsCurrentTransactionId(xid))
 		v->settled = false;
 	else
-		verdict_from(j, v, xid);
+		verdict_needs(j, v, xid);
 }
 
 /* A tuple that the unit does not hold. */
@@ -186,7 +192,7 @@ verdict_other(const PageJudge *j, PageVerdict *v, HeapTupleHeader tuple, bool vi
 		return; /* rolled back */
 	if ((mask & HEAP_XMAX_COMMITTED) && !(mask & HEAP_XMAX_IS_MULTI) && !HEAP_XMAX_IS_LOCKED_ONLY(mask) &&
 		TransactionIdIsNormal(xmax) && TransactionIdPrecedes(xmax, j->look->snapshot->xmax))
-		verdict_from(j, v, xmax);
+		verdict_needs(j, v, xmax);
 	else
 		v->may_rest = true;
 }
@@ -220,7 +226,7 @@ judge_page(const PageJudge *j, uint32 b, Buffer buffer, PageVerdict *v)
 	uint32 first = row;
 	OffsetNumber next = row == end ? InvalidOffsetNumber : lines ? lines[0] : FirstOffsetNumber;
 
-	*v = (PageVerdict){.settled = true, .from = j->unit->fresh->pages.horizon};
+	*v = (PageVerdict){.settled = true};
 	for (OffsetNumber line = FirstOffsetNumber; line <= max; line++)
 	{
 		ItemId item = PageGetItemId(page, line);
@@ -307,7 +313,14 @@ rows_fill(uint64 *rows, uint32 first, uint32 end)
 	}
 }
 
-/* What is known of a unit's pages, as of one moment. */
+/* A StrataPageKnown as it was at one moment. */
+typedef struct PageCopy
+{
+	XLogRecPtr lsn;
+	uint64 base, low, high;
+} PageCopy;
+
+/* What is known of a unit's pages, as of one moment, with the look's array. */
 typedef struct PagesKnown
 {
 	uint64 rest[STRATA_UNIT_WORDS];
@@ -315,7 +328,7 @@ typedef struct PagesKnown
 	uint64 *gone;
 } PagesKnown;
 
-/* Of the blocks in `ask`, into the look's arrays and `known`.  False: somebody writes it all the time. */
+/* Of the blocks in `ask`, into look->known and `known`.  False: somebody writes it all the time. */
 static bool
 known_copy(StrataPageLook *look, const StrataUnit *unit, const uint64 *ask, PagesKnown *known)
 {
@@ -340,9 +353,11 @@ known_copy(StrataPageLook *look, const StrataUnit *unit, const uint64 *ask, Page
 			for (uint64 left = ask[w]; left != 0; left &= left - 1)
 			{
 				uint32 b = w * 64 + pg_rightmost_one_pos64(left);
+				StrataPageKnown *k = &p->known[b];
 
-				look->lsn[b] = pg_atomic_read_u64(&p->known_lsn[b]);
-				look->from[b] = pg_atomic_read_u64(&p->known_from[b]);
+				look->known[b] =
+					(PageCopy){pg_atomic_read_u64(&k->lsn), pg_atomic_read_u64(&k->base),
+							   pg_atomic_read_u64(&k->low), pg_atomic_read_u64(&k->high)};
 			}
 		}
 		for (uint32 w = 0; any && w < strata_row_words(unit->nrows); w++)
@@ -354,11 +369,70 @@ known_copy(StrataPageLook *look, const StrataUnit *unit, const uint64 *ask, Page
 	return false;
 }
 
+/* Is one of the ids, in full, from low to before high? */
+static bool
+any_between(const TransactionId *xids, int n, FullTransactionId next, uint64 low, uint64 high)
+{
+	for (int i = 0; i < n; i++)
+	{
+		uint64 xid = strata_pages_full_xid(xids[i], next);
+
+		if (xid >= low && xid < high)
+			return true;
+	}
+	return false;
+}
+
+/* Does the snapshot see the end of all transactions that a sentence names? */
+static inline bool
+known_for(const PageJudge *j, const PageCopy *k)
+{
+	Snapshot s = j->look->snapshot;
+
+	if (k->base > j->xmin)
+		return false;
+	if (k->high <= j->xmin)
+		return true;
+	/* Somebody older is running.  Those that are named may be over all the same, if the snapshot lists all. */
+	return !s->suboverflowed && k->high <= strata_pages_full_xid(s->xmax, j->next) &&
+		   !any_between(s->xip, s->xcnt, j->next, k->low, k->high) &&
+		   !any_between(s->subxip, s->subxcnt, j->next, k->low, k->high);
+}
+
+/*
+ * The transactions that block b's sentence names from now on: those that what was found needs, and those that what is
+ * in `gone` already needs.
+ */
+static void
+known_write(const PageJudge *j, StrataPageKnown *k, const PageCopy *found)
+{
+	uint64 base = pg_atomic_read_u64(&k->base);
+	uint64 low = pg_atomic_read_u64(&k->low);
+	uint64 high = pg_atomic_read_u64(&k->high);
+
+	if (high <= j->xmin)
+	{
+		/* All that are older than this snapshot's oldest: one bound for what was, one pair for what is new. */
+		base = Max(base, high);
+		low = found->low;
+		high = found->high;
+	}
+	else if (found->high != 0)
+	{
+		low = Min(low, found->low);
+		high = Max(high, found->high);
+	}
+	pg_atomic_write_u64(&k->base, base);
+	pg_atomic_write_u64(&k->low, low);
+	pg_atomic_write_u64(&k->high, high);
+	pg_atomic_write_u64(&k->lsn, found->lsn);
+}
+
 /* Writes what was found of the blocks in `found` into the unit, unless somebody else is writing. */
 static void
-known_publish(const StrataPageLook *look, const StrataUnit *unit, const uint64 *found, const uint64 *rest,
-			  const uint64 *rows)
+known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
 {
+	const StrataUnit *unit = j->unit;
 	StrataUnitPages *p = &unit->fresh->pages;
 	uint32 version = pg_atomic_read_u32(&p->version);
 
@@ -370,22 +444,20 @@ known_publish(const StrataPageLook *look, const StrataUnit *unit, const uint64 *
 
 		for (uint64 left = found[w]; left != 0; left &= left - 1)
 		{
-			int bit = pg_rightmost_one_pos64(left);
-			uint32 b = w * 64 + bit;
+			uint64 one = left & -left;
+			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
 
-			if (pg_atomic_read_u64(&p->known_lsn[b]) > look->lsn[b])
+			if (pg_atomic_read_u64(&p->known[b].lsn) > j->look->known[b].lsn)
 				continue;
 			for (uint32 row = unit->block_row[b]; row < unit->block_row[b + 1]; row++)
-				if (!(rows[row / 64] >> (row % 64) & 1))
+				if (!(j->rows[row / 64] >> (row % 64) & 1))
 				{
 					pg_atomic_write_u64(&p->gone[row / 64], pg_atomic_read_u64(&p->gone[row / 64]) |
 																UINT64CONST(1) << (row % 64));
-					holes |= UINT64CONST(1) << bit;
+					holes |= one;
 				}
-			if (look->from[b] > pg_atomic_read_u64(&p->known_from[b]))
-				pg_atomic_write_u64(&p->known_from[b], look->from[b]);
-			pg_atomic_write_u64(&p->known_lsn[b], look->lsn[b]);
-			done |= UINT64CONST(1) << bit;
+			known_write(j, &p->known[b], &j->look->known[b]);
+			done |= one;
 		}
 		if (done != 0)
 		{
@@ -444,19 +516,19 @@ look_at_page(const PageJudge *j, StrataPageLook *look, uint32 b, PageVerdict *v,
 	CHECK_FOR_INTERRUPTS();
 	buffer = look_pin(look, j->unit, b);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	*known = look->lsn[b] != 0 && BufferGetLSNAtomic(buffer) == look->lsn[b];
+	*known = look->known[b].lsn != 0 && BufferGetLSNAtomic(buffer) == look->known[b].lsn;
 	if (!*known)
 	{
 		rows_fill(j->rows, j->unit->block_row[b], j->unit->block_row[b + 1]);
 		judge_page(j, b, buffer, v);
+		look->njudged++;
 	}
 	/* After hint bits were set: that may have moved it. */
 	lsn = BufferGetLSNAtomic(buffer);
 	UnlockReleaseBuffer(buffer);
 	if (*known)
 		return false;
-	look->lsn[b] = lsn;
-	look->from[b] = v->from;
+	look->known[b] = (PageCopy){.lsn = lsn, .low = v->low, .high = v->high};
 	return v->settled && !XLogRecPtrIsInvalid(lsn);
 }
 
@@ -467,7 +539,7 @@ look_at_lsn(const StrataPageLook *look, const StrataUnit *unit, uint32 b)
 
 	return strata_pages_peek_lsn(look->rel, unit->first_block + b,
 								 pg_atomic_read_u32(&unit->fresh->pages.buffer[b]), &lsn) &&
-		   lsn == look->lsn[b];
+		   lsn == look->known[b].lsn;
 }
 
 /* Room in the look's arrays for the unit's blocks. */
@@ -477,13 +549,9 @@ look_reserve(StrataPageLook *look, const StrataUnit *unit)
 	if (look->room >= unit->nblocks)
 		return;
 	if (look->room > 0)
-	{
-		pfree(look->lsn);
-		pfree(look->from);
-	}
+		pfree(look->known);
 	look->room = 0;
-	look->lsn = MemoryContextAlloc(look->context, unit->nblocks * sizeof(uint64));
-	look->from = MemoryContextAlloc(look->context, unit->nblocks * sizeof(uint64));
+	look->known = MemoryContextAlloc(look->context, unit->nblocks * sizeof(PageCopy));
 	look->room = unit->nblocks;
 }
 
@@ -516,9 +584,9 @@ strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uin
 			PageVerdict v;
 			bool is_known;
 
-			if (!use_known || look->from[b] > judge.xmin)
-				look->lsn[b] = 0;
-			is_known = look->lsn[b] != 0 && look_at_lsn(look, unit, b);
+			if (!use_known || !known_for(&judge, &look->known[b]))
+				look->known[b].lsn = InvalidXLogRecPtr;
+			is_known = look->known[b].lsn != 0 && look_at_lsn(look, unit, b);
 			if (!is_known && look_at_page(&judge, look, b, &v, &is_known))
 			{
 				found[w] |= one;
@@ -538,7 +606,7 @@ strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uin
 		ask[w] = 0;
 	}
 	if (any_found)
-		known_publish(look, unit, found, found_rest, rows);
+		known_publish(&judge, found, found_rest);
 	pfree(known.gone);
 }
 

@@ -36,6 +36,7 @@
 #include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "alloc/region.h"
 #include "base/compat.h"
@@ -976,8 +977,7 @@ populate_layout_head(const UnitBuild *b, const SegmentPlace *place, uint32 npage
 	h->lines_at = populate_place(base, &used, b->nblocks * sizeof(uint32));
 	h->lines = populate_place(base, &used, b->nlines * sizeof(uint16));
 	h->known.buffer = populate_place(base, &used, b->nblocks * sizeof(uint32));
-	h->known.known_lsn = populate_place(base, &used, b->nblocks * sizeof(uint64));
-	h->known.known_from = populate_place(base, &used, b->nblocks * sizeof(uint64));
+	h->known.known = populate_place(base, &used, b->nblocks * sizeof(StrataPageKnown));
 	h->known.rest = populate_place(base, &used, nwords * sizeof(uint64));
 	h->known.holes = populate_place(base, &used, nwords * sizeof(uint64));
 	h->known.gone = populate_place(base, &used, strata_row_words(b->nrows) * sizeof(uint64));
@@ -1010,8 +1010,10 @@ populate_fill_pages(const UnitBuild *b, UnitHead *h)
 	for (uint32 i = 0; i < b->nblocks; i++)
 	{
 		pg_atomic_init_u32(&p->buffer[i], b->buffers[i]);
-		pg_atomic_init_u64(&p->known_lsn[i], b->lsns[i]);
-		pg_atomic_init_u64(&p->known_from[i], b->full_horizon);
+		pg_atomic_init_u64(&p->known[i].lsn, b->lsns[i]);
+		pg_atomic_init_u64(&p->known[i].base, b->full_horizon);
+		pg_atomic_init_u64(&p->known[i].low, 0);
+		pg_atomic_init_u64(&p->known[i].high, 0);
 	}
 	for (uint32 w = 0; w < nwords; w++)
 	{
@@ -1047,6 +1049,7 @@ populate_fill_fresh(const UnitBuild *b, UnitHead *h)
 	f->copied = h->copied;
 	f->sticky = h->sticky;
 	populate_fill_pages(b, h);
+	f->copied_at = GetCurrentTimestamp();
 	pg_atomic_init_u32(&f->last_stale, 0);
 	f->bytes_raw = 0;
 	for (int c = 0; c < b->ncols; c++)

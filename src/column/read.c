@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "base/compat.h"
 #include "column/column_internal.h"
@@ -222,8 +223,9 @@ read_rows_all(const uint64 *rows, uint32 first, uint32 end)
  * for the other copied blocks their pages are looked at.  Whether any row is seen.
  */
 static bool
-read_freshness(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh *fresh)
+read_freshness(StrataRead *read, const StrataUnit *unit, StrataFresh *fresh)
 {
+	struct StrataReadPrivate *p = read->priv;
 	const struct StrataUnitFresh *f = unit->fresh;
 	uint64 usable[STRATA_UNIT_WORDS] = {0};
 	uint64 ask[STRATA_UNIT_WORDS] = {0};
@@ -244,6 +246,7 @@ read_freshness(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh 
 	{
 		rows = read_all_rows(p, unit);
 		strata_pages_look(&p->look, unit, ask, fresh->rest, holes, rows);
+		read->blocks_judged = p->look.njudged;
 	}
 
 	fresh->nheap = 0;
@@ -435,7 +438,7 @@ strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 		return NULL;
 	}
 
-	if (!read_freshness(p, unit, fresh))
+	if (!read_freshness(read, unit, fresh))
 	{
 		strata_store_note_stale(unit, fresh->nstale);
 		read_unpin(p, unit);
@@ -596,6 +599,8 @@ strata_read_staleness(StrataRead *read, uint32 u, TransactionId horizon, uint32 
 	s->nblocks = fresh.nblocks;
 	s->stale = unit != NULL ? 0 : fresh.nstale;
 	s->missing = fresh.nblocks - s->stale;
+	s->age_ms = unit != NULL ? TimestampDifferenceMilliseconds(unit->fresh->copied_at, GetCurrentTimestamp())
+							 : PG_INT64_MAX;
 	s->gain = 0;
 	for (uint32 w = 0; w * 64 < fresh.nblocks; w++)
 	{

@@ -277,6 +277,7 @@ typedef struct StrataUnitStaleness
 	uint32 stale;	/* copied, and changed since */
 	uint32 missing; /* not copied */
 	uint32 gain;	/* blocks that populating the unit now would make fresh; an estimate */
+	int64 age_ms;	/* since it was copied; PG_INT64_MAX: there is none, or nothing of it is of use */
 } StrataUnitStaleness;
 
 /*

@@ -142,6 +142,7 @@ typedef struct StrataScanCounts
 	uint64 pages_pinned;
 	uint64 pages_read;		   /* of the pinned ones, from the cold file */
 	uint64 pages_decompressed; /* of the pinned ones, in memory */
+	uint64 blocks_judged;	   /* heap pages that had to tell which rows of the unit are seen */
 	uint64 rows_join_filtered; /* rows that the filter of a join above took off */
 	uint64 bytes;			   /* of the segments pinned, as encoded */
 	uint64 match_rows;	   /* strings that kernels matched (match.c) */

@@ -51,6 +51,8 @@ strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 	show(es, "Heap Blocks", c->blocks_heap);
 	explain_pages(c, es);
 	if (es->verbose)
+		ExplainPropertyUInteger("Blocks Judged", NULL, c->blocks_judged, es);
+	if (es->verbose)
 		ExplainPropertyText("Kernels", strata_kernels->name, es);
 }
 

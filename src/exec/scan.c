@@ -367,6 +367,7 @@ static bool
 open_item(StrataScanState *scan)
 {
 	uint32 item = scan->shared ? pg_atomic_fetch_add_u32(&scan->shared->next, 1) : scan->next_unit++;
+	uint64 judged;
 
 	if (item >= scan->read->nunits)
 		return false;
@@ -374,7 +375,9 @@ open_item(StrataScanState *scan)
 	scan->item_open = true;
 	scan->heap_next = 0;
 	scan->page = NULL;
+	judged = scan->read->blocks_judged;
 	scan->unit = strata_read_unit(scan->read, item, &scan->fresh);
+	scan->counts.blocks_judged += scan->read->blocks_judged - judged;
 	if (scan->unit)
 		open_unit(scan);
 	else
