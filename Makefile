@@ -92,6 +92,7 @@ bench: ## column store against sequential scan and DuckDB, what it costs writers
 	test/bench/tpch/run.sh
 	test/bench/manners.sh
 	test/bench/tiers.sh
+	test/bench/fresh.sh
 	test/bench/alloc.sh
 	test/bench/ring.sh
 	PG_CONFIG='$(PG_CONFIG)' test/bench/pool.sh

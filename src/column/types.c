@@ -394,7 +394,7 @@ strata_populate_result_text(StrataPopulateResult result)
 		case STRATA_POPULATE_GONE:
 			return "the table was disabled, evicted or rewritten meanwhile";
 		case STRATA_POPULATE_NOTHING:
-			return "some blocks are not all-visible; VACUUM the table";
+			return "its rows are too new: not every snapshot sees them yet";
 		case STRATA_POPULATE_DONE:
 		case STRATA_POPULATE_UNCHANGED:
 			break;
