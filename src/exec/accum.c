@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "libpq/pqformat.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -22,6 +23,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/syscache.h"
 
 #include "exec/agg.h"
 
@@ -29,47 +31,113 @@ static const struct
 {
 	Oid			  func;
 	StrataAggKind kind;
-	PGFunction	  chooser;
 } aggregates[] = {
-	{F_COUNT_, AGG_COUNT_STAR, NULL},
-	{F_COUNT_ANY, AGG_COUNT, NULL},
-	{F_SUM_INT2, AGG_SUM, NULL},
-	{F_SUM_INT4, AGG_SUM, NULL},
-	{F_SUM_INT8, AGG_SUM, NULL},
-	{F_SUM_NUMERIC, AGG_SUM, NULL},
-	{F_SUM_FLOAT4, AGG_SUM_F64, NULL},
-	{F_SUM_FLOAT8, AGG_SUM_F64, NULL},
-	{F_AVG_INT2, AGG_AVG, NULL},
-	{F_AVG_INT4, AGG_AVG, NULL},
-	{F_AVG_INT8, AGG_AVG, NULL},
-	{F_AVG_NUMERIC, AGG_AVG, NULL},
-	{F_AVG_FLOAT4, AGG_AVG_F64, NULL},
-	{F_AVG_FLOAT8, AGG_AVG_F64, NULL},
-	{F_MIN_INT2, AGG_MIN, NULL},
-	{F_MIN_INT4, AGG_MIN, NULL},
-	{F_MIN_INT8, AGG_MIN, NULL},
-	{F_MIN_FLOAT4, AGG_MIN, NULL},
-	{F_MIN_FLOAT8, AGG_MIN, NULL},
-	{F_MIN_NUMERIC, AGG_MIN, NULL},
-	{F_MIN_DATE, AGG_MIN, NULL},
-	{F_MIN_TIMESTAMP, AGG_MIN, NULL},
-	{F_MIN_TIMESTAMPTZ, AGG_MIN, NULL},
-	{F_MIN_TEXT, AGG_MIN, text_smaller},
-	{F_MIN_BPCHAR, AGG_MIN, bpchar_smaller},
-	{F_MAX_INT2, AGG_MAX, NULL},
-	{F_MAX_INT4, AGG_MAX, NULL},
-	{F_MAX_INT8, AGG_MAX, NULL},
-	{F_MAX_FLOAT4, AGG_MAX, NULL},
-	{F_MAX_FLOAT8, AGG_MAX, NULL},
-	{F_MAX_NUMERIC, AGG_MAX, NULL},
-	{F_MAX_DATE, AGG_MAX, NULL},
-	{F_MAX_TIMESTAMP, AGG_MAX, NULL},
-	{F_MAX_TIMESTAMPTZ, AGG_MAX, NULL},
-	{F_MAX_TEXT, AGG_MAX, text_larger},
-	{F_MAX_BPCHAR, AGG_MAX, bpchar_larger},
-	{F_BOOL_AND, AGG_AND, NULL},
-	{F_EVERY, AGG_AND, NULL},
-	{F_BOOL_OR, AGG_OR, NULL},
+	{F_COUNT_, AGG_COUNT_STAR},
+	{F_COUNT_ANY, AGG_COUNT},
+	{F_SUM_INT2, AGG_SUM},
+	{F_SUM_INT4, AGG_SUM},
+	{F_SUM_INT8, AGG_SUM},
+	{F_SUM_NUMERIC, AGG_SUM},
+	{F_SUM_FLOAT4, AGG_SUM_F64},
+	{F_SUM_FLOAT8, AGG_SUM_F64},
+	{F_AVG_INT2, AGG_AVG},
+	{F_AVG_INT4, AGG_AVG},
+	{F_AVG_INT8, AGG_AVG},
+	{F_AVG_NUMERIC, AGG_AVG},
+	{F_AVG_FLOAT4, AGG_AVG_F64},
+	{F_AVG_FLOAT8, AGG_AVG_F64},
+	{F_MIN_INT2, AGG_MIN},
+	{F_MIN_INT4, AGG_MIN},
+	{F_MIN_INT8, AGG_MIN},
+	{F_MIN_FLOAT4, AGG_MIN},
+	{F_MIN_FLOAT8, AGG_MIN},
+	{F_MIN_NUMERIC, AGG_MIN},
+	{F_MIN_DATE, AGG_MIN},
+	{F_MIN_TIMESTAMP, AGG_MIN},
+	{F_MIN_TIMESTAMPTZ, AGG_MIN},
+	{F_MIN_TEXT, AGG_CHOOSE},
+	{F_MIN_BPCHAR, AGG_CHOOSE},
+	{F_MIN_TIME, AGG_CHOOSE},
+	{F_MIN_TIMETZ, AGG_CHOOSE},
+	{F_MIN_INTERVAL, AGG_CHOOSE},
+	{F_MIN_OID, AGG_CHOOSE},
+	{F_MIN_MONEY, AGG_CHOOSE},
+	{F_MIN_INET, AGG_CHOOSE},
+	{F_MIN_TID, AGG_CHOOSE},
+	{F_MIN_PG_LSN, AGG_CHOOSE},
+	{F_MIN_XID8, AGG_CHOOSE},
+	{F_MIN_ANYENUM, AGG_CHOOSE},
+	{F_MIN_ANYARRAY, AGG_CHOOSE},
+	{F_MAX_INT2, AGG_MAX},
+	{F_MAX_INT4, AGG_MAX},
+	{F_MAX_INT8, AGG_MAX},
+	{F_MAX_FLOAT4, AGG_MAX},
+	{F_MAX_FLOAT8, AGG_MAX},
+	{F_MAX_NUMERIC, AGG_MAX},
+	{F_MAX_DATE, AGG_MAX},
+	{F_MAX_TIMESTAMP, AGG_MAX},
+	{F_MAX_TIMESTAMPTZ, AGG_MAX},
+	{F_MAX_TEXT, AGG_CHOOSE},
+	{F_MAX_BPCHAR, AGG_CHOOSE},
+	{F_MAX_TIME, AGG_CHOOSE},
+	{F_MAX_TIMETZ, AGG_CHOOSE},
+	{F_MAX_INTERVAL, AGG_CHOOSE},
+	{F_MAX_OID, AGG_CHOOSE},
+	{F_MAX_MONEY, AGG_CHOOSE},
+	{F_MAX_INET, AGG_CHOOSE},
+	{F_MAX_TID, AGG_CHOOSE},
+	{F_MAX_PG_LSN, AGG_CHOOSE},
+	{F_MAX_XID8, AGG_CHOOSE},
+	{F_MAX_ANYENUM, AGG_CHOOSE},
+	{F_MAX_ANYARRAY, AGG_CHOOSE},
+	{F_BOOL_AND, AGG_AND},
+	{F_EVERY, AGG_AND},
+	{F_BOOL_OR, AGG_OR},
+	{F_BIT_AND_INT2, AGG_BIT_AND},
+	{F_BIT_AND_INT4, AGG_BIT_AND},
+	{F_BIT_AND_INT8, AGG_BIT_AND},
+	{F_BIT_OR_INT2, AGG_BIT_OR},
+	{F_BIT_OR_INT4, AGG_BIT_OR},
+	{F_BIT_OR_INT8, AGG_BIT_OR},
+	{F_BIT_XOR_INT2, AGG_BIT_XOR},
+	{F_BIT_XOR_INT4, AGG_BIT_XOR},
+	{F_BIT_XOR_INT8, AGG_BIT_XOR},
+	{F_VAR_POP_INT2, AGG_VARIANCE},
+	{F_VAR_POP_INT4, AGG_VARIANCE},
+	{F_VAR_POP_INT8, AGG_VARIANCE},
+	{F_VAR_POP_NUMERIC, AGG_VARIANCE},
+	{F_VAR_POP_FLOAT4, AGG_VARIANCE_F64},
+	{F_VAR_POP_FLOAT8, AGG_VARIANCE_F64},
+	{F_VAR_SAMP_INT2, AGG_VARIANCE},
+	{F_VAR_SAMP_INT4, AGG_VARIANCE},
+	{F_VAR_SAMP_INT8, AGG_VARIANCE},
+	{F_VAR_SAMP_NUMERIC, AGG_VARIANCE},
+	{F_VAR_SAMP_FLOAT4, AGG_VARIANCE_F64},
+	{F_VAR_SAMP_FLOAT8, AGG_VARIANCE_F64},
+	{F_VARIANCE_INT2, AGG_VARIANCE},
+	{F_VARIANCE_INT4, AGG_VARIANCE},
+	{F_VARIANCE_INT8, AGG_VARIANCE},
+	{F_VARIANCE_NUMERIC, AGG_VARIANCE},
+	{F_VARIANCE_FLOAT4, AGG_VARIANCE_F64},
+	{F_VARIANCE_FLOAT8, AGG_VARIANCE_F64},
+	{F_STDDEV_POP_INT2, AGG_VARIANCE},
+	{F_STDDEV_POP_INT4, AGG_VARIANCE},
+	{F_STDDEV_POP_INT8, AGG_VARIANCE},
+	{F_STDDEV_POP_NUMERIC, AGG_VARIANCE},
+	{F_STDDEV_POP_FLOAT4, AGG_VARIANCE_F64},
+	{F_STDDEV_POP_FLOAT8, AGG_VARIANCE_F64},
+	{F_STDDEV_SAMP_INT2, AGG_VARIANCE},
+	{F_STDDEV_SAMP_INT4, AGG_VARIANCE},
+	{F_STDDEV_SAMP_INT8, AGG_VARIANCE},
+	{F_STDDEV_SAMP_NUMERIC, AGG_VARIANCE},
+	{F_STDDEV_SAMP_FLOAT4, AGG_VARIANCE_F64},
+	{F_STDDEV_SAMP_FLOAT8, AGG_VARIANCE_F64},
+	{F_STDDEV_INT2, AGG_VARIANCE},
+	{F_STDDEV_INT4, AGG_VARIANCE},
+	{F_STDDEV_INT8, AGG_VARIANCE},
+	{F_STDDEV_NUMERIC, AGG_VARIANCE},
+	{F_STDDEV_FLOAT4, AGG_VARIANCE_F64},
+	{F_STDDEV_FLOAT8, AGG_VARIANCE_F64},
 };
 
 static int
@@ -95,45 +163,97 @@ argument(const Aggref *ref)
 	return arg;
 }
 
+/* Does a value that comes twice count twice? */
+static bool
+counts_repeats(StrataAggKind kind)
+{
+	switch (kind)
+	{
+		case AGG_MIN:
+		case AGG_MAX:
+		case AGG_CHOOSE:
+		case AGG_AND:
+		case AGG_OR:
+		case AGG_BIT_AND:
+		case AGG_BIT_OR:
+			return false;
+		default:
+			return true;
+	}
+}
+
+/* Does the result depend on the order in which rows are added?  DISTINCT sorts them. */
+static bool
+depends_on_order(StrataAggKind kind)
+{
+	return kind == AGG_SUM_F64 || kind == AGG_AVG_F64 || kind == AGG_VARIANCE_F64;
+}
+
 bool
 strata_agg_supported(const Aggref *ref)
 {
-	int		  i = find_aggregate(ref->aggfnoid);
-	Node	 *arg = argument(ref);
-	StrataRep rep;
+	int			  i = find_aggregate(ref->aggfnoid);
+	Node		 *arg = argument(ref);
+	StrataAggKind kind;
+	StrataRep	  rep;
 
-	if (i < 0 || ref->aggorder || ref->aggdistinct || ref->aggfilter || ref->aggdirectargs || ref->aggvariadic ||
-		ref->agglevelsup != 0 || ref->aggkind != AGGKIND_NORMAL || list_length(ref->args) > 1)
+	if (i < 0 || ref->aggorder || ref->aggdirectargs || ref->aggvariadic || ref->agglevelsup != 0 ||
+		ref->aggkind != AGGKIND_NORMAL || list_length(ref->args) > 1)
+		return false;
+	kind = aggregates[i].kind;
+	if (ref->aggfilter && contain_volatile_functions((Node *) ref->aggfilter))
 		return false;
 	if (!arg)
-		return aggregates[i].kind == AGG_COUNT_STAR;
-	if (aggregates[i].chooser || aggregates[i].kind == AGG_COUNT)
-		return (IsA(arg, Var) && strata_column_rep(((Var *) arg)->vartype, &rep)) ||
-			(aggregates[i].kind == AGG_COUNT && strata_expr_speaks(arg));
+		return kind == AGG_COUNT_STAR;
+	if (contain_volatile_functions(arg))
+		return false;
+	if (ref->aggdistinct && counts_repeats(kind) &&
+		(depends_on_order(kind) ||
+		 !strata_group_key_supported((Node *) linitial_node(TargetEntry, ref->args)->expr)))
+		return false;
+	if (kind == AGG_CHOOSE || kind == AGG_COUNT)
+		return (IsA(arg, Var) && ((Var *) arg)->varattno > 0 && strata_column_rep(((Var *) arg)->vartype, &rep)) ||
+			(kind == AGG_COUNT && strata_expr_speaks(arg));
 	return strata_expr_speaks(arg);
 }
 
-/* False when the argument cannot be computed by vectors after all. */
-bool
-strata_agg_init(StrataAgg *agg, Aggref *ref, StrataBatch *in)
+static void
+init_functions(StrataAgg *agg)
 {
-	int	  i = find_aggregate(ref->aggfnoid);
-	Node *arg = argument(ref);
+	HeapTuple		  tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(agg->ref->aggfnoid));
+	Form_pg_aggregate form;
 
-	agg->kind = aggregates[i].kind;
-	agg->chooser = aggregates[i].chooser;
-	agg->ref = ref;
-	agg->partial = DO_AGGSPLIT_SKIPFINAL(ref->aggsplit);
-	agg->collation = ref->inputcollid;
-	agg->col = -1;
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for aggregate %u", agg->ref->aggfnoid);
+	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+	if (agg->kind == AGG_CHOOSE)
+		fmgr_info(form->aggtransfn, &agg->chooser);
+	if (agg->kind == AGG_VARIANCE || agg->kind == AGG_VARIANCE_F64)
+		fmgr_info(form->aggfinalfn, &agg->final);
+	if (OidIsValid(form->aggdeserialfn))
+		fmgr_info(form->aggdeserialfn, &agg->deserial);
+	ReleaseSysCache(tuple);
+}
+
+static bool
+init_argument(StrataAgg *agg, StrataBatch *in)
+{
+	Node *arg = argument(agg->ref);
+	Node *full;
+
 	if (!arg)
 		return true;
-	agg->state = ExecInitExpr((Expr *) strata_batch_localize(in, (Node *) linitial_node(TargetEntry, ref->args)->expr, NULL), in->ps);
-	agg->argtype = exprType((Node *) linitial_node(TargetEntry, ref->args)->expr);
-	agg->is_text = agg->chooser != NULL;
-	agg->last_of_equals = agg->is_text && agg->argtype != BPCHAROID && OidIsValid(agg->collation) &&
-		!get_collation_isdeterministic(agg->collation);
-	if (IsA(arg, Var) && (agg->is_text || agg->kind == AGG_COUNT))
+	full = (Node *) linitial_node(TargetEntry, agg->ref->args)->expr;
+	agg->argument = full;
+	agg->state = ExecInitExpr((Expr *) strata_batch_localize(in, full, NULL), in->ps);
+	agg->argtype = exprType(full);
+	get_typlenbyval(agg->argtype, &agg->typlen, &agg->typbyval);
+	/* Equal strings are the same but under such a collation; char(n) keeps the first of equals, the others the last. */
+	if (agg->argtype == TEXTOID || agg->argtype == VARCHAROID)
+		agg->last_of_equals = OidIsValid(agg->collation) && !get_collation_isdeterministic(agg->collation);
+	else
+		agg->last_of_equals = agg->argtype != BPCHAROID;
+	if (IsA(arg, Var) && (agg->kind == AGG_CHOOSE || agg->kind == AGG_COUNT))
 	{
 		agg->col = in->column(in, (Var *) arg);
 		return agg->col >= 0 && in->cols[agg->col]->storable;
@@ -145,18 +265,73 @@ strata_agg_init(StrataAgg *agg, Aggref *ref, StrataBatch *in)
 	return true;
 }
 
+bool
+strata_agg_init(StrataAgg *agg, Aggref *ref, StrataBatch *in)
+{
+	agg->kind = aggregates[find_aggregate(ref->aggfnoid)].kind;
+	agg->ref = ref;
+	agg->partial = DO_AGGSPLIT_SKIPFINAL(ref->aggsplit);
+	agg->collation = ref->inputcollid;
+	agg->col = -1;
+	agg->set = -1;
+	agg->source = agg->evaluated = agg;
+	agg->distinct = ref->aggdistinct != NIL && counts_repeats(agg->kind);
+	init_functions(agg);
+	if (ref->aggfilter)
+	{
+		Node *filter = (Node *) ref->aggfilter;
+
+		agg->filter_state = ExecInitQual(list_make1(strata_batch_localize(in, filter, NULL)), in->ps);
+		agg->filter = strata_pred_compile(in, filter);
+	}
+	return init_argument(agg, in);
+}
+
+/* Accumulators of one can answer the other. */
+static bool
+same_accumulators(StrataAggKind a, StrataAggKind b)
+{
+	if (a == b)
+		return true;
+	if (a > b)
+		return same_accumulators(b, a);
+	return (a == AGG_SUM && b == AGG_AVG) || (a == AGG_AVG_F64 && b == AGG_VARIANCE_F64);
+}
+
+/* Calls with the same argument over the same rows: evaluate once, and keep once where the accumulators are the same. */
+void
+strata_agg_share(StrataAgg *aggs, int n)
+{
+	for (int i = 1; i < n; i++)
+		for (int j = i - 1; j >= 0; j--)
+		{
+			if (aggs[i].distinct != aggs[j].distinct || !equal(aggs[i].argument, aggs[j].argument) ||
+				!equal(aggs[i].ref->aggfilter, aggs[j].ref->aggfilter))
+				continue;
+			if (aggs[i].expr && aggs[j].expr)
+			{
+				aggs[i].evaluated = aggs[j].evaluated;
+				aggs[i].expr = aggs[j].expr;
+			}
+			if (same_accumulators(aggs[i].kind, aggs[j].kind) &&
+				(aggs[i].kind != AGG_CHOOSE ||
+				 (aggs[i].ref->aggfnoid == aggs[j].ref->aggfnoid && aggs[i].collation == aggs[j].collation)))
+				aggs[i].source = aggs[j].source;
+		}
+}
+
 /* ---- exact sums ---- */
 
 static void
-add_numeric(StrataAccum *a, Datum d, MemoryContext cxt)
+add_numeric(Datum *to, bool *has, Datum d, MemoryContext cxt)
 {
 	MemoryContext old = MemoryContextSwitchTo(cxt);
-	Datum		  sum = a->has_datum ? DirectFunctionCall2(numeric_add, a->datum, d) : datumCopy(d, false, -1);
+	Datum		  sum = *has ? DirectFunctionCall2(numeric_add, *to, d) : datumCopy(d, false, -1);
 
-	if (a->has_datum)
-		pfree(DatumGetPointer(a->datum));
-	a->datum = sum;
-	a->has_datum = true;
+	if (*has)
+		pfree(DatumGetPointer(*to));
+	*to = sum;
+	*has = true;
 	MemoryContextSwitchTo(old);
 }
 
@@ -164,8 +339,25 @@ add_numeric(StrataAccum *a, Datum d, MemoryContext cxt)
 static void
 flush_sum(StrataAccum *a, MemoryContext cxt)
 {
-	add_numeric(a, strata_numeric_make(a->sum, a->scale), cxt);
+	add_numeric(&a->datum, &a->has_datum, strata_numeric_make(a->sum, a->scale), cxt);
 	a->sum = 0;
+}
+
+static void
+add_square(StrataAccum *a, StrataInt128 v, int scale, MemoryContext cxt)
+{
+	StrataInt128 square, t;
+
+	if (a->scale == scale && !__builtin_mul_overflow(v, v, &square) && !__builtin_add_overflow(a->square, square, &t))
+	{
+		a->square = t;
+		return;
+	}
+	{
+		Datum d = strata_numeric_make(v, scale);
+
+		add_numeric(&a->square_datum, &a->has_square, DirectFunctionCall2(numeric_mul, d, d), cxt);
+	}
 }
 
 static void
@@ -180,11 +372,16 @@ add_exact(StrataAccum *a, StrataInt128 v, int scale, MemoryContext cxt)
 
 		if (d > 18 || __builtin_mul_overflow(grow ? a->sum : v, (StrataInt128) strata_pow10[d], &t))
 		{
-			add_numeric(a, strata_numeric_make(v, scale), cxt);
+			add_numeric(&a->datum, &a->has_datum, strata_numeric_make(v, scale), cxt);
 			return;
 		}
 		if (grow)
 		{
+			if (a->square != 0)
+			{
+				add_numeric(&a->square_datum, &a->has_square, strata_numeric_make(a->square, 2 * a->scale), cxt);
+				a->square = 0;
+			}
 			a->sum = t;
 			a->scale = scale;
 		}
@@ -280,44 +477,53 @@ add_float(const StrataAgg *agg, StrataAccum *a, double v)
 	a->count++;
 	if (agg->kind == AGG_SUM_F64)
 		float_sum(agg, a, v);
-	else if (agg->kind == AGG_AVG_F64)
+	else if (agg->kind == AGG_AVG_F64 || agg->kind == AGG_VARIANCE_F64)
 		float_avg(a, v);
 	else
 		float_choose(agg, a, v);
 }
 
+/* The type's own function says which of the two is kept. */
 static void
-choose_text(const StrataAgg *agg, StrataAccum *a, Datum d, MemoryContext cxt)
+choose(const StrataAgg *agg, StrataAccum *a, Datum d, MemoryContext cxt)
 {
+	MemoryContext old;
+
 	if (a->has_datum)
 	{
-		Datum best = DirectFunctionCall2Coll(agg->chooser, agg->collation, a->datum, d);
+		Datum best = FunctionCall2Coll((FmgrInfo *) &agg->chooser, agg->collation, a->datum, d);
 
 		if (best == a->datum)
 			return;
 		d = best;
 	}
-	{
-		MemoryContext old = MemoryContextSwitchTo(cxt);
-		Datum		  copy = PointerGetDatum(PG_DETOAST_DATUM_COPY(d));
-
-		if (a->has_datum)
-			pfree(DatumGetPointer(a->datum));
-		a->datum = copy;
-		a->has_datum = true;
-		MemoryContextSwitchTo(old);
-	}
+	old = MemoryContextSwitchTo(cxt);
+	if (agg->typlen == -1)
+		d = PointerGetDatum(PG_DETOAST_DATUM_COPY(d));
+	else
+		d = datumCopy(d, agg->typbyval, agg->typlen);
+	if (a->has_datum && !agg->typbyval)
+		pfree(DatumGetPointer(a->datum));
+	a->datum = d;
+	a->has_datum = true;
+	MemoryContextSwitchTo(old);
 }
 
-static inline void
-add_integer(const StrataAgg *agg, StrataAccum *a, int64 v, int scale, MemoryContext cxt)
+/* A number: `count` inputs' worth. */
+void
+strata_accum_add(const StrataAgg *agg, StrataAccum *a, StrataInt128 v, int scale, int64 count, MemoryContext cxt)
 {
-	a->count++;
+	a->count += count;
 	switch (agg->kind)
 	{
 		case AGG_SUM:
 		case AGG_AVG:
 			add_exact(a, v, scale, cxt);
+			break;
+		case AGG_VARIANCE:
+			/* the sum first: it brings the accumulator to the scale */
+			add_exact(a, v, scale, cxt);
+			add_square(a, v, scale, cxt);
 			break;
 		case AGG_AND:
 			a->sum = a->has_value ? (a->sum && v) : v;
@@ -327,9 +533,25 @@ add_integer(const StrataAgg *agg, StrataAccum *a, int64 v, int scale, MemoryCont
 			a->sum = a->has_value ? (a->sum || v) : v;
 			a->has_value = true;
 			break;
+		case AGG_BIT_AND:
+			a->sum = a->has_value ? (a->sum & v) : v;
+			a->has_value = true;
+			break;
+		case AGG_BIT_OR:
+			a->sum |= v;
+			break;
+		case AGG_BIT_XOR:
+			a->sum ^= v;
+			break;
 		default:
 			choose_exact(agg, a, v, scale);
 	}
+}
+
+static inline void
+add_integer(const StrataAgg *agg, StrataAccum *a, int64 v, int scale, MemoryContext cxt)
+{
+	strata_accum_add(agg, a, v, scale, 1, cxt);
 }
 
 static void
@@ -370,10 +592,10 @@ strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, Mem
 		a->count++;
 		return;
 	}
-	if (agg->is_text)
+	if (agg->kind == AGG_CHOOSE)
 	{
 		a->count++;
-		choose_text(agg, a, d, cxt);
+		choose(agg, a, d, cxt);
 		return;
 	}
 	switch (agg->argtype)
@@ -392,9 +614,13 @@ strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, Mem
 			{
 				a->count++;
 				if (agg->kind == AGG_MIN || agg->kind == AGG_MAX)
+				{
 					choose_numeric(agg, a, d, cxt);
-				else
-					add_numeric(a, d, cxt);
+					break;
+				}
+				add_numeric(&a->datum, &a->has_datum, d, cxt);
+				if (agg->kind == AGG_VARIANCE)
+					add_numeric(&a->square_datum, &a->has_square, DirectFunctionCall2(numeric_mul, d, d), cxt);
 			}
 			break;
 		case BOOLOID:
@@ -414,8 +640,8 @@ strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, Mem
 
 /* ---- vectors ---- */
 
-static const uint64 *
-argument_nulls(StrataBatch *in, const StrataAgg *agg)
+const uint64 *
+strata_agg_nulls(StrataBatch *in, const StrataAgg *agg)
 {
 	return agg->col >= 0 ? in->cols[agg->col]->nulls : agg->expr ? agg->expr->vnulls : NULL;
 }
@@ -434,13 +660,12 @@ forget_seen(StrataBatch *in, StrataAgg *agg, const StrataColumn *col)
 	agg->dict_id = col->dict_id;
 }
 
-/* A code's value is compared once a unit, raw strings one by one. */
+/* A code's value is compared once a unit, others one by one. */
 static void
-text_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *live, MemoryContext cxt)
+choose_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *live, MemoryContext cxt)
 {
-	StrataColumn	  *col = in->cols[agg->col];
-	const uint32	  *codes = agg->last_of_equals ? NULL : strata_col_codes(col);
-	const char *const *bytes;
+	StrataColumn *col = in->cols[agg->col];
+	const uint32 *codes = agg->last_of_equals || agg->by_rows ? NULL : strata_col_codes(col);
 
 	if (codes)
 	{
@@ -450,19 +675,18 @@ text_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *live,
 			if (!agg->seen[codes[i]])
 			{
 				agg->seen[codes[i]] = true;
-				choose_text(agg, a, PointerGetDatum(strata_code_bytes(col, codes[i])), cxt);
+				choose(agg, a, strata_col_datum(col, i), cxt);
 			}
 		});
 		return;
 	}
-	bytes = strata_col_bytes(col);
-	FOREACH_ROW(live, i, { choose_text(agg, a, PointerGetDatum(bytes[i]), cxt); });
+	FOREACH_ROW(live, i, { choose(agg, a, strata_col_datum(col, i), cxt); });
 }
 
 void
 strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *mask, MemoryContext cxt)
 {
-	const uint64 *nulls = argument_nulls(in, agg);
+	const uint64 *nulls = strata_agg_nulls(in, agg);
 	uint64		  live[BATCH_WORDS];
 	unsigned	  n;
 
@@ -476,10 +700,10 @@ strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint6
 		a->count += n;
 		return;
 	}
-	if (agg->is_text)
+	if (agg->kind == AGG_CHOOSE)
 	{
 		a->count += n;
-		text_vector(in, agg, a, live, cxt);
+		choose_vector(in, agg, a, live, cxt);
 		in->counts->scalar_values += n;
 		return;
 	}
@@ -489,89 +713,42 @@ strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint6
 		in->counts->scalar_values += n;
 		return;
 	}
+	if (agg->kind == AGG_VARIANCE || agg->kind == AGG_BIT_AND || agg->kind == AGG_BIT_OR || agg->kind == AGG_BIT_XOR)
+	{
+		FOREACH_ROW(live, i, { add_integer(agg, a, agg->expr->vi[i], agg->expr->scale, cxt); });
+		in->counts->scalar_values += n;
+		return;
+	}
 	in->counts->vector_values += n;
-	a->count += n;
 	switch (agg->kind)
 	{
 		case AGG_SUM:
 		case AGG_AVG:
-			add_exact(a, strata_kernels->sum_i64(agg->expr->vi, live, in->n), agg->expr->scale, cxt);
+			strata_accum_add(agg, a, strata_kernels->sum_i64(agg->expr->vi, live, in->n), agg->expr->scale, n, cxt);
 			break;
 		case AGG_AND:
 		case AGG_MIN:
-			a->count--;
-			add_integer(agg, a, strata_kernels->min_i64(agg->expr->vi, live, in->n), agg->expr->scale, cxt);
+			strata_accum_add(agg, a, strata_kernels->min_i64(agg->expr->vi, live, in->n), agg->expr->scale, n, cxt);
 			break;
 		default:
-			a->count--;
-			add_integer(agg, a, strata_kernels->max_i64(agg->expr->vi, live, in->n), agg->expr->scale, cxt);
+			strata_accum_add(agg, a, strata_kernels->max_i64(agg->expr->vi, live, in->n), agg->expr->scale, n, cxt);
 	}
 }
 
 void
-strata_accum_grouped(StrataBatch *in, StrataAgg *agg, char *base, Size stride, Size offset,
-					 const uint16 *rows, const uint32 *gids, unsigned n, MemoryContext cxt)
+strata_accum_value(StrataBatch *in, const StrataAgg *agg, StrataAccum *a, unsigned i, MemoryContext cxt)
 {
-	const uint64 *nulls = argument_nulls(in, agg);
-	const int64	 *vi = agg->expr ? agg->expr->vi : NULL;
-	const char *const *bytes;
-
-#define ACCUM(k) ((StrataAccum *) (base + (Size) gids[k] * stride + offset))
-#define SKIP(k)	 (gids[k] == STRATA_NO_GROUP || strata_row_null(nulls, rows[k]))
-	in->counts->scalar_values += n;
 	if (agg->kind == AGG_COUNT_STAR || agg->kind == AGG_COUNT)
+		a->count++;
+	else if (agg->kind == AGG_CHOOSE)
 	{
-		for (unsigned k = 0; k < n; k++)
-			if (!SKIP(k))
-				ACCUM(k)->count++;
-		return;
+		a->count++;
+		choose(agg, a, strata_col_datum(in->cols[agg->col], i), cxt);
 	}
-	if (agg->is_text)
-	{
-		bytes = strata_col_bytes(in->cols[agg->col]);
-		for (unsigned k = 0; k < n; k++)
-			if (!SKIP(k))
-			{
-				ACCUM(k)->count++;
-				choose_text(agg, ACCUM(k), PointerGetDatum(bytes[rows[k]]), cxt);
-			}
-		return;
-	}
-	if (agg->cls == STRATA_CLASS_F64)
-	{
-		for (unsigned k = 0; k < n; k++)
-			if (!SKIP(k))
-				add_float(agg, ACCUM(k), agg->expr->vf[rows[k]]);
-		return;
-	}
-	if (agg->kind == AGG_SUM || agg->kind == AGG_AVG)
-	{
-		int scale = agg->expr->scale;
-
-		/* The common case in the open: same scale, no overflow of 128 bits. */
-		for (unsigned k = 0; k < n; k++)
-		{
-			StrataAccum *a;
-
-			if (SKIP(k))
-				continue;
-			a = ACCUM(k);
-			a->count++;
-			if (unlikely(a->scale != scale || __builtin_add_overflow(a->sum, (StrataInt128) vi[rows[k]], &a->sum)))
-			{
-				/* An overflowing addition has wrapped: undo it. */
-				if (a->scale == scale)
-					a->sum -= vi[rows[k]];
-				add_exact(a, vi[rows[k]], scale, cxt);
-			}
-		}
-		return;
-	}
-	for (unsigned k = 0; k < n; k++)
-		if (!SKIP(k))
-			add_integer(agg, ACCUM(k), vi[rows[k]], agg->expr->scale, cxt);
-#undef ACCUM
-#undef SKIP
+	else if (agg->cls == STRATA_CLASS_F64)
+		add_float(agg, a, agg->expr->vf[i]);
+	else
+		add_integer(agg, a, agg->expr->vi[i], agg->expr->scale, cxt);
 }
 
 /* ---- whole units ---- */
@@ -581,6 +758,8 @@ strata_accum_can_take(const StrataAgg *agg, StrataBatch *in)
 {
 	const StrataSegment *zone;
 
+	if (agg->filter || agg->set >= 0)
+		return false;
 	if (agg->kind == AGG_COUNT_STAR)
 		return true;
 	if (agg->kind == AGG_COUNT && agg->col >= 0)
@@ -627,16 +806,34 @@ strata_accum_take(const StrataAgg *agg, StrataBatch *in, StrataAccum *a, uint32 
 		a->count += n;
 		return;
 	}
-	a->count += n - 1;
 	if (agg->kind == AGG_SUM || agg->kind == AGG_AVG)
-	{
-		a->count++;
-		add_exact(a, (StrataInt128) (((unsigned __int128) (uint64) zone->sum_hi << 64) | zone->sum_lo), zone->scale,
-				  in->ps->state->es_query_cxt);
-		return;
-	}
-	add_integer(agg, a, agg->kind == AGG_MIN || agg->kind == AGG_AND ? zone->min.i : zone->max.i, zone->scale,
-				in->ps->state->es_query_cxt);
+		strata_accum_add(agg, a, (StrataInt128) (((unsigned __int128) (uint64) zone->sum_hi << 64) | zone->sum_lo),
+						 zone->scale, n, in->ps->state->es_query_cxt);
+	else
+		strata_accum_add(agg, a, agg->kind == AGG_MIN || agg->kind == AGG_AND ? zone->min.i : zone->max.i, zone->scale,
+						 n, in->ps->state->es_query_cxt);
+}
+
+Size
+strata_accum_bytes(const StrataAgg *agg, const StrataAccum *a)
+{
+	Size bytes = 0;
+
+	if (a->has_square)
+		bytes += VARSIZE_ANY(DatumGetPointer(a->square_datum));
+	if (a->has_datum && !(agg->kind == AGG_CHOOSE && agg->typbyval))
+		bytes += agg->kind == AGG_CHOOSE && agg->typlen > 0 ? agg->typlen : VARSIZE_ANY(DatumGetPointer(a->datum));
+	return bytes;
+}
+
+void
+strata_accum_free(const StrataAgg *agg, StrataAccum *a)
+{
+	if (a->has_square)
+		pfree(DatumGetPointer(a->square_datum));
+	if (a->has_datum && !(agg->kind == AGG_CHOOSE && agg->typbyval))
+		pfree(DatumGetPointer(a->datum));
+	a->has_datum = a->has_square = false;
 }
 
 /* ---- results ---- */
@@ -648,6 +845,14 @@ sum_numeric(const StrataAccum *a)
 	Datum d = strata_numeric_make(a->sum, a->scale);
 
 	return a->has_datum ? DirectFunctionCall2(numeric_add, d, a->datum) : d;
+}
+
+static Datum
+square_numeric(const StrataAccum *a)
+{
+	Datum d = strata_numeric_make(a->square, 2 * a->scale);
+
+	return a->has_square ? DirectFunctionCall2(numeric_add, d, a->square_datum) : d;
 }
 
 static Datum
@@ -670,9 +875,9 @@ integer_result(Oid type, int64 v)
 static Datum
 extreme_result(const StrataAgg *agg, const StrataAccum *a)
 {
-	if (agg->is_text)
+	if (agg->kind == AGG_CHOOSE)
 		return a->datum;
-	if (agg->cls == STRATA_CLASS_F64)
+	if (agg->argtype == FLOAT4OID || agg->argtype == FLOAT8OID)
 		return agg->argtype == FLOAT4OID ? Float4GetDatum((float4) a->f) : Float8GetDatum(a->f);
 	if (agg->argtype == NUMERICOID)
 	{
@@ -710,7 +915,10 @@ send_numeric_state(StringInfo buf, Datum numeric)
 		pq_sendint16(buf, pq_getmsgint(&in, 2));
 }
 
-/* int8_avg_serialize and numeric_avg_serialize: what sum and avg of bigint and numeric hand to Finalize. */
+/*
+ * int8_avg_serialize and numeric_avg_serialize, numeric_serialize and numeric_poly_serialize: what sums, averages and
+ * variances hand to Finalize.
+ */
 static Datum
 serialized_state(const StrataAgg *agg, const StrataAccum *a)
 {
@@ -725,7 +933,9 @@ serialized_state(const StrataAgg *agg, const StrataAccum *a)
 	pq_begintypsend(&buf);
 	pq_sendint64(&buf, nan || inf ? a->count - 1 : a->count);
 	send_numeric_state(&buf, nan || inf ? strata_numeric_make(0, 0) : sum);
-	if (agg->argtype == NUMERICOID)
+	if (agg->kind == AGG_VARIANCE)
+		send_numeric_state(&buf, nan || inf ? strata_numeric_make(0, 0) : square_numeric(a));
+	if (agg->argtype == NUMERICOID || (agg->kind == AGG_VARIANCE && agg->argtype == INT8OID))
 	{
 		pq_sendint32(&buf, a->scale); /* maxScale */
 		pq_sendint64(&buf, a->count); /* maxScaleCount */
@@ -736,12 +946,45 @@ serialized_state(const StrataAgg *agg, const StrataAccum *a)
 	return PointerGetDatum(pq_endtypsend(&buf));
 }
 
+/*
+ * Core's own final function, over core's own state.  That is made from the serialised form by a function that will
+ * only run for an aggregate node, to which an empty one is good enough: it allocates in the current context.
+ */
+static Datum
+variance(const StrataAgg *agg, const StrataAccum *a, bool *null)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	static AggState *node = NULL;
+	FmgrInfo		*deserial = (FmgrInfo *) &agg->deserial;
+	Datum			 state;
+
+	if (!node)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		node = makeNode(AggState);
+		MemoryContextSwitchTo(old);
+	}
+	InitFunctionCallInfoData(*fcinfo, deserial, 2, InvalidOid, (Node *) node, NULL);
+	fcinfo->args[0].value = serialized_state(agg, a);
+	fcinfo->args[0].isnull = false;
+	fcinfo->args[1].value = (Datum) 0;
+	fcinfo->args[1].isnull = false;
+	state = FunctionCallInvoke(fcinfo);
+	InitFunctionCallInfoData(*fcinfo, (FmgrInfo *) &agg->final, 1, InvalidOid, (Node *) node, NULL);
+	fcinfo->args[0].value = state;
+	fcinfo->args[0].isnull = false;
+	state = FunctionCallInvoke(fcinfo);
+	*null = fcinfo->isnull;
+	return state;
+}
+
 static Datum
 partial_average(const StrataAgg *agg, const StrataAccum *a)
 {
 	Datum values[3];
 
-	if (agg->kind == AGG_AVG_F64)
+	if (agg->kind == AGG_AVG_F64 || agg->kind == AGG_VARIANCE_F64)
 	{
 		values[0] = Float8GetDatum((float8) a->count);
 		values[1] = Float8GetDatum(a->f);
@@ -753,8 +996,22 @@ partial_average(const StrataAgg *agg, const StrataAccum *a)
 	return PointerGetDatum(construct_array(values, 2, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+static Datum
+float_variance(const StrataAgg *agg, const StrataAccum *a, bool *null)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum d;
+
+	InitFunctionCallInfoData(*fcinfo, (FmgrInfo *) &agg->final, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = partial_average(agg, a);
+	fcinfo->args[0].isnull = false;
+	d = FunctionCallInvoke(fcinfo);
+	*null = fcinfo->isnull;
+	return d;
+}
+
 Datum
-strata_accum_result(const StrataAgg *agg, StrataAccum *a, bool *null)
+strata_accum_result(const StrataAgg *agg, const StrataAccum *a, bool *null)
 {
 	bool small = agg->argtype == INT2OID || agg->argtype == INT4OID;
 
@@ -762,14 +1019,14 @@ strata_accum_result(const StrataAgg *agg, StrataAccum *a, bool *null)
 	if (agg->kind == AGG_COUNT || agg->kind == AGG_COUNT_STAR)
 		return Int64GetDatum(a->count);
 	/* The averages of small integers and floats start from an array, not from NULL. */
-	if (agg->partial && (agg->kind == AGG_AVG_F64 || (agg->kind == AGG_AVG && small)))
+	if (agg->partial && (agg->kind == AGG_AVG_F64 || agg->kind == AGG_VARIANCE_F64 || (agg->kind == AGG_AVG && small)))
 		return partial_average(agg, a);
 	if (a->count == 0)
 	{
 		*null = true;
 		return (Datum) 0;
 	}
-	if (agg->partial && !small && (agg->kind == AGG_SUM || agg->kind == AGG_AVG))
+	if (agg->partial && (agg->kind == AGG_VARIANCE || (!small && (agg->kind == AGG_SUM || agg->kind == AGG_AVG))))
 		return serialized_state(agg, a);
 	switch (agg->kind)
 	{
@@ -777,13 +1034,21 @@ strata_accum_result(const StrataAgg *agg, StrataAccum *a, bool *null)
 			return small ? Int64GetDatum((int64) a->sum) : sum_numeric(a);
 		case AGG_AVG:
 			return DirectFunctionCall2(numeric_div, sum_numeric(a), NumericGetDatum(int64_to_numeric(a->count)));
+		case AGG_VARIANCE:
+			return variance(agg, a, null);
 		case AGG_SUM_F64:
 			return agg->argtype == FLOAT4OID ? Float4GetDatum((float4) a->f) : Float8GetDatum(a->f);
 		case AGG_AVG_F64:
 			return Float8GetDatum(a->f / (double) a->count);
+		case AGG_VARIANCE_F64:
+			return float_variance(agg, a, null);
 		case AGG_AND:
 		case AGG_OR:
 			return BoolGetDatum(a->sum != 0);
+		case AGG_BIT_AND:
+		case AGG_BIT_OR:
+		case AGG_BIT_XOR:
+			return integer_result(agg->argtype, (int64) a->sum);
 		default:
 			return extreme_result(agg, a);
 	}

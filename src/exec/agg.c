@@ -1,78 +1,97 @@
 /*
- * agg.c - StrataAggregate: grouping and aggregation of the batches of a StrataScan.
+ * agg.c - StrataAggregate: grouping and aggregation of batches.
  *
  * Without GROUP BY a vector goes into each accumulator by one kernel call, and a unit whose rows are all fresh and
- * all pass the filter is answered by its zone maps.  With GROUP BY each row of a vector gets its group's number,
- * then each aggregate walks its argument with these numbers.  Numbers are found, from cheapest to dearest:
- *   - all keys are coded columns of few codes: the combined code indexes an array that belongs to the unit;
- *   - otherwise each key is normalised to 64 bits (strings by their interned number, once a code where there are
- *     codes) and looked up in the hash table.
+ * all pass the filter is answered by its zone maps.  With GROUP BY each row of a vector gets its group's number
+ * (grouping.c), then each aggregate is fed its argument with these numbers (values.c).  Grouping sets have a table of
+ * groups each, all fed by one scan.
  *
- * Memory: when the groups outgrow hash_mem, a complete aggregation keeps the half of the groups whose hash starts
- * with one more bit and scans again for the others, as often as it takes (the scan repeats exactly: same snapshot,
- * no volatile functions); a partial one hands its groups up and starts anew, as the Finalize above merges them.
+ * DISTINCT: a set of (group, value) passes each value once; the aggregate is fed what is new to the set.  Calls with
+ * the same argument and FILTER share a set.
  *
- * A batch that a vector expression cannot do, and every row from the heap, goes row by row through PostgreSQL's
- * evaluator into the same accumulators.
+ * Memory: when groups and sets outgrow hash_mem, the largest of them gives way.  Groups: a complete aggregation keeps
+ * the half whose hash starts with one more bit and scans again for the others, as often as it takes (the scan repeats
+ * exactly: same snapshot, no volatile functions); a partial one hands its groups up and starts anew, as the Finalize
+ * above merges them.  A set: what its aggregates have is thrown away, and they are computed in scans of their own,
+ * one for each part of the values.
+ *
+ * A batch that a vector expression cannot do goes row by row through PostgreSQL's evaluator into the same accumulators.
  */
 #include "postgres.h"
 
-#include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/pg_locale.h"
 #include "utils/ruleutils.h"
 
 #include "exec/agg.h"
 
-/* Combined codes of a unit that a direct array is made for. */
-#define MAX_DIRECT 16384
+/* No finer parts of groups or values than by so many bits of a hash. */
+#define PART_BITS_MAX 24
 
-typedef struct Pass
+/* Part of all groups, or of all values of a set: those whose hash starts with these bits. */
+typedef struct Part
 {
+	int			 grouping;
 	int			 bits;
 	uint32		 part;
-	struct Pass *next;
-} Pass;
+	struct Part *next;
+} Part;
+
+/* The distinct values of an argument, by group. */
+typedef struct Set
+{
+	StrataGrouping g;
+	StrataKey	  *keys;  /* the group's number, unless there is one group only; the value */
+	StrataKey	  *value; /* the last of them */
+	const StrataAgg *agg; /* one whose argument it has */
+	bool		   feeding; /* takes part in this scan */
+	int			   bits;	/* values of this scan */
+	uint32		   part;
+	Part		  *pending;
+	enum {ROW_UNSEEN, ROW_NEW, ROW_KNOWN} row; /* what the set said of the row that is fed alone */
+	StrataAccum	 **saved; /* by aggregate: before this scan */
+} Set;
+
+typedef struct Grouping
+{
+	StrataGrouping g;
+	int			   place[32]; /* of each key of the node in the grouping's; -1: not in this grouping set */
+	Set			  *sets;
+	/* of the vector at hand */
+	uint16		  *at;
+	uint32		  *gids;
+	unsigned	   n;
+} Grouping;
 
 typedef struct StrataAggState
 {
 	CustomScanState  css;
-	StrataBatch	   *in;	  /* of the child */
+	StrataBatch		*in;   /* of the child */
 	StrataScanState *scan; /* the child, when it is a scan */
 	int				 nkeys;
-	StrataKey		*keys;
+	List			*key_exprs;
+	List			*key_refs; /* grouping sets: sortgrouprefs of the keys */
+	int				 ngroupings;
+	Grouping		*groupings;
 	int				 naggs;
 	StrataAgg		*aggs;
+	int				 nsets; /* of each grouping */
 	bool			 partial;
-	bool			 vectors; /* all keys and arguments can be had as vectors */
-	StrataGroups	 groups;
+	bool			 vectors;  /* all keys and arguments can be had as vectors */
+	bool			 sets_only; /* this scan is for sets */
 	ExprContext		*econtext; /* evaluates keys and arguments of single rows */
 
-	bool   filled;	 /* the groups of this pass are complete */
-	bool   exhausted; /* the scan has no more (partial aggregation) */
-	uint32 emitted;
-	Pass  *pending;
+	bool  filled;	 /* the groups of this pass are complete */
+	bool  exhausted; /* the scan has no more (partial aggregation) */
+	int	   emitting;  /* grouping */
+	uint32 emitted;	  /* groups of it */
+	Part  *pending;
 	int	   passes;
-
-	/* the direct array: combined code to group number; good for the codes of direct_ids */
-	uint32 *direct;
-	bool	direct_tried;
-	uint64	direct_ids[32];
-	uint32	multiplier[32];
-	uint32	direct_size; /* 0: there is none */
-
-	uint16 *rows;
-	uint32 *gids;
-	uint32	ungrouped_gid;
 } StrataAggState;
-
-#define UNKNOWN_GROUP (STRATA_NO_GROUP - 1)
 
 static CustomExecMethods agg_exec_methods;
 
@@ -95,6 +114,79 @@ CustomScanMethods strata_agg_methods = {
 static bool can_take_unit(void *arg);
 static void take_unit(void *arg, const StrataUnit *unit);
 
+/* Numbers the sets that the aggregates need. */
+static void
+number_sets(StrataAggState *agg)
+{
+	for (int a = 0; a < agg->naggs; a++)
+	{
+		if (!agg->aggs[a].distinct)
+			continue;
+		for (int b = 0; b < a && agg->aggs[a].set < 0; b++)
+			if (agg->aggs[b].distinct && equal(agg->aggs[a].argument, agg->aggs[b].argument) &&
+				equal(agg->aggs[a].ref->aggfilter, agg->aggs[b].ref->aggfilter))
+				agg->aggs[a].set = agg->aggs[b].set;
+		if (agg->aggs[a].set < 0)
+			agg->aggs[a].set = agg->nsets++;
+	}
+}
+
+static void
+init_set(StrataAggState *agg, Set *set, const StrataAgg *call, bool grouped, MemoryContext parent)
+{
+	int nkeys = 0;
+
+	set->agg = call;
+	set->keys = palloc0(2 * sizeof(StrataKey));
+	if (grouped)
+	{
+		set->keys[0].kind = KEY_INT;
+		set->keys[0].type = INT8OID;
+		set->keys[0].given = true;
+		set->keys[0].col = -1;
+		set->keys[0].norm = set->keys[0].orig = palloc0(STRATA_VECTOR * sizeof(int64));
+		nkeys++;
+	}
+	set->value = &set->keys[nkeys++];
+	agg->vectors &= strata_key_init(set->value, agg->in, call->argument);
+	set->saved = palloc0(agg->naggs * sizeof(StrataAccum *));
+	strata_grouping_init(&set->g, parent, nkeys, set->keys);
+}
+
+static void
+init_grouping(StrataAggState *agg, Grouping *q, bool all, List *members, MemoryContext parent)
+{
+	StrataKey *keys = palloc0(sizeof(StrataKey) * Max(agg->nkeys, 1));
+	int		   nkeys = 0, k = 0;
+	ListCell  *lc;
+
+	foreach (lc, agg->key_exprs)
+	{
+		bool in = all || list_member_int(members, k);
+
+		q->place[k++] = in ? nkeys : -1;
+		if (in)
+			agg->vectors &= strata_key_init(&keys[nkeys++], agg->in, lfirst(lc));
+	}
+	q->at = palloc((STRATA_VECTOR + 64) * sizeof(uint16));
+	q->gids = palloc(STRATA_VECTOR * sizeof(uint32));
+	strata_grouping_init(&q->g, parent, nkeys, keys);
+	strata_groups_aggregate(&q->g.groups, agg->naggs, agg->aggs);
+	q->sets = palloc0(sizeof(Set) * Max(agg->nsets, 1));
+	for (int a = 0; a < agg->naggs; a++)
+		if (agg->aggs[a].set >= 0 && !q->sets[agg->aggs[a].set].agg)
+			init_set(agg, &q->sets[agg->aggs[a].set], &agg->aggs[a], nkeys > 0, parent);
+}
+
+static void
+init_groupings(StrataAggState *agg, List *sets, MemoryContext parent)
+{
+	agg->ngroupings = sets ? list_length(sets) : 1;
+	agg->groupings = palloc0(sizeof(Grouping) * agg->ngroupings);
+	for (int i = 0; i < agg->ngroupings; i++)
+		init_grouping(agg, &agg->groupings[i], sets == NIL, sets ? list_nth(sets, i) : NIL, parent);
+}
+
 static void
 agg_begin(CustomScanState *css, EState *estate, int eflags)
 {
@@ -114,9 +206,11 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 		agg->scan->parent = agg;
 	}
 
-	agg->keys = palloc0(sizeof(StrataKey) * list_length(plan->custom_scan_tlist));
 	agg->aggs = palloc0(sizeof(StrataAgg) * list_length(plan->custom_scan_tlist));
 	agg->vectors = true;
+	/* A parallel GROUP BY without aggregates has no Aggref to tell it apart. */
+	agg->partial = intVal(linitial(plan->custom_private)) != 0;
+	agg->key_refs = lthird(plan->custom_private);
 	foreach (lc, plan->custom_scan_tlist)
 	{
 		Node *expr = (Node *) lfirst_node(TargetEntry, lc)->expr;
@@ -126,16 +220,18 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 			agg->vectors &= strata_agg_init(&agg->aggs[agg->naggs++], (Aggref *) expr, agg->in);
 			agg->partial |= DO_AGGSPLIT_SKIPFINAL(((Aggref *) expr)->aggsplit);
 		}
-		else
-			agg->vectors &= strata_key_init(&agg->keys[agg->nkeys++], agg->in, expr);
+		else if (!IsA(expr, GroupingFunc))
+			agg->key_exprs = lappend(agg->key_exprs, expr);
 	}
-	/* A parallel GROUP BY without aggregates has no Aggref to tell it apart. */
-	agg->partial |= intVal(linitial(plan->custom_private)) != 0;
+	agg->nkeys = list_length(agg->key_exprs);
+	number_sets(agg);
+	strata_agg_share(agg->aggs, agg->naggs);
 	agg->econtext = CreateExprContext(estate);
-	agg->rows = palloc((STRATA_VECTOR + 64) * sizeof(uint16));
-	agg->gids = palloc(STRATA_VECTOR * sizeof(uint32));
-	strata_groups_init(&agg->groups, estate->es_query_cxt, agg->nkeys, agg->keys, agg->naggs);
-	if (agg->vectors && agg->nkeys == 0 && agg->scan)
+	init_groupings(agg, lsecond(plan->custom_private), estate->es_query_cxt);
+	if (agg->ngroupings > 1)
+		for (int a = 0; a < agg->naggs; a++)
+			agg->aggs[a].by_rows = true;
+	if (agg->vectors && agg->nkeys == 0 && agg->ngroupings == 1 && agg->scan)
 	{
 		agg->scan->can_take_unit = can_take_unit;
 		agg->scan->take_unit = take_unit;
@@ -146,11 +242,11 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 
 /* Room for one group even when there is nothing to group by. */
 static uint32
-the_group(StrataAggState *agg)
+the_group(StrataGroups *g)
 {
 	int64 none = 0;
 
-	return strata_groups_find(&agg->groups, &none, &none, 0, 0, NULL);
+	return strata_groups_find(g, &none, &none, 0, 0, NULL);
 }
 
 static bool
@@ -168,248 +264,247 @@ static void
 take_unit(void *arg, const StrataUnit *unit)
 {
 	StrataAggState *agg = arg;
-	StrataAccum	   *accums = strata_group_accums(&agg->groups, the_group(agg));
+	StrataGroups   *g = &agg->groupings[0].g.groups;
+	uint32			gid = the_group(g);
 
-	for (int i = 0; i < agg->naggs; i++)
-		strata_accum_take(&agg->aggs[i], agg->in, &accums[i], unit->nrows);
+	for (int a = 0; a < agg->naggs; a++)
+		if (agg->aggs[a].source == &agg->aggs[a])
+			strata_accum_take(&agg->aggs[a], agg->in, strata_values_general(g, a, gid), unit->nrows);
 }
 
-/* Group numbers have changed, or strings: nothing kept by code is good any more. */
-static void
-forget_codes(StrataAggState *agg)
+/* Does the call take part in this scan, for this grouping? */
+static inline bool
+feeds(const StrataAggState *agg, const Grouping *q, int a)
 {
-	agg->direct_tried = false;
-	for (int k = 0; k < agg->nkeys; k++)
-		agg->keys[k].dict_id = 0;
-	for (int i = 0; i < agg->naggs; i++)
-		agg->aggs[i].dict_id = 0;
+	const StrataAgg *call = &agg->aggs[a];
+
+	if (call->source != call)
+		return false;
+	return call->set >= 0 ? q->sets[call->set].feeding : !agg->sets_only;
+}
+
+static inline bool
+in_part(const Set *set, int64 norm)
+{
+	uint64 h = set->value->kind == KEY_TEXT ? (uint64) norm >> 32 : (uint64) norm;
+
+	if (set->bits == 0)
+		return true;
+	h *= UINT64CONST(0x9e3779b97f4a7c15);
+	h ^= h >> 32;
+	h *= UINT64CONST(0xd6e8feb86659fd93);
+	return h >> (64 - set->bits) == set->part;
+}
+
+/* ---- rows that come alone ---- */
+
+static bool
+ask_set(Set *set, uint32 gid, Datum d, ExprContext *econtext)
+{
+	uint32 before = set->g.groups.ngroups;
+
+	if (set->bits > 0)
+	{
+		int64		norm, orig;
+		bool		special;
+		const char *image;
+
+		strata_key_datum(&set->g.groups, set->value, set->g.nkeys - 1, d, &norm, &orig, &special, &image);
+		/* A numeric that is no scaled integer is interned, and counts by its string's hash. */
+		if (!in_part(set, special ? (int64) ((uint64) norm >> 32) : norm))
+			return false;
+	}
+	if (set->g.nkeys > 1)
+		set->keys[0].norm[0] = gid;
+	return strata_grouping_find_row(&set->g, econtext) == before;
+}
+
+/* Is the row's value new to the set?  Several calls may ask about one row. */
+static bool
+new_in_set(Set *set, uint32 gid, Datum d, ExprContext *econtext)
+{
+	if (set->row == ROW_UNSEEN)
+		set->row = ask_set(set, gid, d, econtext) ? ROW_NEW : ROW_KNOWN;
+	return set->row == ROW_NEW;
 }
 
 static void
 feed_row(StrataAggState *agg, TupleTableSlot *slot)
 {
-	int64		  norm[32] = {0}, orig[32] = {0};
-	const char	 *images[32];
-	uint32		  nulls = 0, special = 0, gid;
 	MemoryContext old;
 
 	ResetExprContext(agg->econtext);
 	agg->econtext->ecxt_scantuple = slot;
 	old = MemoryContextSwitchTo(agg->econtext->ecxt_per_tuple_memory);
-	for (int k = 0; k < agg->nkeys; k++)
+	for (int i = 0; i < agg->ngroupings; i++)
 	{
-		bool  null, sp;
-		Datum d = ExecEvalExpr(agg->keys[k].state, agg->econtext, &null);
+		Grouping *q = &agg->groupings[i];
+		uint32	  gid = q->g.active ? strata_grouping_find_row(&q->g, agg->econtext) : STRATA_NO_GROUP;
 
-		if (null)
-		{
-			nulls |= 1u << k;
+		if (gid == STRATA_NO_GROUP)
 			continue;
-		}
-		strata_key_datum(&agg->groups, &agg->keys[k], k, d, &norm[k], &orig[k], &sp, &images[k]);
-		special |= (uint32) sp << k;
-	}
-	gid = strata_groups_find(&agg->groups, norm, orig, nulls, special, images);
-	if (gid != STRATA_NO_GROUP)
-		for (int i = 0; i < agg->naggs; i++)
+		for (int s = 0; s < agg->nsets; s++)
+			q->sets[s].row = ROW_UNSEEN;
+		for (int a = 0; a < agg->naggs; a++)
 		{
-			bool  null = false;
-			Datum d = agg->aggs[i].state ? ExecEvalExpr(agg->aggs[i].state, agg->econtext, &null) : (Datum) 0;
+			StrataAgg *call = &agg->aggs[a];
+			bool	   null = false;
+			Datum	   d = (Datum) 0;
 
-			strata_accum_datum(&agg->aggs[i], &strata_group_accums(&agg->groups, gid)[i], d, null, agg->groups.cxt);
+			if (!feeds(agg, q, a) || (call->filter && !ExecQual(call->filter_state, agg->econtext)))
+				continue;
+			if (call->state)
+				d = ExecEvalExpr(call->state, agg->econtext, &null);
+			if (call->set >= 0 && (null || !new_in_set(&q->sets[call->set], gid, d, agg->econtext)))
+				continue;
+			strata_accum_datum(call, strata_values_general(&q->g.groups, a, gid), d, null, q->g.groups.cxt);
 		}
+	}
 	MemoryContextSwitchTo(old);
 	agg->in->counts->scalar_values += agg->nkeys + agg->naggs;
 }
 
-static bool
-find_groups_by_hash(StrataAggState *agg, const uint64 *mask, unsigned n)
-{
-	const uint64 *nulls[32];
-	int64		  norm[32], orig[32];
-	const char	 *images[32];
+/* ---- vectors ---- */
 
-	for (int k = 0; k < agg->nkeys; k++)
-		if (!strata_key_normalise(&agg->groups, k, &agg->keys[k], agg->in, mask, true, &nulls[k]))
+static inline const uint64 *
+mask_of(const StrataAggState *agg, const StrataAgg *call)
+{
+	return call->filter ? call->mask : agg->in->mask;
+}
+
+/* Filters and arguments; the calls that take part in no grouping's scan too, which costs little and is rare. */
+static bool
+evaluate(StrataAggState *agg)
+{
+	StrataBatch *in = agg->in;
+	uint64		 is_null[BATCH_WORDS];
+
+	for (int a = 0; a < agg->naggs; a++)
+	{
+		StrataAgg *call = &agg->aggs[a];
+
+		if (call->filter && !strata_pred_eval(in, call->filter, in->mask, call->mask, is_null))
 			return false;
+		if (call->expr && call->evaluated == call && !strata_expr_eval(in, call->expr, mask_of(agg, call)))
+			return false;
+	}
+	return true;
+}
+
+/* A set's value must be regular before anything is fed; numerics alone may have another scale than the key's. */
+static bool
+set_regular(StrataAggState *agg, Set *set)
+{
+	const uint64 *nulls;
+
+	return !set->feeding || set->value->kind != KEY_NUM ||
+		strata_key_normalise(&set->g.groups, set->g.nkeys - 1, set->value, agg->in, mask_of(agg, set->agg), true, &nulls);
+}
+
+/* Of the rows of `mask`, those whose value this scan is for. */
+static void
+leave_other_parts(StrataAggState *agg, Set *set, uint64 *mask)
+{
+	const uint64 *nulls;
+
+	if (!strata_key_normalise(&set->g.groups, set->g.nkeys - 1, set->value, agg->in, mask, true, &nulls))
+		elog(ERROR, "value of a DISTINCT aggregate has become irregular");
+	FOREACH_ROW(mask, i, {
+		if (!in_part(set, set->value->norm[i]))
+			mask[i / 64] &= ~(UINT64CONST(1) << (i % 64));
+	});
+}
+
+/* The rows that bring a group a value that it has not had. */
+static void
+pass_set(StrataAggState *agg, Grouping *q, Set *set, uint64 *first)
+{
+	StrataBatch	 *in = agg->in;
+	const uint64 *mask = mask_of(agg, set->agg), *nulls = strata_agg_nulls(in, set->agg);
+	uint64		  live[BATCH_WORDS] = {0};
+	uint16		  at[STRATA_VECTOR + 64];
+	uint32		  gids[STRATA_VECTOR], next = set->g.groups.ngroups;
+	unsigned	  n;
+
+	for (unsigned r = 0; r < q->n; r++)
+		live[q->at[r] / 64] |= UINT64CONST(1) << (q->at[r] % 64);
+	for (int w = 0; w < BATCH_WORDS; w++)
+		live[w] &= nulls ? mask[w] & ~nulls[w] : mask[w];
+	if (set->g.nkeys > 1)
+		for (unsigned r = 0; r < q->n; r++)
+			set->keys[0].norm[q->at[r]] = q->gids[r];
+	if (set->bits > 0)
+		leave_other_parts(agg, set, live);
+	memset(first, 0, BATCH_WORDS * sizeof(uint64));
+	if (!strata_grouping_find(&set->g, in, live, at, gids, &n))
+		elog(ERROR, "value of a DISTINCT aggregate has become irregular");
+	if (set->g.groups.ngroups == next)
+		return;
+	/* New entries are numbered in the order of rows. */
 	for (unsigned r = 0; r < n; r++)
-	{
-		unsigned i = agg->rows[r];
-		uint32	 nullbits = 0;
-
-		for (int k = 0; k < agg->nkeys; k++)
+		if (gids[r] == next)
 		{
-			bool null = strata_row_null(nulls[k], i);
-
-			nullbits |= (uint32) null << k;
-			norm[k] = null ? 0 : agg->keys[k].norm[i];
-			orig[k] = null ? 0 : agg->keys[k].orig[i];
-			if (!null && agg->keys[k].kind == KEY_TEXT && (uint32) norm[k] == STRATA_NO_STRING)
-				images[k] = strata_key_image(&agg->keys[k], agg->in, i);
+			first[at[r] / 64] |= UINT64CONST(1) << (at[r] % 64);
+			next++;
 		}
-		agg->gids[r] = strata_groups_find(&agg->groups, norm, orig, nullbits, 0, images);
-	}
-	agg->in->counts->scalar_values += n;
-	return true;
 }
 
-/* Have the codes of some key changed their meaning since the array was made, or refused? */
-static bool
-codes_changed(const StrataAggState *agg)
+static void
+feed_some(StrataAggState *agg, Grouping *q, int a, const uint64 *mask)
 {
-	for (int k = 0; k < agg->nkeys; k++)
-		if (agg->keys[k].col < 0 || agg->in->cols[agg->keys[k].col]->dict_id != agg->direct_ids[k])
-			return true;
-	return false;
-}
+	StrataGroups *g = &q->g.groups;
+	uint16		  at[STRATA_VECTOR];
+	uint32		  gids[STRATA_VECTOR];
+	unsigned	  n = 0;
 
-static StrataColumn *
-coded_column(const StrataAggState *agg, const StrataKey *key)
-{
-	StrataColumn *col = key->col >= 0 ? agg->in->cols[key->col] : NULL;
-
-	if (!col || (key->expr && !strata_expr_is_column(key->expr)) || !strata_col_coded(col))
-		return NULL;
-	if (key->kind == KEY_NUM && (strata_col_phys(col) != STRATA_PHYS_INT || strata_col_scale(col) != key->scale))
-		return NULL;
-	return col;
-}
-
-/* Is the product of the keys' codes (and a NULL each) small enough for an array?  Decided when codes change. */
-static bool
-use_direct(StrataAggState *agg)
-{
-	uint64 size = 1;
-
-	if (agg->direct_tried && !codes_changed(agg))
-		return agg->direct_size > 0;
-	agg->direct_tried = true;
-	agg->direct_size = 0;
-	for (int k = 0; k < agg->nkeys; k++)
+	for (unsigned r = 0; r < q->n; r++)
 	{
-		StrataColumn *col = agg->keys[k].col >= 0 ? agg->in->cols[agg->keys[k].col] : NULL;
-
-		agg->direct_ids[k] = col ? col->dict_id : 0;
+		at[n] = q->at[r];
+		gids[n] = q->gids[r];
+		n += mask[q->at[r] / 64] >> (q->at[r] % 64) & 1;
 	}
-	for (int k = 0; k < agg->nkeys; k++)
-	{
-		StrataColumn *col = coded_column(agg, &agg->keys[k]);
-
-		if (!col)
-			return false;
-		agg->multiplier[k] = size;
-		size *= (uint64) strata_col_ncodes(col) + 1;
-		if (size > MAX_DIRECT)
-			return false;
-	}
-	agg->direct_size = size;
-	if (!agg->direct)
-		agg->direct = MemoryContextAlloc(agg->css.ss.ps.state->es_query_cxt, MAX_DIRECT * sizeof(uint32));
-	for (uint64 i = 0; i < size; i++)
-		agg->direct[i] = UNKNOWN_GROUP;
-	return true;
+	strata_values_feed(g, agg->in, a, at, gids, n, false);
 }
 
-/* The group of a combined code, from the keys' dictionaries. */
-static uint32
-group_of_codes(StrataAggState *agg, uint32 combined)
+static void
+feed_grouping(StrataAggState *agg, Grouping *q)
 {
-	int64		norm[32] = {0}, orig[32] = {0};
-	const char *images[32];
-	uint32		nulls = 0;
+	StrataBatch	 *in = agg->in;
+	StrataGroups *g = &q->g.groups;
+	bool		  all = q->n == in->n;
+	uint64		  first[BATCH_WORDS];
 
-	for (int k = agg->nkeys - 1; k >= 0; k--)
+	if (q->n == 0)
+		return;
+	if (!agg->sets_only && q->g.nkeys > 0 && agg->naggs > 0)
+		strata_values_rows(g, q->gids, q->n);
+	for (int s = 0; s < agg->nsets; s++)
 	{
-		StrataKey	 *key = &agg->keys[k];
-		StrataColumn *col = agg->in->cols[key->col];
-		uint32		  code = combined / agg->multiplier[k];
-		double		  f;
-
-		combined %= agg->multiplier[k];
-		if (code == strata_col_ncodes(col))
-		{
-			nulls |= 1u << k;
+		if (!q->sets[s].feeding)
 			continue;
-		}
-		switch (key->kind)
+		pass_set(agg, q, &q->sets[s], first);
+		for (int a = 0; a < agg->naggs; a++)
 		{
-			case KEY_TEXT:
-				images[k] = strata_code_bytes(col, code);
-				norm[k] = orig[k] = strata_groups_intern(&agg->groups, k, images[k], true);
-				break;
-			case KEY_F64:
-				f = strata_code_f64(col, code);
-				norm[k] = strata_key_float(f);
-				memcpy(&orig[k], &f, sizeof(f));
-				break;
-			default:
-				norm[k] = orig[k] = strata_code_i64(col, code);
+			if (agg->aggs[a].set != s || !feeds(agg, q, a))
+				continue;
+			if (q->g.nkeys == 0)
+				strata_accum_vector(in, &agg->aggs[a], strata_values_general(g, a, q->gids[0]), first, g->cxt);
+			else
+				feed_some(agg, q, a, first);
 		}
 	}
-	return strata_groups_find(&agg->groups, norm, orig, nulls, 0, images);
-}
-
-static void
-find_groups_by_code(StrataAggState *agg, unsigned n)
-{
-	StrataBatch *in = agg->in;
-	uint32			 combined[STRATA_VECTOR];
-
-	memset(combined, 0, in->n * sizeof(uint32));
-	for (int k = 0; k < agg->nkeys; k++)
+	for (int a = 0; a < agg->naggs; a++)
 	{
-		StrataColumn *col = in->cols[agg->keys[k].col];
-		const uint32 *codes = strata_col_codes(col);
-		uint32		  ncodes = strata_col_ncodes(col);
-		uint32		  m = agg->multiplier[k];
+		StrataAgg *call = &agg->aggs[a];
 
-		for (unsigned i = 0; i < in->n; i++)
-			combined[i] += codes[i] * m;
-		if (col->nulls)
-			FOREACH_ROW(col->nulls, i, {
-				if (i < in->n)
-					combined[i] += (ncodes - codes[i]) * m;
-			});
-	}
-	for (unsigned r = 0; r < n; r++)
-	{
-		uint32 *gid = &agg->direct[combined[agg->rows[r]]];
-
-		if (unlikely(*gid == UNKNOWN_GROUP))
-			*gid = group_of_codes(agg, combined[agg->rows[r]]);
-		agg->gids[r] = *gid;
-	}
-	in->counts->vector_values += n;
-}
-
-/*
- * Few groups: a mask for each, and each aggregate by kernels.  Adding row by row costs some 2.5 ns a row and
- * aggregate, mostly the wait for the same accumulator's last sum; a kernel over a mask 0.15 ns a row and group.
- */
-#define MAX_MASKED_GROUPS 8
-
-static void
-feed_by_masks(StrataAggState *agg, unsigned n)
-{
-	StrataBatch *in = agg->in;
-	uint32			 by_row[STRATA_VECTOR];
-	uint64			 masks[MAX_MASKED_GROUPS][BATCH_WORDS] = {{0}};
-
-	memset(by_row, 0xff, in->n * sizeof(uint32)); /* STRATA_NO_GROUP */
-	for (unsigned r = 0; r < n; r++)
-		by_row[agg->rows[r]] = agg->gids[r];
-	for (uint32 g = 0; g < agg->groups.ngroups; g++)
-		strata_kernels->cmp_u32(by_row, in->n, STRATA_EQ, g, masks[g]);
-	for (int i = 0; i < agg->naggs; i++)
-	{
-		if (agg->aggs[i].is_text)
-			strata_accum_grouped(in, &agg->aggs[i], agg->groups.base, agg->groups.stride,
-								 agg->groups.accum_offset + i * sizeof(StrataAccum), agg->rows, agg->gids, n,
-								 agg->groups.cxt);
+		if (call->set >= 0 || !feeds(agg, q, a))
+			continue;
+		if (q->g.nkeys == 0)
+			strata_accum_vector(in, call, strata_values_general(g, a, q->gids[0]), mask_of(agg, call), g->cxt);
+		else if (call->filter)
+			feed_some(agg, q, a, call->mask);
 		else
-			for (uint32 g = 0; g < agg->groups.ngroups; g++)
-				strata_accum_vector(in, &agg->aggs[i], &strata_group_accums(&agg->groups, g)[i], masks[g],
-									agg->groups.cxt);
+			strata_values_feed(g, in, a, q->at, q->gids, q->n, all);
 	}
 }
 
@@ -417,32 +512,23 @@ feed_by_masks(StrataAggState *agg, unsigned n)
 static bool
 feed_vector(StrataAggState *agg)
 {
-	StrataBatch *in = agg->in;
-	unsigned		 n;
-
-	for (int i = 0; i < agg->naggs; i++)
-		if (agg->aggs[i].expr && !strata_expr_eval(in, agg->aggs[i].expr, in->mask))
-			return false;
-	if (agg->nkeys == 0)
-	{
-		StrataAccum *accums = strata_group_accums(&agg->groups, the_group(agg));
-
-		for (int i = 0; i < agg->naggs; i++)
-			strata_accum_vector(in, &agg->aggs[i], &accums[i], in->mask, agg->groups.cxt);
-		return true;
-	}
-	n = strata_kernels->select(in->mask, in->n, agg->rows);
-	if (use_direct(agg))
-		find_groups_by_code(agg, n);
-	else if (!find_groups_by_hash(agg, in->mask, n))
+	if (!evaluate(agg))
 		return false;
-	if (agg->groups.ngroups <= MAX_MASKED_GROUPS)
-		feed_by_masks(agg, n);
-	else
-		for (int i = 0; i < agg->naggs; i++)
-			strata_accum_grouped(in, &agg->aggs[i], agg->groups.base, agg->groups.stride,
-								 agg->groups.accum_offset + i * sizeof(StrataAccum), agg->rows, agg->gids, n,
-								 agg->groups.cxt);
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		Grouping *q = &agg->groupings[i];
+
+		if (!q->g.active)
+			continue;
+		for (int s = 0; s < agg->nsets; s++)
+			if (!set_regular(agg, &q->sets[s]))
+				return false;
+		if (!strata_grouping_find(&q->g, agg->in, agg->in->mask, q->at, q->gids, &q->n))
+			return false;
+	}
+	for (int i = 0; i < agg->ngroupings; i++)
+		if (agg->groupings[i].g.active)
+			feed_grouping(agg, &agg->groupings[i]);
 	return true;
 }
 
@@ -472,64 +558,238 @@ feed_batch(StrataAggState *agg)
 
 /* ---- passes ---- */
 
-static bool
-over_memory(StrataAggState *agg)
+static Part *
+half_part(Part *next, int grouping, int bits, uint32 part)
 {
-	return agg->nkeys > 0 && agg->groups.ngroups > 64 && strata_groups_bytes(&agg->groups) > get_hash_memory_limit();
+	Part *p = palloc(sizeof(Part));
+
+	p->grouping = grouping;
+	p->bits = bits;
+	p->part = part;
+	p->next = next;
+	return p;
 }
 
 /* Leaves half of the groups to a later pass. */
 static void
-split_pass(StrataAggState *agg)
+split_groups(StrataAggState *agg, int grouping)
 {
-	Pass *later;
+	Grouping *q = &agg->groupings[grouping];
+	uint32	 *number;
 
-	if (agg->groups.part_bits >= 24)
-		return; /* groups of one hash prefix: nothing left to split by */
-	later = palloc(sizeof(Pass));
-	later->bits = agg->groups.part_bits + 1;
-	later->part = agg->groups.part << 1 | 1;
-	later->next = agg->pending;
-	agg->pending = later;
-	strata_groups_split(&agg->groups);
-	forget_codes(agg);
+	agg->pending = half_part(agg->pending, grouping, q->g.groups.part_bits + 1, q->g.groups.part << 1 | 1);
+	number = strata_groups_split(&q->g.groups);
+	strata_grouping_forget(&q->g);
+	for (int s = 0; s < agg->nsets; s++)
+	{
+		strata_groups_rekey(&q->sets[s].g.groups, number);
+		strata_grouping_forget(&q->sets[s].g);
+	}
+	pfree(number);
+}
+
+/* Takes back what the set's aggregates got from this scan; scans of their own follow. */
+static void
+split_set(StrataAggState *agg, Grouping *q, int s)
+{
+	Set *set = &q->sets[s];
+
+	for (int a = 0; a < agg->naggs; a++)
+		if (agg->aggs[a].set == s && agg->aggs[a].source == &agg->aggs[a])
+		{
+			if (set->saved[a])
+				strata_values_restore(&q->g.groups, a, set->saved[a]);
+			else
+				strata_values_clear(&q->g.groups, a);
+			set->saved[a] = NULL;
+			agg->aggs[a].dict_id = 0;
+		}
+	set->pending = half_part(set->pending, 0, set->bits + 1, set->part << 1);
+	set->pending = half_part(set->pending, 0, set->bits + 1, set->part << 1 | 1);
+	set->feeding = false;
+	strata_grouping_reset(&set->g);
+}
+
+typedef struct Use
+{
+	Size   bytes;
+	uint64 entries;
+	Size   most; /* of the largest that can give way */
+	int	   grouping, set; /* that */
+} Use;
+
+static void
+consider(Use *use, const StrataGrouping *g, bool splits, int grouping, int set)
+{
+	Size bytes = strata_grouping_bytes(g);
+
+	use->bytes += bytes;
+	if (splits && g->groups.ngroups > 64 && bytes > use->most)
+	{
+		use->most = bytes;
+		use->grouping = grouping;
+		use->set = set;
+	}
+}
+
+static Use
+measure(StrataAggState *agg)
+{
+	Use use = {.grouping = -1};
+
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		Grouping *q = &agg->groupings[i];
+
+		if (!q->g.active)
+			continue;
+		/* In a scan for sets only the groups are settled. */
+		consider(&use, &q->g, !agg->sets_only && q->g.nkeys > 0 && q->g.groups.part_bits < PART_BITS_MAX, i, -1);
+		for (int s = 0; s < agg->nsets; s++)
+			if (q->sets[s].feeding)
+				consider(&use, &q->sets[s].g, q->sets[s].bits < PART_BITS_MAX, i, s);
+	}
+	return use;
+}
+
+static uint64
+entries(const StrataAggState *agg)
+{
+	uint64 n = 0;
+
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		n += agg->groupings[i].g.groups.ngroups;
+		for (int s = 0; s < agg->nsets; s++)
+			n += agg->groupings[i].sets[s].g.groups.ngroups;
+	}
+	return n;
 }
 
 /* Runs the scan until it ends, or, in a partial aggregation, until memory is full. */
 static void
 fill_groups(StrataAggState *agg)
 {
-	uint32 limit_check = 1024;
+	uint64 limit_check = 1024;
 
 	while (agg->in->next(agg->in))
 	{
 		CHECK_FOR_INTERRUPTS();
 		feed_batch(agg);
-		if (agg->groups.ngroups >= limit_check)
+		if (entries(agg) >= limit_check)
 		{
-			if (over_memory(agg))
+			Use use = measure(agg);
+
+			while (use.bytes > get_hash_memory_limit() && use.grouping >= 0)
 			{
 				if (agg->partial)
 					return;
-				split_pass(agg);
+				if (use.set >= 0)
+					split_set(agg, &agg->groupings[use.grouping], use.set);
+				else
+					split_groups(agg, use.grouping);
+				use = measure(agg);
 			}
-			limit_check = agg->groups.ngroups + Max(1024, agg->groups.ngroups / 8);
+			limit_check = entries(agg);
+			limit_check += Max(1024, limit_check / 8);
 		}
 	}
 	agg->exhausted = true;
 }
 
+/* Begins a scan for the next part of the values of each set that has one left; false: there is none. */
+static bool
+start_sets(StrataAggState *agg)
+{
+	bool any = false;
+
+	for (int i = 0; i < agg->ngroupings; i++)
+		for (int s = 0; s < agg->nsets; s++)
+		{
+			Grouping *q = &agg->groupings[i];
+			Set		 *set = &q->sets[s];
+			Part	 *p = set->pending;
+
+			strata_grouping_reset(&set->g);
+			set->feeding = p != NULL;
+			if (!p)
+				continue;
+			any = true;
+			set->pending = p->next;
+			set->bits = p->bits;
+			set->part = p->part;
+			pfree(p);
+			for (int a = 0; a < agg->naggs; a++)
+				if (agg->aggs[a].set == s && agg->aggs[a].source == &agg->aggs[a])
+					set->saved[a] = strata_values_save(&q->g.groups, a);
+		}
+	return any;
+}
+
+/* What was saved is no longer needed once the scan is through. */
+static void
+drop_saved(StrataAggState *agg)
+{
+	for (int i = 0; i < agg->ngroupings; i++)
+		for (int s = 0; s < agg->nsets; s++)
+			for (int a = 0; a < agg->naggs; a++)
+			{
+				StrataAccum **saved = &agg->groupings[i].sets[s].saved[a];
+
+				if (!*saved)
+					continue;
+				for (uint32 g = 0; g < agg->groupings[i].g.groups.ngroups; g++)
+					strata_accum_free(&agg->aggs[a], &(*saved)[g]);
+				pfree(*saved);
+				*saved = NULL;
+			}
+}
+
+static void
+reset_pass(StrataAggState *agg)
+{
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		Grouping *q = &agg->groupings[i];
+
+		strata_grouping_reset(&q->g);
+		for (int s = 0; s < agg->nsets; s++)
+		{
+			Set *set = &q->sets[s];
+
+			strata_grouping_reset(&set->g);
+			set->feeding = q->g.active;
+			set->bits = 0;
+			set->part = 0;
+			set->pending = NULL;
+			memset(set->saved, 0, agg->naggs * sizeof(StrataAccum *));
+		}
+	}
+	for (int a = 0; a < agg->naggs; a++)
+		agg->aggs[a].dict_id = 0;
+	agg->emitting = 0;
+	agg->emitted = 0;
+}
+
 static void
 start_pass(StrataAggState *agg)
 {
-	strata_groups_reset(&agg->groups);
-	forget_codes(agg);
-	agg->emitted = 0;
+	reset_pass(agg);
 	agg->passes++;
 	fill_groups(agg);
-	/* An aggregate without GROUP BY has one row, even over nothing. */
-	if (agg->nkeys == 0)
-		the_group(agg);
+	while (agg->nsets > 0 && start_sets(agg))
+	{
+		agg->sets_only = true;
+		agg->passes++;
+		ExecReScan(agg->in->ps);
+		fill_groups(agg);
+		drop_saved(agg);
+	}
+	agg->sets_only = false;
+	/* An aggregate without GROUP BY has one row, even over nothing; so has an empty grouping set. */
+	for (int i = 0; i < agg->ngroupings; i++)
+		if (agg->groupings[i].g.active && agg->groupings[i].g.nkeys == 0)
+			the_group(&agg->groupings[i].g.groups);
 	agg->filled = true;
 }
 
@@ -537,7 +797,7 @@ start_pass(StrataAggState *agg)
 static bool
 next_pass(StrataAggState *agg)
 {
-	Pass *p = agg->pending;
+	Part *p = agg->pending;
 
 	if (agg->partial)
 	{
@@ -549,21 +809,58 @@ next_pass(StrataAggState *agg)
 	if (!p)
 		return false;
 	agg->pending = p->next;
-	agg->groups.part_bits = p->bits;
-	agg->groups.part = p->part;
+	for (int i = 0; i < agg->ngroupings; i++)
+		agg->groupings[i].g.active = i == p->grouping;
+	agg->groupings[p->grouping].g.groups.part_bits = p->bits;
+	agg->groupings[p->grouping].g.groups.part = p->part;
 	pfree(p);
 	ExecReScan(agg->in->ps);
 	start_pass(agg);
 	return true;
 }
 
+/* ---- groups as rows ---- */
+
+/* GROUPING(...): a bit for each argument, set when the grouping set does not have it. */
+static int32
+grouping_value(const StrataAggState *agg, const Grouping *q, const GroupingFunc *f)
+{
+	int32	  value = 0;
+	ListCell *lc, *key;
+
+	foreach (lc, f->refs)
+	{
+		int k = 0;
+
+		value <<= 1;
+		foreach (key, agg->key_refs)
+		{
+			if (lfirst_int(key) == lfirst_int(lc) && q->place[k] < 0)
+				value |= 1;
+			k++;
+		}
+	}
+	return value;
+}
+
+static Datum
+key_value(const Grouping *q, StrataGroup *group, int key, bool *null)
+{
+	int k = q->place[key];
+
+	*null = k < 0 || (group->nulls >> k & 1);
+	if (*null)
+		return (Datum) 0;
+	return strata_key_result(&q->g.groups, &q->g.keys[k], strata_group_keys(group)[k],
+							 strata_group_orig(&q->g.groups, group, k), group->special >> k & 1);
+}
+
 static TupleTableSlot *
-emit(StrataAggState *agg, uint32 gid)
+emit(StrataAggState *agg, Grouping *q, uint32 gid)
 {
 	TupleTableSlot *slot = agg->css.ss.ss_ScanTupleSlot;
 	CustomScan	   *plan = (CustomScan *) agg->css.ss.ps.plan;
-	StrataGroup	   *group = strata_group(&agg->groups, gid);
-	StrataAccum	   *accums = strata_group_accums(&agg->groups, gid);
+	StrataGroup	   *group = strata_group(&q->g.groups, gid);
 	int				k = 0, a = 0, col = 0;
 	MemoryContext	old = MemoryContextSwitchTo(agg->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
 	ListCell	   *lc;
@@ -571,22 +868,23 @@ emit(StrataAggState *agg, uint32 gid)
 	ExecClearTuple(slot);
 	foreach (lc, plan->custom_scan_tlist)
 	{
-		if (IsA(lfirst_node(TargetEntry, lc)->expr, Aggref))
+		Expr *expr = lfirst_node(TargetEntry, lc)->expr;
+
+		if (IsA(expr, Aggref))
 		{
-			slot->tts_values[col] = strata_accum_result(&agg->aggs[a], &accums[a], &slot->tts_isnull[col]);
+			StrataAccum total;
+
+			strata_values_total(&q->g.groups, agg->aggs[a].source - agg->aggs, gid, &total);
+			slot->tts_values[col] = strata_accum_result(&agg->aggs[a], &total, &slot->tts_isnull[col]);
 			a++;
 		}
-		else
+		else if (IsA(expr, GroupingFunc))
 		{
-			bool null = group->nulls >> k & 1;
-
-			slot->tts_isnull[col] = null;
-			slot->tts_values[col] =
-				null ? (Datum) 0
-					 : strata_key_result(&agg->groups, &agg->keys[k], strata_group_keys(group)[k],
-										 strata_group_keys(group)[agg->nkeys + k], group->special >> k & 1);
-			k++;
+			slot->tts_isnull[col] = false;
+			slot->tts_values[col] = Int32GetDatum(grouping_value(agg, q, (GroupingFunc *) expr));
 		}
+		else
+			slot->tts_values[col] = key_value(q, group, k++, &slot->tts_isnull[col]);
 		col++;
 	}
 	MemoryContextSwitchTo(old);
@@ -598,10 +896,20 @@ next_group(StrataAggState *agg)
 {
 	if (!agg->filled)
 		start_pass(agg);
-	while (agg->emitted >= agg->groups.ngroups)
+	for (;;)
+	{
+		Grouping *q = &agg->groupings[agg->emitting];
+
+		if (agg->emitted < q->g.groups.ngroups)
+			return emit(agg, q, agg->emitted++);
+		agg->emitted = 0;
+		if (++agg->emitting < agg->ngroupings)
+			continue;
+		agg->emitting = agg->ngroupings - 1;
+		agg->emitted = agg->groupings[agg->emitting].g.groups.ngroups;
 		if (!next_pass(agg))
 			return NULL;
-	return emit(agg, agg->emitted++);
+	}
 }
 
 /*
@@ -646,19 +954,56 @@ agg_rescan(CustomScanState *css)
 
 	ExecClearTuple(css->ss.ss_ScanTupleSlot);
 	for (int i = 0; i < agg->naggs; i++)
+	{
 		strata_expr_rescan(agg->aggs[i].expr);
-	for (int k = 0; k < agg->nkeys; k++)
-		strata_expr_rescan(agg->keys[k].expr);
+		if (agg->aggs[i].filter)
+			strata_pred_rescan(agg->aggs[i].filter);
+	}
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		Grouping *q = &agg->groupings[i];
+
+		for (int k = 0; k < q->g.nkeys; k++)
+			strata_expr_rescan(q->g.keys[k].expr);
+		for (int s = 0; s < agg->nsets; s++)
+			strata_expr_rescan(q->sets[s].value->expr);
+		q->g.active = true;
+		q->g.groups.part_bits = 0;
+		q->g.groups.part = 0;
+	}
 	agg->filled = agg->exhausted = false;
-	agg->emitted = 0;
 	agg->pending = NULL;
-	agg->groups.part_bits = 0;
-	agg->groups.part = 0;
 	ExecScanReScan(&css->ss);
 	/* A child with changed parameters is rescanned by its first ExecProcNode, which we never call. */
 	if (css->ss.ps.chgParam)
 		UpdateChangedParamSet(agg->in->ps, css->ss.ps.chgParam);
 	ExecReScan(agg->in->ps);
+}
+
+/* One line of keys, or one a grouping set. */
+static void
+explain_keys(const StrataAggState *agg, List *keys, ExplainState *es)
+{
+	List	 *sets = lsecond(((CustomScan *) agg->css.ss.ps.plan)->custom_private);
+	ListCell *lc, *member;
+
+	if (sets == NIL)
+	{
+		if (keys)
+			ExplainPropertyList("Group Key", keys, es);
+		return;
+	}
+	foreach (lc, sets)
+	{
+		List *names = NIL;
+
+		foreach (member, (List *) lfirst(lc))
+			names = lappend(names, list_nth(keys, lfirst_int(member)));
+		if (names)
+			ExplainPropertyList("Group Key", names, es);
+		else
+			ExplainPropertyText("Group Key", "()", es);
+	}
 }
 
 static void
@@ -674,11 +1019,10 @@ agg_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	{
 		Node *expr = (Node *) lfirst_node(TargetEntry, lc)->expr;
 
-		if (!IsA(expr, Aggref))
+		if (!IsA(expr, Aggref) && !IsA(expr, GroupingFunc))
 			keys = lappend(keys, deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true));
 	}
-	if (keys)
-		ExplainPropertyList("Group Key", keys, es);
+	explain_keys(agg, keys, es);
 	if (es->analyze && agg->passes > 1)
 		ExplainPropertyInteger("Passes", NULL, agg->passes, es);
 }

@@ -1,7 +1,7 @@
 /*
  * agg.h - accumulators and groups of StrataAggregate.
  *
- * Included by: agg.c, accum.c, groups.c.
+ * Included by: agg.c, accum.c, values.c, groups.c, grouping.c, keys.c, join.c, joinhash.c.
  * Memory: an aggregate's description lives with the node; accumulators and keys with the group table, which is
  * reset for each pass.  Locking: none, all of it is private to the process.
  * Not here: planning (paths.c), reading (scan.c).
@@ -17,79 +17,147 @@ typedef enum StrataAggKind
 	AGG_COUNT,
 	AGG_SUM,	 /* exact: integers and numeric, in 128 bits */
 	AGG_AVG,	 /* the same, divided */
+	AGG_VARIANCE, /* exact sums of values and of their squares; core's final function does the rest */
 	AGG_SUM_F64, /* in row order, in the type's own precision, as PostgreSQL's float4pl and float8pl */
 	AGG_AVG_F64, /* float8_accum: count, sum and Youngs-Cramer sum of squares (for its overflow checks) */
+	AGG_VARIANCE_F64, /* the same, finished by core's final function */
 	AGG_MIN,
 	AGG_MAX,
+	AGG_CHOOSE, /* minimum or maximum by the type's own transition function */
 	AGG_AND,
-	AGG_OR
+	AGG_OR,
+	AGG_BIT_AND,
+	AGG_BIT_OR,
+	AGG_BIT_XOR
 } StrataAggKind;
 
 /* palloc aligns to 8 bytes, the compiler would take 16 for granted. */
 typedef __int128 StrataSum __attribute__((aligned(8)));
 
+/* The general form of an accumulator: whatever an aggregate meets goes in.  Zero bytes are an empty one. */
 typedef struct StrataAccum
 {
-	StrataSum	 sum;	/* sums; scaled minimum and maximum of integers and numerics; booleans */
+	StrataSum	 sum;	/* sums; scaled minimum and maximum of integers and numerics; booleans, bits */
+	StrataSum	 square; /* VARIANCE: sum of squares, at twice the scale */
 	int64		 count; /* inputs that were not null */
-	Datum		 datum; /* sums: the part that is no scaled integer, a numeric; text: the value so far */
+	Datum		 datum; /* sums: the part that is no scaled integer, a numeric; CHOOSE: the value so far */
+	Datum		 square_datum; /* VARIANCE: of squares, the same */
 	double		 f, f2; /* floats: sum or extreme, sum of squares */
 	int32		 scale; /* of sum; at the end the display scale */
 	bool		 has_datum;
+	bool		 has_square;
 	bool		 has_value; /* sum, f: there is one */
 } StrataAccum;
 
+/* An aggregate call: what it is, the same for all groups. */
 typedef struct StrataAgg
 {
 	StrataAggKind kind;
 	Aggref		 *ref;
 	bool		  partial; /* emit the transition state for a Finalize Aggregate */
 	Oid			  argtype;
-	StrataClass	  cls;		/* of the argument, when it is not text */
-	bool		  is_text;	/* text, varchar, bpchar */
-	PGFunction	  chooser;	/* text: the aggregate's transition function */
-	bool		  last_of_equals; /* text: equal strings may differ, and the last one met is the answer */
+	StrataClass	  cls;		/* of the argument, when it has an expression */
+	FmgrInfo	  chooser;	/* CHOOSE: the aggregate's transition function */
+	FmgrInfo	  final, deserial; /* VARIANCE */
+	bool		  last_of_equals; /* CHOOSE: equal values may differ, and the last one met is the answer */
+	bool		  by_rows; /* `seen` would be of several groupings */
 	Oid			  collation;
-	StrataExpr	 *expr; /* numbers */
-	int			  col;	/* text, or a bare column to count; else -1 */
+	int16		  typlen;
+	bool		  typbyval;
+	StrataExpr	 *expr; /* what has a vector form */
+	int			  col;	/* CHOOSE, or a bare column to count; else -1 */
 	ExprState	 *state; /* the argument for PostgreSQL's evaluator */
-	bool		 *seen;	 /* text by codes: those seen since the codes changed */
+	bool		 *seen;	 /* CHOOSE by codes: those seen since the codes changed */
 	uint32		  seen_room;
 	uint64		  dict_id; /* what `seen` is of */
+	struct StrataAgg *source; /* an earlier call whose accumulators this one reads, or itself */
+	struct StrataAgg *evaluated; /* an earlier call that has the same argument for the same rows, or itself */
+
+	/* FILTER */
+	StrataPred	 *filter;
+	ExprState	 *filter_state;
+	/* DISTINCT, where it makes a difference: number of the set that passes each value once; else -1 */
+	bool		  distinct;
+	int			  set;
+	Node		 *argument; /* as in the plan */
+
+	uint64		  mask[BATCH_WORDS]; /* FILTER: rows of the current vector that count */
 } StrataAgg;
 
 /* ---- accum.c ---- */
+/* False when the argument cannot be computed by vectors. */
 extern bool strata_agg_init(StrataAgg *agg, Aggref *ref, StrataBatch *in);
+/* Finds the calls that have arguments or accumulators in common. */
+extern void strata_agg_share(StrataAgg *aggs, int n);
 /* One value as a Datum.  cxt: where a kept value is copied to. */
 extern void strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, MemoryContext cxt);
 /* All rows of mask into one accumulator; the argument has been evaluated. */
 extern void strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *mask,
 								MemoryContext cxt);
-/* Rows rows[0..n) into accumulators at bases[row's group] + offset. */
-extern void strata_accum_grouped(StrataBatch *in, StrataAgg *agg, char *base, Size stride, Size offset,
-								 const uint16 *rows, const uint32 *gids, unsigned n, MemoryContext cxt);
+/* Value i of the evaluated argument, which is not NULL. */
+extern void strata_accum_value(StrataBatch *in, const StrataAgg *agg, StrataAccum *a, unsigned i, MemoryContext cxt);
+/* A number, `count` inputs' worth: their sum, or their extreme. */
+extern void strata_accum_add(const StrataAgg *agg, StrataAccum *a, StrataInt128 v, int scale, int64 count,
+							 MemoryContext cxt);
+extern const uint64 *strata_agg_nulls(StrataBatch *in, const StrataAgg *agg);
 /* The zone map's answer for a whole unit; false when it has none. */
 extern bool strata_accum_can_take(const StrataAgg *agg, StrataBatch *in);
 extern void strata_accum_take(const StrataAgg *agg, StrataBatch *in, StrataAccum *a, uint32 nrows);
-extern Datum strata_accum_result(const StrataAgg *agg, StrataAccum *a, bool *null);
+extern Datum strata_accum_result(const StrataAgg *agg, const StrataAccum *a, bool *null);
+/* Bytes and release of what an accumulator points to. */
+extern Size strata_accum_bytes(const StrataAgg *agg, const StrataAccum *a);
+extern void strata_accum_free(const StrataAgg *agg, StrataAccum *a);
+
+/* ---- values.c: the accumulators of all groups ---- */
+
+typedef enum StrataFast
+{
+	FAST_UNDECIDED,
+	FAST_COUNT, /* nothing but how many */
+	FAST_SUM,
+	FAST_MIN,
+	FAST_MAX,
+	FAST_SUM_F64,
+	FAST_SUM_F32,
+	FAST_NO
+} StrataFast;
+
+/*
+ * An aggregate's values, an array by group.  Most need 8 bytes a group: sums are kept in 64 bits, and move to the
+ * general form before the rows seen since could make any of them overflow; numerics are kept that way as long as
+ * all come with one scale.  What does not fit goes straight into the general form, which is there from the first
+ * time on; the answer is both together.
+ */
+typedef struct StrataValues
+{
+	StrataFast	 fast;
+	bool		 counts_own; /* FILTER, DISTINCT: not every row of a group is an input */
+	int			 scale; /* of v; -1: no value yet */
+	uint64		 bound; /* no sum in v is further from 0 */
+	int64		*v;	   /* by group: sum or extreme, or the bits of a double */
+	int64		*count; /* by group: inputs, of counts_own; else rows that were none (NULLs).  NULL: none yet */
+	StrataAccum *general; /* by group; NULL: none yet */
+} StrataValues;
 
 /* ---- keys.c ---- */
 typedef enum StrataKeyKind
 {
-	KEY_INT,
+	KEY_INT, /* also the stored integers of types without vector expressions */
 	KEY_F64,
 	KEY_NUM, /* numeric(p,s): scaled by 10^s; values that are no such integer are interned */
-	KEY_TEXT /* interned: hash of the string in the high half, its number in the low half */
+	KEY_TEXT /* strings, and whatever is equal when its image is; interned: hash of the string in the high half, its number in the low half */
 } StrataKeyKind;
 
 typedef struct StrataKey
 {
 	StrataKeyKind kind;
 	Oid			  type;
+	StrataType	  rep;
 	int			  scale; /* NUM */
 	StrataExpr	 *expr;	 /* INT, F64, NUM */
 	int			  col;	 /* bare column, else -1 */
 	ExprState	 *state;
+	bool		  given; /* INT without an expression: the caller puts the values into norm */
 	int64		 *norm; /* of the current vector: normalised values */
 	int64		 *orig; /* F64: the bits as they came */
 	int64		 *by_code; /* TEXT by codes: normalised values, -1 unknown */
@@ -111,7 +179,7 @@ extern const char *strata_key_image(const StrataKey *key, StrataBatch *in, unsig
 
 /* ---- groups.c ---- */
 
-/* A group: header, nkeys normalised keys, nkeys first-seen values, accumulators. */
+/* A group: header, nkeys normalised keys, and nkeys first-seen values where they can differ from these. */
 typedef struct StrataGroup
 {
 	uint32 hash;
@@ -125,14 +193,21 @@ typedef struct StrataGroups
 	MemoryContext cxt;
 	int			  nkeys;
 	StrataKey	 *keys;
+	bool		  has_orig;
 	Size		  stride;
-	Size		  accum_offset;
-	Size		  accum_bytes;
 	char		 *base;
 	uint32		  ngroups;
 	uint32		  capacity;
-	uint32		 *table; /* group number + 1; 0: empty */
-	uint32		  mask;
+	/* Slots: hash in the high half, group number + 1 in the low one; 0: empty.  Of the first nhashed groups: those
+	 * that were found without it (grouping.c) enter when it is first needed. */
+	uint64 *table;
+	uint32	mask;
+	uint32	nhashed;
+	/* the accumulators */
+	int			  naggs;
+	StrataAgg	 *aggs;
+	StrataValues *values;
+	int64		 *rows; /* by group: rows that came in vectors */
 	/* interned strings: varlena images */
 	char	**strings;
 	uint32	 *string_hash;
@@ -153,6 +228,8 @@ typedef struct StrataGroups
 #define STRATA_NO_STRING PG_UINT32_MAX
 
 extern void strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *keys, int naggs);
+/* Gives the groups accumulators for these calls; before the first group. */
+extern void strata_groups_aggregate(StrataGroups *g, int naggs, StrataAgg *aggs);
 extern void strata_groups_reset(StrataGroups *g);
 static inline StrataGroup *
 strata_group(const StrataGroups *g, uint32 gid)
@@ -164,27 +241,99 @@ strata_group_keys(StrataGroup *group)
 {
 	return (int64 *) (group + 1);
 }
-static inline StrataAccum *
-strata_group_accums(const StrataGroups *g, uint32 gid)
+/* First-seen value of key k. */
+static inline int64
+strata_group_orig(const StrataGroups *g, StrataGroup *group, int k)
 {
-	return (StrataAccum *) (g->base + (Size) gid * g->stride + g->accum_offset);
+	return strata_group_keys(group)[g->has_orig ? g->nkeys + k : k];
 }
 /* Number of the group with these keys, made when new; STRATA_NO_GROUP when it belongs to another pass.
  * images[k] is needed for keys whose string has no number. */
 extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
 								 const char *const *images);
+/* A new group, which the caller knows not to be there; STRATA_NO_GROUP when it belongs to another pass.  Only for keys
+ * that are not interned. */
+extern uint32 strata_groups_add(StrataGroups *g, const int64 *norm, uint32 nulls);
+/* The same for n rows: norm[k][i] and nulls[k] of positions i in at[], none of them special. */
+extern void strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at,
+									 unsigned n, uint32 *gids);
 /* Number of the group with these keys, none of them NULL or special; STRATA_NO_GROUP: there is none. */
 extern uint32 strata_groups_lookup(const StrataGroups *g, const int64 *norm);
+/* Key 0 holds group numbers of another table, which are now number[]. */
+extern void strata_groups_rekey(StrataGroups *g, const uint32 *number);
 /* Normalised form of a varlena image as a value of key k; without `create` only what has a number gets it. */
 extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image, bool create);
 /* Memory that the groups at hand need.  Looks at each of them. */
 extern Size strata_groups_bytes(const StrataGroups *g);
-/* Takes up another bit of the hash, and leaves the groups without it to another pass. */
-extern void strata_groups_split(StrataGroups *g);
+/* Takes up another bit of the hash, and leaves the groups without it to another pass.  Returns the new numbers of the
+ * groups, STRATA_NO_GROUP for those that went; palloc'd. */
+extern uint32 *strata_groups_split(StrataGroups *g);
+/* Keeps the groups that number[] is not STRATA_NO_GROUP for; number[] becomes their new numbers. */
+extern void strata_groups_keep(StrataGroups *g, uint32 *number);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */
 extern void strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig, bool *special,
 							 const char **image);
 extern Datum strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64 orig, bool special);
 extern int64 strata_key_float(double v);
+
+/* ---- values.c ---- */
+extern void strata_values_grow(StrataGroups *g, uint32 old_capacity);
+/* New group numbers for the old ones, which are not less; n: groups before. */
+extern void strata_values_renumber(StrataGroups *g, const uint32 *number, uint32 n);
+extern Size strata_values_bytes(const StrataGroups *g);
+/* Rows at[0..n) of the vector, of groups gids[0..n), are there: counted once for all aggregates. */
+extern void strata_values_rows(StrataGroups *g, const uint32 *gids, unsigned n);
+/* And their argument, which has been evaluated, into aggregate a; all: they are all positions of the vector. */
+extern void strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uint32 *gids,
+							   unsigned n, bool all);
+/* The accumulator of a group in the general form, for a row that comes alone. */
+extern StrataAccum *strata_values_general(StrataGroups *g, int a, uint32 gid);
+/* Forgets what aggregate a has added up. */
+extern void strata_values_clear(StrataGroups *g, int a);
+/* A copy to come back to, which restore frees with what it replaces; NULL for one is nothing to go back to. */
+extern StrataAccum *strata_values_save(StrataGroups *g, int a);
+extern void strata_values_restore(StrataGroups *g, int a, StrataAccum *saved);
+/* The whole of a group's accumulator. */
+extern void strata_values_total(StrataGroups *g, int a, uint32 gid, StrataAccum *total);
+
+/* ---- grouping.c: which group is each row of a vector of ---- */
+
+/* One way to group the input: GROUP BY has one, grouping sets several, DISTINCT aggregates one for their values. */
+typedef struct StrataGrouping
+{
+	StrataGroups groups;
+	int			 nkeys;
+	StrataKey	*keys;
+	bool		 active; /* takes part in this pass */
+
+	/* combined codes to group numbers; good for the codes of code_ids */
+	uint32 *code_map;
+	bool	codes_tried;
+	uint64	code_ids[32];
+	uint32	multiplier[32];
+	uint32	ncodes; /* 0: there is no map */
+
+	/* combined integers to group numbers */
+	bool	ranges_off; /* the range was too wide once */
+	uint32 *range_map;
+	uint64	range_size;
+	int64	lo[32], hi[32];
+	uint64	step[32];
+} StrataGrouping;
+
+extern void strata_grouping_init(StrataGrouping *g, MemoryContext parent, int nkeys, StrataKey *keys);
+/* For a new pass: no group is left. */
+extern void strata_grouping_reset(StrataGrouping *g);
+/* Group numbers have changed. */
+extern void strata_grouping_forget(StrataGrouping *g);
+/*
+ * Group numbers of the rows of mask: positions into at[], numbers into gids[], how many into *n.  Rows whose group
+ * belongs to another pass are left out.  False: irregular.
+ */
+extern bool strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uint16 *at, uint32 *gids,
+								 unsigned *n);
+/* The same for the row in econtext; STRATA_NO_GROUP: of another pass. */
+extern uint32 strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext);
+extern Size strata_grouping_bytes(const StrataGrouping *g);
 
 #endif

@@ -33,8 +33,8 @@ tables_init(StrataGroups *g)
 	g->capacity = INITIAL_SLOTS / 2;
 	g->base = palloc(g->capacity * g->stride);
 	g->mask = INITIAL_SLOTS - 1;
-	g->table = palloc0(INITIAL_SLOTS * sizeof(uint32));
-	g->ngroups = 0;
+	g->table = palloc0(INITIAL_SLOTS * sizeof(uint64));
+	g->ngroups = g->nhashed = 0;
 	g->string_capacity = INITIAL_SLOTS / 2;
 	g->strings = palloc(g->string_capacity * sizeof(char *));
 	g->string_hash = palloc(g->string_capacity * sizeof(uint32));
@@ -43,25 +43,48 @@ tables_init(StrataGroups *g)
 	g->string_table = palloc0(INITIAL_SLOTS * sizeof(uint32));
 	g->nstrings = 0;
 	g->string_bytes = 0;
+	if (g->naggs > 0)
+	{
+		g->rows = NULL;
+		memset(g->values, 0, g->naggs * sizeof(StrataValues));
+		strata_values_grow(g, 0);
+	}
 	MemoryContextSwitchTo(old);
+}
+
+static Size
+stride_of(int nkeys, bool has_orig)
+{
+	return sizeof(StrataGroup) + (has_orig ? 2 : 1) * nkeys * sizeof(int64);
 }
 
 Size
 strata_group_size(int nkeys, int naggs)
 {
-	return sizeof(StrataGroup) + 2 * nkeys * sizeof(int64) + naggs * sizeof(StrataAccum) + 2 * sizeof(uint32);
+	/* two slots, rows, and a value each */
+	return stride_of(nkeys, false) + 2 * sizeof(uint64) + sizeof(int64) * (1 + naggs);
 }
 
 void
 strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *keys, int naggs)
 {
+	Assert(naggs == 0);
 	g->cxt = AllocSetContextCreate(parent, "StrataAggregate groups", ALLOCSET_DEFAULT_SIZES);
 	g->nkeys = nkeys;
 	g->keys = keys;
-	g->accum_offset = sizeof(StrataGroup) + 2 * nkeys * sizeof(int64);
-	g->accum_bytes = naggs * sizeof(StrataAccum);
-	g->stride = g->accum_offset + g->accum_bytes;
+	for (int k = 0; k < nkeys; k++)
+		g->has_orig |= keys[k].kind == KEY_F64;
+	g->stride = stride_of(nkeys, g->has_orig);
 	tables_init(g);
+}
+
+void
+strata_groups_aggregate(StrataGroups *g, int naggs, StrataAgg *aggs)
+{
+	g->naggs = naggs;
+	g->aggs = aggs;
+	g->values = naggs > 0 ? palloc0(naggs * sizeof(StrataValues)) : NULL;
+	strata_groups_reset(g);
 }
 
 void
@@ -81,24 +104,43 @@ table_insert(uint32 *table, uint32 mask, uint32 hash, uint32 number)
 	table[slot] = number + 1;
 }
 
-static void
-rebuild_table(StrataGroups *g, uint32 slots)
+static inline void
+slot_insert(StrataGroups *g, uint32 hash, uint32 gid)
 {
-	pfree(g->table);
-	g->table = MemoryContextAllocExtended(g->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	g->mask = slots - 1;
-	for (uint32 i = 0; i < g->ngroups; i++)
-		table_insert(g->table, g->mask, strata_group(g, i)->hash, i);
+	uint32 slot = hash & g->mask;
+
+	while (g->table[slot])
+		slot = (slot + 1) & g->mask;
+	g->table[slot] = (uint64) hash << 32 | (gid + 1);
+}
+
+/* Brings in the groups that the table does not have yet, after making room for all that there can be. */
+static void
+complete_table(StrataGroups *g)
+{
+	if ((uint64) g->mask + 1 < (uint64) g->capacity * 2)
+	{
+		pfree(g->table);
+		g->table = MemoryContextAllocExtended(g->cxt, (Size) g->capacity * 2 * sizeof(uint64),
+											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		g->mask = g->capacity * 2 - 1;
+		g->nhashed = 0;
+	}
+	for (; g->nhashed < g->ngroups; g->nhashed++)
+		slot_insert(g, strata_group(g, g->nhashed)->hash, g->nhashed);
 }
 
 static void
 grow(StrataGroups *g)
 {
+	uint32 old = g->capacity;
+
 	if (g->capacity > PG_UINT32_MAX / 4)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many groups in one aggregation")));
 	g->capacity *= 2;
 	g->base = repalloc_huge(g->base, g->capacity * g->stride);
-	rebuild_table(g, g->capacity * 2);
+	if (g->naggs > 0)
+		strata_values_grow(g, old);
 }
 
 static inline uint32
@@ -135,30 +177,42 @@ same_keys(const int64 *a, const int64 *b, int n)
 	return true;
 }
 
-static uint32
+static inline uint32
 lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint32 special)
 {
 	for (uint32 slot = hash & g->mask; g->table[slot]; slot = (slot + 1) & g->mask)
 	{
-		StrataGroup *group = strata_group(g, g->table[slot] - 1);
+		StrataGroup *group;
 
-		if (group->hash == hash && group->nulls == nulls && group->special == special &&
-			same_keys(strata_group_keys(group), norm, g->nkeys))
-			return g->table[slot] - 1;
+		if (g->table[slot] >> 32 != hash)
+			continue;
+		group = strata_group(g, (uint32) g->table[slot] - 1);
+		if (group->nulls == nulls && group->special == special && same_keys(strata_group_keys(group), norm, g->nkeys))
+			return (uint32) g->table[slot] - 1;
 	}
 	return STRATA_NO_GROUP;
 }
 
-/* The hash of a key: the same whatever strings are interned, as they count by their own hash alone. */
+static inline uint64
+hash_start(uint32 nulls, uint32 special)
+{
+	return ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
+}
+
+/* Strings count by their own hash alone, so that the sum is the same whatever strings are interned. */
+static inline uint64
+hash_step(uint64 h, int64 norm, bool is_string)
+{
+	return (h ^ (is_string ? (uint64) norm >> 32 : (uint64) norm)) * UINT64CONST(0x9e3779b97f4a7c15) + (h >> 29);
+}
+
 static inline uint32
 hash_keys(const StrataGroups *g, const int64 *norm, uint32 nulls, uint32 special)
 {
-	uint64 h = ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
+	uint64 h = hash_start(nulls, special);
 
 	for (int k = 0; k < g->nkeys; k++)
-		h = (h ^ (interned(g, k, special) ? (uint64) norm[k] >> 32 : (uint64) norm[k])) *
-				UINT64CONST(0x9e3779b97f4a7c15) +
-			(h >> 29);
+		h = hash_step(h, norm[k], interned(g, k, special));
 	return mix(h);
 }
 
@@ -168,14 +222,37 @@ strata_groups_lookup(const StrataGroups *g, const int64 *norm)
 	return lookup(g, hash_keys(g, norm, 0, 0), norm, 0, 0);
 }
 
-uint32
-strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
+static uint32
+append(StrataGroups *g, uint32 hash, const int64 *norm, const int64 *orig, uint32 nulls, uint32 special)
 {
-	uint32		 hash = hash_keys(g, norm, nulls, special), gid;
 	StrataGroup *group;
-	bool		 named = false;
 
-	gid = lookup(g, hash, norm, nulls, special);
+	if (g->ngroups == g->capacity)
+		grow(g);
+	group = strata_group(g, g->ngroups);
+	group->hash = hash;
+	group->nulls = nulls;
+	group->special = special;
+	memcpy(strata_group_keys(group), norm, g->nkeys * sizeof(int64));
+	if (g->has_orig)
+		memcpy(strata_group_keys(group) + g->nkeys, orig, g->nkeys * sizeof(int64));
+	return g->ngroups++;
+}
+
+uint32
+strata_groups_add(StrataGroups *g, const int64 *norm, uint32 nulls)
+{
+	uint32 hash = hash_keys(g, norm, nulls, 0);
+
+	return in_pass(g, hash) ? append(g, hash, norm, norm, nulls, 0) : STRATA_NO_GROUP;
+}
+
+static uint32
+find(StrataGroups *g, uint32 hash, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
+{
+	uint32 gid = lookup(g, hash, norm, nulls, special);
+	bool   named = false;
+
 	if (gid != STRATA_NO_GROUP || !in_pass(g, hash))
 		return gid;
 	for (int k = 0; k < g->nkeys; k++)
@@ -187,18 +264,77 @@ strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint
 	/* An earlier row of the same vector may have brought the string, and the group, meanwhile. */
 	if (named && (gid = lookup(g, hash, norm, nulls, special)) != STRATA_NO_GROUP)
 		return gid;
-	if (g->ngroups == g->capacity)
-		grow(g);
-	gid = g->ngroups++;
-	table_insert(g->table, g->mask, hash, gid);
-	group = strata_group(g, gid);
-	memset(group, 0, g->stride);
-	group->hash = hash;
-	group->nulls = nulls;
-	group->special = special;
-	memcpy(strata_group_keys(group), norm, g->nkeys * sizeof(int64));
-	memcpy(strata_group_keys(group) + g->nkeys, orig, g->nkeys * sizeof(int64));
+	gid = append(g, hash, norm, orig, nulls, special);
+	complete_table(g);
 	return gid;
+}
+
+uint32
+strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
+{
+	if (g->nhashed < g->ngroups)
+		complete_table(g);
+	return find(g, hash_keys(g, norm, nulls, special), norm, orig, nulls, special, images);
+}
+
+/*
+ * Hashes of all rows first, so that the slots are on their way to the cache, then the groups they name, when they are
+ * looked at.
+ */
+void
+strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at, unsigned n,
+						 uint32 *gids)
+{
+	uint32 hash[STRATA_VECTOR], nullbits[STRATA_VECTOR] = {0};
+	uint64 h[STRATA_VECTOR];
+	bool   big = g->ngroups > 4096;
+
+	if (g->nhashed < g->ngroups)
+		complete_table(g);
+	for (int k = 0; k < g->nkeys; k++)
+		if (nulls[k])
+			for (unsigned r = 0; r < n; r++)
+				nullbits[r] |= (uint32) strata_row_null(nulls[k], at[r]) << k;
+	for (unsigned r = 0; r < n; r++)
+		h[r] = hash_start(nullbits[r], 0);
+	for (int k = 0; k < g->nkeys; k++)
+	{
+		const int64 *norm = g->keys[k].norm;
+		bool		 is_string = g->keys[k].kind == KEY_TEXT;
+
+		for (unsigned r = 0; r < n; r++)
+			h[r] = hash_step(h[r], nullbits[r] >> k & 1 ? 0 : norm[at[r]], is_string);
+	}
+	for (unsigned r = 0; r < n; r++)
+	{
+		hash[r] = mix(h[r]);
+		if (big)
+			__builtin_prefetch(&g->table[hash[r] & g->mask]);
+	}
+	if (big)
+		for (unsigned r = 0; r < n; r++)
+		{
+			uint64 slot = g->table[hash[r] & g->mask];
+
+			if (slot)
+				__builtin_prefetch(strata_group(g, (uint32) slot - 1));
+		}
+	for (unsigned r = 0; r < n; r++)
+	{
+		int64		norm[32], orig[32];
+		const char *images[32];
+
+		for (int k = 0; k < g->nkeys; k++)
+		{
+			bool null = nullbits[r] >> k & 1;
+
+			norm[k] = null ? 0 : g->keys[k].norm[at[r]];
+			orig[k] = null || !g->has_orig ? norm[k] : g->keys[k].orig[at[r]];
+			if (g->keys[k].kind == KEY_TEXT && !null && (uint32) norm[k] == STRATA_NO_STRING)
+				images[k] = strata_key_image(&g->keys[k], in, at[r]);
+		}
+		gids[r] = find(g, hash[r], norm, orig, nullbits[r], 0, images);
+	}
 }
 
 /* Forgets the strings that no group uses, and numbers the others anew. */
@@ -247,7 +383,8 @@ compact_strings(StrataGroups *g)
 			if (interned(g, k, group->special) && !(group->nulls >> k & 1))
 			{
 				keys[k] = (int64) (((uint64) keys[k] >> 32 << 32) | number[(uint32) keys[k]]);
-				keys[g->nkeys + k] = keys[k];
+				if (g->has_orig)
+					keys[g->nkeys + k] = keys[k];
 			}
 	}
 	pfree(number);
@@ -256,53 +393,62 @@ compact_strings(StrataGroups *g)
 Size
 strata_groups_bytes(const StrataGroups *g)
 {
-	Size bytes = (Size) g->ngroups * (g->stride + 2 * sizeof(uint32)) + g->string_bytes;
-	int	 naggs = g->accum_bytes / sizeof(StrataAccum);
-
-	for (uint32 i = 0; i < g->ngroups; i++)
-	{
-		const StrataAccum *accums = strata_group_accums(g, i);
-
-		for (int a = 0; a < naggs; a++)
-			if (accums[a].has_datum)
-				bytes += VARSIZE_ANY(DatumGetPointer(accums[a].datum));
-	}
-	return bytes;
-}
-
-/* What the accumulators of a group that goes have kept. */
-static void
-free_accums(const StrataGroups *g, uint32 gid)
-{
-	StrataAccum *accums = strata_group_accums(g, gid);
-	int			 naggs = g->accum_bytes / sizeof(StrataAccum);
-
-	for (int a = 0; a < naggs; a++)
-		if (accums[a].has_datum)
-			pfree(DatumGetPointer(accums[a].datum));
+	return (Size) g->ngroups * (g->stride + 2 * sizeof(uint64)) + g->string_bytes + strata_values_bytes(g);
 }
 
 void
+strata_groups_keep(StrataGroups *g, uint32 *number)
+{
+	uint32 kept = 0, before = g->ngroups;
+
+	for (uint32 i = 0; i < before; i++)
+	{
+		if (number[i] == STRATA_NO_GROUP)
+			continue;
+		if (kept != i)
+			memcpy(strata_group(g, kept), strata_group(g, i), g->stride);
+		number[i] = kept++;
+	}
+	if (g->naggs > 0)
+		strata_values_renumber(g, number, before);
+	g->ngroups = kept;
+	memset(g->table, 0, ((Size) g->mask + 1) * sizeof(uint64));
+	g->nhashed = 0;
+	compact_strings(g);
+}
+
+uint32 *
 strata_groups_split(StrataGroups *g)
 {
-	uint32 kept = 0;
+	uint32 *number = palloc_extended(Max(g->ngroups, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
 
 	g->part_bits++;
 	g->part <<= 1;
 	for (uint32 i = 0; i < g->ngroups; i++)
+		number[i] = in_pass(g, strata_group(g, i)->hash) ? i : STRATA_NO_GROUP;
+	strata_groups_keep(g, number);
+	return number;
+}
+
+/* Group numbers in key 0 have become others: entries of groups that went go too. */
+void
+strata_groups_rekey(StrataGroups *g, const uint32 *number)
+{
+	uint32 *kept = palloc_extended(Max(g->ngroups, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
+
+	for (uint32 i = 0; i < g->ngroups; i++)
 	{
-		if (!in_pass(g, strata_group(g, i)->hash))
-		{
-			free_accums(g, i);
+		StrataGroup *group = strata_group(g, i);
+		int64		*keys = strata_group_keys(group);
+
+		kept[i] = number[keys[0]] == STRATA_NO_GROUP ? STRATA_NO_GROUP : i;
+		if (kept[i] == STRATA_NO_GROUP)
 			continue;
-		}
-		if (kept != i)
-			memcpy(strata_group(g, kept), strata_group(g, i), g->stride);
-		kept++;
+		keys[0] = number[keys[0]];
+		group->hash = hash_keys(g, keys, group->nulls, group->special);
 	}
-	g->ngroups = kept;
-	rebuild_table(g, g->mask + 1);
-	compact_strings(g);
+	strata_groups_keep(g, kept);
+	pfree(kept);
 }
 
 /* ---- strings ---- */
@@ -404,6 +550,38 @@ float_bits(double v)
 	return bits;
 }
 
+/* What a value of fixed length looks like where it is stored. */
+static char *
+fixed_image(const StrataType *rep, Datum d)
+{
+	char *image = palloc(rep->len + VARHDRSZ);
+
+	SET_VARSIZE(image, rep->len + VARHDRSZ);
+	memcpy(VARDATA(image), DatumGetPointer(d), rep->len);
+	return image;
+}
+
+/* The opposite of strata_int_datum(). */
+static int64
+integer_of(StrataRep rep, Datum d)
+{
+	switch (rep)
+	{
+		case STRATA_REP_BOOL:
+			return DatumGetBool(d);
+		case STRATA_REP_UINT1:
+			return (uint8) DatumGetChar(d);
+		case STRATA_REP_INT2:
+			return DatumGetInt16(d);
+		case STRATA_REP_INT4:
+			return DatumGetInt32(d);
+		case STRATA_REP_UINT4:
+			return DatumGetUInt32(d);
+		default:
+			return DatumGetInt64(d);
+	}
+}
+
 void
 strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig, bool *special,
 				 const char **image)
@@ -416,7 +594,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, i
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			*image = (char *) PG_DETOAST_DATUM_PACKED(d);
+			*image = key->rep.rep == STRATA_REP_FIXED ? fixed_image(&key->rep, d) : (char *) PG_DETOAST_DATUM_PACKED(d);
 			*norm = strata_groups_intern(g, k, *image, true);
 			break;
 		case KEY_F64:
@@ -436,21 +614,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, i
 			}
 			break;
 		default:
-			switch (key->type)
-			{
-				case BOOLOID:
-					*norm = DatumGetBool(d);
-					break;
-				case INT2OID:
-					*norm = DatumGetInt16(d);
-					break;
-				case INT4OID:
-				case DATEOID:
-					*norm = DatumGetInt32(d);
-					break;
-				default:
-					*norm = DatumGetInt64(d);
-			}
+			*norm = integer_of(key->rep.rep, d);
 	}
 	*orig = *norm;
 }
@@ -463,24 +627,13 @@ strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			return PointerGetDatum(g->strings[(uint32) norm]);
+			return strata_image_datum(&key->rep, g->strings[(uint32) norm], CurrentMemoryContext);
 		case KEY_F64:
 			memcpy(&f, &orig, sizeof(f));
 			return key->type == FLOAT4OID ? Float4GetDatum((float4) f) : Float8GetDatum(f);
 		case KEY_NUM:
 			return special ? PointerGetDatum(g->strings[(uint32) norm]) : strata_numeric_make(norm, key->scale);
 		default:
-			switch (key->type)
-			{
-				case BOOLOID:
-					return BoolGetDatum(norm != 0);
-				case INT2OID:
-					return Int16GetDatum((int16) norm);
-				case INT4OID:
-				case DATEOID:
-					return Int32GetDatum((int32) norm);
-				default:
-					return Int64GetDatum(norm);
-			}
+			return strata_int_datum(key->rep.rep, norm);
 	}
 }

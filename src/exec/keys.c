@@ -39,6 +39,26 @@ numeric_scale_of(int32 typmod)
 	return scale >= 0 && scale <= 18 ? scale : -1;
 }
 
+/* Types whose stored bytes say whether values are equal; strings aside, which have rules of their own. */
+static bool
+is_image(Oid type, Oid collation)
+{
+	StrataType rep;
+
+	return !is_text(type) && strata_column_type(type, &rep) &&
+		(rep.rep == STRATA_REP_VARLENA || rep.rep == STRATA_REP_FIXED) && strata_type_image_equal(type, collation);
+}
+
+/* Types without vector expressions whose stored integers say the same: enums, domains and others. */
+static bool
+is_plain_integer(Oid type)
+{
+	StrataType rep;
+
+	return strata_column_type(type, &rep) &&
+		(rep.rep <= STRATA_REP_INT8) && strata_type_image_equal(type, InvalidOid);
+}
+
 bool
 strata_group_key_supported(Node *expr)
 {
@@ -50,6 +70,9 @@ strata_group_key_supported(Node *expr)
 		return IsA(bare, Var) && ((Var *) bare)->varattno > 0 && is_text(((Var *) bare)->vartype) &&
 			(((Var *) bare)->vartype == BPCHAROID) == (type == BPCHAROID) &&
 			(!OidIsValid(collation) || get_collation_isdeterministic(collation));
+	if (IsA(bare, Var) && ((Var *) bare)->varattno > 0 && ((Var *) bare)->vartype == type &&
+		(is_image(type, collation) || is_plain_integer(type)))
+		return true;
 	if (type == NUMERICOID)
 		return IsA(expr, Var) && numeric_scale_of(((Var *) expr)->vartypmod) >= 0;
 	return strata_expr_speaks(expr);
@@ -58,6 +81,8 @@ strata_group_key_supported(Node *expr)
 static StrataKeyKind
 kind_of(Oid type)
 {
+	if (is_image(type, InvalidOid))
+		return KEY_TEXT;
 	switch (type)
 	{
 		case TEXTOID:
@@ -117,7 +142,9 @@ strata_key_init(StrataKey *key, StrataBatch *in, Node *expr)
 	key->col = IsA(bare, Var) ? in->column(in, (Var *) bare) : -1;
 	key->norm = palloc(STRATA_VECTOR * sizeof(int64));
 	key->orig = key->norm;
-	if (is_text(key->type))
+	if (!strata_column_type(key->type, &key->rep))
+		return false;
+	if (is_text(key->type) || is_image(key->type, exprCollation(expr)))
 	{
 		key->kind = KEY_TEXT;
 		return key->col >= 0 && in->cols[key->col]->storable;
@@ -134,7 +161,11 @@ strata_key_init(StrataKey *key, StrataBatch *in, Node *expr)
 		key->orig = palloc(STRATA_VECTOR * sizeof(int64));
 	}
 	else
+	{
 		key->kind = KEY_INT;
+		if (!key->expr && key->col >= 0 && in->cols[key->col]->storable)
+			return true;
+	}
 	return key->expr != NULL;
 }
 
@@ -195,6 +226,15 @@ strata_key_normalise(StrataGroups *g, int k, StrataKey *key, StrataBatch *in, co
 				key->norm[i] = normalise_text(g, k, key, col, codes, bytes, i, create);
 		});
 		return true;
+	}
+	if (!key->expr)
+	{
+		const int64 *values = key->given ? NULL : strata_col_i64(in->cols[key->col]);
+
+		*nulls = key->given ? NULL : in->cols[key->col]->nulls;
+		if (values)
+			memcpy(key->norm, values, in->n * sizeof(int64));
+		return key->given || values;
 	}
 	if (!strata_expr_eval(in, key->expr, mask))
 		return false;

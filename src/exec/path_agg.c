@@ -25,11 +25,16 @@
 
 static CustomPathMethods agg_path_methods;
 
+/* Grouping sets that one scan feeds; CUBE of six columns makes so many. */
+#define MAX_SETS 64
+
 typedef struct Collected
 {
 	List *groups; /* grouping expressions */
+	List *refs;	  /* their sortgrouprefs */
 	List *out;	  /* what the node emits: grouping expressions, then aggregates */
 	List *dependent; /* columns that the grouping determines, which core did not ask to group by */
+	bool  sets;	  /* grouping sets: GROUPING() too */
 	bool  ok;
 } Collected;
 
@@ -48,8 +53,13 @@ collect_walker(Node *node, Collected *c)
 		c->out = list_append_unique(c->out, node);
 		return !c->ok;
 	}
+	if (IsA(node, GroupingFunc) && c->sets && ((GroupingFunc *) node)->agglevelsup == 0)
+	{
+		c->out = list_append_unique(c->out, node);
+		return false;
+	}
 	/* Determined by the groups (by a primary key among them): one key more, that splits no group. */
-	if (IsA(node, Var) && c->groups != NIL && strata_group_key_supported(node))
+	if (IsA(node, Var) && c->groups != NIL && !c->sets && strata_group_key_supported(node))
 	{
 		c->groups = lappend(c->groups, node);
 		c->dependent = lappend(c->dependent, node);
@@ -63,32 +73,51 @@ collect_walker(Node *node, Collected *c)
 	return expression_tree_walker(node, collect_walker, c);
 }
 
-/* The node's own output for a grouping target; NIL when it cannot be had. */
-static List *
-aggregate_output(PlannerInfo *root, PathTarget *target, Node *having)
+/* Adds the expressions of a GROUP BY or DISTINCT; false when one cannot be a key. */
+static bool
+collect_keys(PlannerInfo *root, List *clause, Collected *c)
 {
-	Collected c = {.ok = true};
 	ListCell *lc;
 
 	/* null and special bits of a group are 32 bit words */
-	if (list_length(root->parse->groupClause) > 32)
-		return NIL;
-	foreach (lc, root->parse->groupClause)
+	if (list_length(clause) > 32)
+		return false;
+	foreach (lc, clause)
 	{
 		SortGroupClause *sgc = lfirst(lc);
 		Node			*expr = get_sortgroupclause_expr(sgc, root->processed_tlist);
 
-		if (!OidIsValid(sgc->eqop) || !sgc->hashable ||
-			!strata_group_key_supported(expr) || contain_volatile_functions(expr))
-			return NIL;
-		c.groups = list_append_unique(c.groups, expr);
+		if (!OidIsValid(sgc->eqop) || !sgc->hashable || !strata_group_key_supported(expr) ||
+			contain_volatile_functions(expr))
+			return false;
+		/* setrefs finds no constant in what the node emits, and grouping sets make NULLs of it. */
+		if (c->sets && (IsA(expr, Const) || list_member(c->groups, expr)))
+			return false;
+		if (!list_member(c->groups, expr))
+		{
+			c->groups = lappend(c->groups, expr);
+			c->refs = lappend_int(c->refs, sgc->tleSortGroupRef);
+		}
 	}
-	c.out = list_copy(c.groups);
-	collect_walker((Node *) target->exprs, &c);
-	collect_walker(having, &c);
-	if (!c.ok || list_length(c.groups) > 32)
-		return NIL;
-	return list_concat(c.dependent, c.out);
+	return true;
+}
+
+/* What the node emits for a grouping target, into *c; false when it cannot be had. */
+static bool
+aggregate_output(PlannerInfo *root, PathTarget *target, Node *having, Collected *c)
+{
+	memset(c, 0, sizeof(Collected));
+	c->ok = true;
+	c->sets = root->parse->groupingSets != NIL;
+	if (!collect_keys(root, root->parse->groupClause, c))
+		return false;
+	c->out = list_copy(c->groups);
+	collect_walker((Node *) target->exprs, c);
+	collect_walker(having, c);
+	if (!c->ok || list_length(c->groups) > 32)
+		return false;
+	c->out = list_concat(c->dependent, c->out);
+	return c->out != NIL;
 }
 
 /* The columns that the aggregate's arguments and keys read, as the scan's target. */
@@ -114,13 +143,32 @@ passes_needed(double groups, int nkeys, int naggs, int width)
 	return passes;
 }
 
+/* Values that the sets of DISTINCT aggregates will hold. */
+static double
+distinct_values(PlannerInfo *root, List *output, double rows)
+{
+	double	  values = 0;
+	ListCell *lc;
+
+	foreach (lc, output)
+	{
+		Aggref *ref = lfirst(lc);
+
+		if (IsA(ref, Aggref) && ref->aggdistinct)
+			values += estimate_num_groups(root, list_make1(linitial_node(TargetEntry, ref->args)->expr), rows, NULL, NULL);
+	}
+	return values;
+}
+
 static CustomPath *
-make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataPath *input, List *output, List *having,
-			  double groups)
+make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataPath *input, const Collected *c,
+			  List *sets, List *having, double groups)
 {
 	CustomPath *path = makeNode(CustomPath);
 	Path	   *in = &input->cpath.path;
-	int			naggs = list_length(output) - list_length(root->parse->groupClause);
+	int			nkeys = list_length(c->groups);
+	int			naggs = list_length(c->out) - nkeys;
+	int			nsets = Max(list_length(sets), 1);
 	double		rows = in->rows;
 	QualCost	qual;
 
@@ -133,15 +181,15 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataP
 	path->path.rows = groups;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(input);
-	path->custom_private = list_make2(output, having);
+	path->custom_private = list_make4(c->out, having, sets, c->refs);
 	path->methods = &agg_path_methods;
 
 	cost_qual_eval(&qual, having, root);
 	path->path.startup_cost = input->batch_total +
-		rows * (root->parse->groupClause ? GROUP_ROW_COST * Max(naggs, 1) : COLUMN_VALUE_COST * Max(naggs, 1));
+		rows * nsets * (nkeys > 0 ? GROUP_ROW_COST * Max(naggs, 1) : COLUMN_VALUE_COST * Max(naggs, 1));
 	/* A scan for each part of the groups that fits into memory; a partial aggregation hands them up instead. */
 	if (in->parallel_workers == 0)
-		path->path.startup_cost *= passes_needed(groups, list_length(root->parse->groupClause), naggs, target->width);
+		path->path.startup_cost *= passes_needed(groups + distinct_values(root, c->out, rows), nkeys, naggs, target->width);
 	path->path.startup_cost += qual.startup;
 	path->path.total_cost = path->path.startup_cost +
 		groups * (cpu_tuple_cost + qual.per_tuple + target->cost.per_tuple) + target->cost.startup;
@@ -192,7 +240,7 @@ add_parallel_agg_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *outp
 	RelOptInfo *partial_rel = fetch_upper_rel(root, UPPERREL_PARTIAL_GROUP_AGG, output_rel->relids);
 	StrataPath *input;
 	CustomPath *partial;
-	List	   *output;
+	Collected	c;
 	Path	   *gather;
 	double		partial_groups, total;
 
@@ -200,14 +248,13 @@ add_parallel_agg_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *outp
 		!partial_rel->reltarget || partial_rel->reltarget->exprs == NIL ||
 		(root->parse->groupClause && !(extra->flags & GROUPING_CAN_USE_HASH)))
 		return;
-	output = aggregate_output(root, partial_rel->reltarget, NULL);
-	if (output == NIL)
+	if (!aggregate_output(root, partial_rel->reltarget, NULL, &c))
 		return;
-	input = agg_input(root, input_rel, output, true);
+	input = agg_input(root, input_rel, c.out, true);
 	if (!input)
 		return;
 	partial_groups = root->parse->groupClause ? Min(groups, Max(input->cpath.path.rows, 1)) : 1;
-	partial = make_agg_path(root, partial_rel, partial_rel->reltarget, input, output, NIL, partial_groups);
+	partial = make_agg_path(root, partial_rel, partial_rel->reltarget, input, &c, NIL, NIL, partial_groups);
 	total = partial_groups * input->cpath.path.parallel_workers;
 	gather = (Path *) create_gather_path(root, partial_rel, &partial->path, partial_rel->reltarget, NULL, &total);
 	add_path(output_rel,
@@ -217,40 +264,119 @@ add_parallel_agg_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *outp
 									  groups));
 }
 
+/* Grouping sets as lists of key numbers; false when there are too many of them. */
+static bool
+list_grouping_sets(PlannerInfo *root, const Collected *c, List **sets)
+{
+	List	 *expanded = root->parse->groupingSets; /* preprocess_grouping_sets() did that */
+	ListCell *lc, *ref, *key;
+
+	if (expanded == NIL || list_length(expanded) > MAX_SETS)
+		return false;
+	foreach (lc, expanded)
+	{
+		List *members = NIL;
+
+		foreach (ref, (List *) lfirst(lc))
+		{
+			int k = 0;
+
+			foreach (key, c->refs)
+			{
+				if (lfirst_int(key) == lfirst_int(ref))
+					members = list_append_unique_int(members, k);
+				k++;
+			}
+		}
+		*sets = lappend(*sets, members);
+	}
+	return true;
+}
+
+static double
+estimate_groups(PlannerInfo *root, const Collected *c, List *sets, double rows)
+{
+	double	  groups = 0;
+	ListCell *lc, *member;
+
+	if (sets == NIL)
+		return c->refs ? estimate_num_groups(root, list_copy_head(c->groups, list_length(c->refs)), rows, NULL, NULL) : 1;
+	foreach (lc, sets)
+	{
+		List *exprs = NIL;
+
+		foreach (member, (List *) lfirst(lc))
+			exprs = lappend(exprs, list_nth(c->groups, lfirst_int(member)));
+		groups += exprs ? estimate_num_groups(root, exprs, rows, NULL, NULL) : 1;
+	}
+	return groups;
+}
+
 static void
 add_agg_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel, GroupPathExtraData *extra)
 {
 	Query	   *parse = root->parse;
-	List	   *output;
+	Collected	c;
+	List	   *sets = NIL;
 	StrataPath *input;
-	double		groups = 1;
+	double		groups;
 
-	if (parse->groupingSets || parse->hasTargetSRFs || extra->patype != PARTITIONWISE_AGGREGATE_NONE ||
-		has_unfit_qual(input_rel))
+	if (parse->hasTargetSRFs || extra->patype != PARTITIONWISE_AGGREGATE_NONE || has_unfit_qual(input_rel))
 		return;
-	output = aggregate_output(root, output_rel->reltarget, extra->havingQual);
-	if (output == NIL)
+	if (!aggregate_output(root, output_rel->reltarget, extra->havingQual, &c) ||
+		(parse->groupingSets && !list_grouping_sets(root, &c, &sets)))
 		return;
-	input = agg_input(root, input_rel, output, false);
+	input = agg_input(root, input_rel, c.out, false);
 	if (!input)
 		return;
-	if (parse->groupClause)
-		groups = estimate_num_groups(root, get_sortgrouplist_exprs(parse->groupClause, root->processed_tlist),
-									 input->cpath.path.rows, NULL, NULL);
-	add_path(output_rel, &make_agg_path(root, output_rel, output_rel->reltarget, input, output,
+	groups = estimate_groups(root, &c, sets, input->cpath.path.rows);
+	add_path(output_rel, &make_agg_path(root, output_rel, output_rel->reltarget, input, &c, sets,
 										(List *) extra->havingQual, groups)
 							  ->path);
-	add_parallel_agg_path(root, input_rel, output_rel, extra, groups);
+	if (!sets)
+		add_parallel_agg_path(root, input_rel, output_rel, extra, groups);
+}
+
+/* SELECT DISTINCT over what makes batches: groups without aggregates. */
+static void
+add_distinct_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel)
+{
+	Query	   *parse = root->parse;
+	PathTarget *target = root->upper_targets[UPPERREL_DISTINCT];
+	Collected	c = {.ok = true};
+	StrataPath *input;
+	ListCell   *lc;
+
+	if (parse->hasTargetSRFs || parse->hasDistinctOn || parse->hasAggs || parse->groupClause || parse->groupingSets ||
+		parse->hasWindowFuncs || parse->distinctClause == NIL || !target || has_unfit_qual(input_rel))
+		return;
+	if (!collect_keys(root, parse->distinctClause, &c) || c.groups == NIL)
+		return;
+	/* The whole target is what is distinct: nothing else may come along. */
+	foreach (lc, target->exprs)
+		if (!list_member(c.groups, lfirst(lc)))
+			return;
+	c.out = c.groups;
+	input = agg_input(root, input_rel, c.out, false);
+	if (input)
+		add_path(output_rel, &make_agg_path(root, output_rel, target, input, &c, NIL, NIL,
+											estimate_groups(root, &c, NIL, input->cpath.path.rows))
+								  ->path);
 }
 
 void
 strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel, RelOptInfo *output_rel,
 						  void *extra)
 {
-	if (stage != UPPERREL_GROUP_AGG || !strata_planning_allowed() || !strata_column_aggregate || IS_DUMMY_REL(input_rel))
+	if ((stage != UPPERREL_GROUP_AGG && stage != UPPERREL_DISTINCT) || !strata_planning_allowed() ||
+		!strata_column_aggregate || IS_DUMMY_REL(input_rel))
 		return;
-	if (input_rel->reloptkind == RELOPT_BASEREL || IS_JOIN_REL(input_rel))
+	if (input_rel->reloptkind != RELOPT_BASEREL && !IS_JOIN_REL(input_rel))
+		return;
+	if (stage == UPPERREL_GROUP_AGG)
 		add_agg_paths(root, input_rel, output_rel, extra);
+	else
+		add_distinct_path(root, input_rel, output_rel);
 }
 
 static Plan *
@@ -265,7 +391,8 @@ plan_agg(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List
 	agg->scan.scanrelid = 0;
 	agg->flags = path->flags;
 	agg->custom_plans = custom_plans;
-	agg->custom_private = list_make1(makeInteger(path->path.parallel_workers > 0));
+	agg->custom_private =
+		list_make3(makeInteger(path->path.parallel_workers > 0), lthird(path->custom_private), lfourth(path->custom_private));
 	agg->methods = &strata_agg_methods;
 	foreach (lc, output)
 		agg->custom_scan_tlist =
