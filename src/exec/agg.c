@@ -1,21 +1,22 @@
 /*
  * agg.c - StrataAggregate: grouping and aggregation of batches.
  *
- * Without GROUP BY a vector goes into each accumulator by one kernel call, and a unit whose rows are all fresh and
- * all pass the filter is answered by its zone maps.  With GROUP BY each row of a vector gets its group's number
- * (grouping.c), then each aggregate is fed its argument with these numbers (values.c).  Grouping sets have a table of
- * groups each, all fed by one scan.
+ * Without GROUP BY a vector goes into each accumulator by one kernel call, and a unit whose rows are all
+ * fresh and all pass the filter is answered by its zone maps.  With GROUP BY each row of a vector gets its
+ * group's number (grouping.c), then each aggregate is fed its argument with these numbers (values.c).
+ * Grouping sets have a table of groups each, all fed by one scan.
  *
- * DISTINCT: a set of (group, value) passes each value once; the aggregate is fed what is new to the set.  Calls with
- * the same argument and FILTER share a set.
+ * DISTINCT: a set of (group, value) passes each value once; the aggregate is fed what is new to the set.
+ * Calls with the same argument and FILTER share a set.
  *
- * Memory: when groups and sets outgrow hash_mem, the largest of them gives way.  Groups: a complete aggregation keeps
- * the half whose hash starts with one more bit and scans again for the others, as often as it takes (the scan repeats
- * exactly: same snapshot, no volatile functions); a partial one hands its groups up and starts anew, as the Finalize
- * above merges them.  A set: what its aggregates have is thrown away, and they are computed in scans of their own,
- * one for each part of the values.
+ * Memory: when groups and sets outgrow hash_mem, the largest of them gives way.  Groups: a complete
+ * aggregation keeps the half whose hash starts with one more bit and scans again for the others, as often as
+ * it takes (the scan repeats exactly: same snapshot, no volatile functions); a partial one hands its groups
+ * up and starts anew, as the Finalize above merges them.  A set: what its aggregates have is thrown away, and
+ * they are computed in scans of their own, one for each part of the values.
  *
- * A batch that a vector expression cannot do goes row by row through PostgreSQL's evaluator into the same accumulators.
+ * A batch that a vector expression cannot do goes row by row through PostgreSQL's evaluator into the same
+ * accumulators.
  */
 #include "postgres.h"
 
@@ -35,9 +36,9 @@
 /* Part of all groups, or of all values of a set: those whose hash starts with these bits. */
 typedef struct Part
 {
-	int			 grouping;
-	int			 bits;
-	uint32		 part;
+	int grouping;
+	int bits;
+	uint32 part;
 	struct Part *next;
 } Part;
 
@@ -45,52 +46,57 @@ typedef struct Part
 typedef struct Set
 {
 	StrataGrouping g;
-	StrataKey	  *keys;  /* the group's number, unless there is one group only; the value */
-	StrataKey	  *value; /* the last of them */
+	StrataKey *keys;	  /* the group's number, unless there is one group only; the value */
+	StrataKey *value;	  /* the last of them */
 	const StrataAgg *agg; /* one whose argument it has */
-	bool		   feeding; /* takes part in this scan */
-	int			   bits;	/* values of this scan */
-	uint32		   part;
-	Part		  *pending;
-	enum {ROW_UNSEEN, ROW_NEW, ROW_KNOWN} row; /* what the set said of the row that is fed alone */
-	StrataAccum	 **saved; /* by aggregate: before this scan */
+	bool feeding;		  /* takes part in this scan */
+	int bits;			  /* values of this scan */
+	uint32 part;
+	Part *pending;
+	enum
+	{
+		ROW_UNSEEN,
+		ROW_NEW,
+		ROW_KNOWN
+	} row;				 /* what the set said of the row that is fed alone */
+	StrataAccum **saved; /* by aggregate: before this scan */
 } Set;
 
 typedef struct Grouping
 {
 	StrataGrouping g;
-	int			   place[32]; /* of each key of the node in the grouping's; -1: not in this grouping set */
-	Set			  *sets;
+	int place[32]; /* of each key of the node in the grouping's; -1: not in this grouping set */
+	Set *sets;
 	/* of the vector at hand */
-	uint16		  *at;
-	uint32		  *gids;
-	unsigned	   n;
+	uint16 *at;
+	uint32 *gids;
+	unsigned n;
 } Grouping;
 
 typedef struct StrataAggState
 {
-	CustomScanState  css;
-	StrataBatch		*in;   /* of the child */
+	CustomScanState css;
+	StrataBatch *in;	   /* of the child */
 	StrataScanState *scan; /* the child, when it is a scan */
-	int				 nkeys;
-	List			*key_exprs;
-	List			*key_refs; /* grouping sets: sortgrouprefs of the keys */
-	int				 ngroupings;
-	Grouping		*groupings;
-	int				 naggs;
-	StrataAgg		*aggs;
-	int				 nsets; /* of each grouping */
-	bool			 partial;
-	bool			 vectors;  /* all keys and arguments can be had as vectors */
-	bool			 sets_only; /* this scan is for sets */
-	ExprContext		*econtext; /* evaluates keys and arguments of single rows */
+	int nkeys;
+	List *key_exprs;
+	List *key_refs; /* grouping sets: sortgrouprefs of the keys */
+	int ngroupings;
+	Grouping *groupings;
+	int naggs;
+	StrataAgg *aggs;
+	int nsets; /* of each grouping */
+	bool partial;
+	bool vectors;		   /* all keys and arguments can be had as vectors */
+	bool sets_only;		   /* this scan is for sets */
+	ExprContext *econtext; /* evaluates keys and arguments of single rows */
 
-	bool  filled;	 /* the groups of this pass are complete */
-	bool  exhausted; /* the scan has no more (partial aggregation) */
-	int	   emitting;  /* grouping */
-	uint32 emitted;	  /* groups of it */
-	Part  *pending;
-	int	   passes;
+	bool filled;	/* the groups of this pass are complete */
+	bool exhausted; /* the scan has no more (partial aggregation) */
+	int emitting;	/* grouping */
+	uint32 emitted; /* groups of it */
+	Part *pending;
+	int passes;
 } StrataAggState;
 
 static CustomExecMethods agg_exec_methods;
@@ -98,10 +104,10 @@ static CustomExecMethods agg_exec_methods;
 static Node *
 agg_create_state(CustomScan *cscan)
 {
-	StrataAggState *agg = (StrataAggState *) newNode(sizeof(StrataAggState), T_CustomScanState);
+	StrataAggState *agg = (StrataAggState *)newNode(sizeof(StrataAggState), T_CustomScanState);
 
 	agg->css.methods = &agg_exec_methods;
-	return (Node *) agg;
+	return (Node *)agg;
 }
 
 CustomScanMethods strata_agg_methods = {
@@ -157,8 +163,8 @@ static void
 init_grouping(StrataAggState *agg, Grouping *q, bool all, List *members, MemoryContext parent)
 {
 	StrataKey *keys = palloc0(sizeof(StrataKey) * Max(agg->nkeys, 1));
-	int		   nkeys = 0, k = 0;
-	ListCell  *lc;
+	int nkeys = 0, k = 0;
+	ListCell *lc;
 
 	foreach (lc, agg->key_exprs)
 	{
@@ -190,18 +196,19 @@ init_groupings(StrataAggState *agg, List *sets, MemoryContext parent)
 static void
 agg_begin(CustomScanState *css, EState *estate, int eflags)
 {
-	StrataAggState *agg = (StrataAggState *) css;
-	CustomScan	   *plan = (CustomScan *) css->ss.ps.plan;
-	PlanState	   *child = ExecInitNode(linitial(plan->custom_plans), estate, eflags);
-	ListCell	   *lc;
+	StrataAggState *agg = (StrataAggState *)css;
+	CustomScan *plan = (CustomScan *)css->ss.ps.plan;
+	PlanState *child = ExecInitNode(linitial(plan->custom_plans), estate, eflags);
+	ListCell *lc;
 
 	css->custom_ps = list_make1(child);
 	agg->in = strata_batch_of(child);
 	if (!agg->in)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("StrataAggregate needs a node of the column store below it")));
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("StrataAggregate needs a node of the column store below it")));
 	if (strata_is_scan_state(child))
 	{
-		agg->scan = (StrataScanState *) child;
+		agg->scan = (StrataScanState *)child;
 		agg->scan->wants_batches = agg->scan->reported_above = true;
 		agg->scan->parent = agg;
 	}
@@ -213,12 +220,12 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 	agg->key_refs = lthird(plan->custom_private);
 	foreach (lc, plan->custom_scan_tlist)
 	{
-		Node *expr = (Node *) lfirst_node(TargetEntry, lc)->expr;
+		Node *expr = (Node *)lfirst_node(TargetEntry, lc)->expr;
 
 		if (IsA(expr, Aggref))
 		{
-			agg->vectors &= strata_agg_init(&agg->aggs[agg->naggs++], (Aggref *) expr, agg->in);
-			agg->partial |= DO_AGGSPLIT_SKIPFINAL(((Aggref *) expr)->aggsplit);
+			agg->vectors &= strata_agg_init(&agg->aggs[agg->naggs++], (Aggref *)expr, agg->in);
+			agg->partial |= DO_AGGSPLIT_SKIPFINAL(((Aggref *)expr)->aggsplit);
 		}
 		else if (!IsA(expr, GroupingFunc))
 			agg->key_exprs = lappend(agg->key_exprs, expr);
@@ -264,8 +271,8 @@ static void
 take_unit(void *arg, const StrataUnit *unit)
 {
 	StrataAggState *agg = arg;
-	StrataGroups   *g = &agg->groupings[0].g.groups;
-	uint32			gid = the_group(g);
+	StrataGroups *g = &agg->groupings[0].g.groups;
+	uint32 gid = the_group(g);
 
 	for (int a = 0; a < agg->naggs; a++)
 		if (agg->aggs[a].source == &agg->aggs[a])
@@ -286,7 +293,7 @@ feeds(const StrataAggState *agg, const Grouping *q, int a)
 static inline bool
 in_part(const Set *set, int64 norm)
 {
-	uint64 h = set->value->kind == KEY_TEXT ? (uint64) norm >> 32 : (uint64) norm;
+	uint64 h = set->value->kind == KEY_TEXT ? (uint64)norm >> 32 : (uint64)norm;
 
 	if (set->bits == 0)
 		return true;
@@ -305,13 +312,13 @@ ask_set(Set *set, uint32 gid, Datum d, ExprContext *econtext)
 
 	if (set->bits > 0)
 	{
-		int64		norm, orig;
-		bool		special;
+		int64 norm, orig;
+		bool special;
 		const char *image;
 
 		strata_key_datum(&set->g.groups, set->value, set->g.nkeys - 1, d, &norm, &orig, &special, &image);
 		/* A numeric that is no scaled integer is interned, and counts by its string's hash. */
-		if (!in_part(set, special ? (int64) ((uint64) norm >> 32) : norm))
+		if (!in_part(set, special ? (int64)((uint64)norm >> 32) : norm))
 			return false;
 	}
 	if (set->g.nkeys > 1)
@@ -339,7 +346,7 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 	for (int i = 0; i < agg->ngroupings; i++)
 	{
 		Grouping *q = &agg->groupings[i];
-		uint32	  gid = q->g.active ? strata_grouping_find_row(&q->g, agg->econtext) : STRATA_NO_GROUP;
+		uint32 gid = q->g.active ? strata_grouping_find_row(&q->g, agg->econtext) : STRATA_NO_GROUP;
 
 		if (gid == STRATA_NO_GROUP)
 			continue;
@@ -348,8 +355,8 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 		for (int a = 0; a < agg->naggs; a++)
 		{
 			StrataAgg *call = &agg->aggs[a];
-			bool	   null = false;
-			Datum	   d = (Datum) 0;
+			bool null = false;
+			Datum d = (Datum)0;
 
 			if (!feeds(agg, q, a) || (call->filter && !ExecQual(call->filter_state, agg->econtext)))
 				continue;
@@ -372,12 +379,13 @@ mask_of(const StrataAggState *agg, const StrataAgg *call)
 	return call->filter ? call->mask : agg->in->mask;
 }
 
-/* Filters and arguments; the calls that take part in no grouping's scan too, which costs little and is rare. */
+/* Filters and arguments; the calls that take part in no grouping's scan too, which costs little and is rare.
+ */
 static bool
 evaluate(StrataAggState *agg)
 {
 	StrataBatch *in = agg->in;
-	uint64		 is_null[BATCH_WORDS];
+	uint64 is_null[BATCH_WORDS];
 
 	for (int a = 0; a < agg->naggs; a++)
 	{
@@ -391,14 +399,16 @@ evaluate(StrataAggState *agg)
 	return true;
 }
 
-/* A set's value must be regular before anything is fed; numerics alone may have another scale than the key's. */
+/* A set's value must be regular before anything is fed; numerics alone may have another scale than the key's.
+ */
 static bool
 set_regular(StrataAggState *agg, Set *set)
 {
 	const uint64 *nulls;
 
 	return !set->feeding || set->value->kind != KEY_NUM ||
-		strata_key_normalise(&set->g.groups, set->g.nkeys - 1, set->value, agg->in, mask_of(agg, set->agg), true, &nulls);
+		   strata_key_normalise(&set->g.groups, set->g.nkeys - 1, set->value, agg->in, mask_of(agg, set->agg),
+								true, &nulls);
 }
 
 /* Of the rows of `mask`, those whose value this scan is for. */
@@ -419,12 +429,12 @@ leave_other_parts(StrataAggState *agg, Set *set, uint64 *mask)
 static void
 pass_set(StrataAggState *agg, Grouping *q, Set *set, uint64 *first)
 {
-	StrataBatch	 *in = agg->in;
+	StrataBatch *in = agg->in;
 	const uint64 *mask = mask_of(agg, set->agg), *nulls = strata_agg_nulls(in, set->agg);
-	uint64		  live[BATCH_WORDS] = {0};
-	uint16		  at[STRATA_VECTOR + 64];
-	uint32		  gids[STRATA_VECTOR], next = set->g.groups.ngroups;
-	unsigned	  n;
+	uint64 live[BATCH_WORDS] = {0};
+	uint16 at[STRATA_VECTOR + 64];
+	uint32 gids[STRATA_VECTOR], next = set->g.groups.ngroups;
+	unsigned n;
 
 	for (unsigned r = 0; r < q->n; r++)
 		live[q->at[r] / 64] |= UINT64CONST(1) << (q->at[r] % 64);
@@ -453,9 +463,9 @@ static void
 feed_some(StrataAggState *agg, Grouping *q, int a, const uint64 *mask)
 {
 	StrataGroups *g = &q->g.groups;
-	uint16		  at[STRATA_VECTOR];
-	uint32		  gids[STRATA_VECTOR];
-	unsigned	  n = 0;
+	uint16 at[STRATA_VECTOR];
+	uint32 gids[STRATA_VECTOR];
+	unsigned n = 0;
 
 	for (unsigned r = 0; r < q->n; r++)
 	{
@@ -469,10 +479,10 @@ feed_some(StrataAggState *agg, Grouping *q, int a, const uint64 *mask)
 static void
 feed_grouping(StrataAggState *agg, Grouping *q)
 {
-	StrataBatch	 *in = agg->in;
+	StrataBatch *in = agg->in;
 	StrataGroups *g = &q->g.groups;
-	bool		  all = q->n == in->n;
-	uint64		  first[BATCH_WORDS];
+	bool all = q->n == in->n;
+	uint64 first[BATCH_WORDS];
 
 	if (q->n == 0)
 		return;
@@ -488,7 +498,8 @@ feed_grouping(StrataAggState *agg, Grouping *q)
 			if (agg->aggs[a].set != s || !feeds(agg, q, a))
 				continue;
 			if (q->g.nkeys == 0)
-				strata_accum_vector(in, &agg->aggs[a], strata_values_general(g, a, q->gids[0]), first, g->cxt);
+				strata_accum_vector(in, &agg->aggs[a], strata_values_general(g, a, q->gids[0]), first,
+									g->cxt);
 			else
 				feed_some(agg, q, a, first);
 		}
@@ -500,7 +511,8 @@ feed_grouping(StrataAggState *agg, Grouping *q)
 		if (call->set >= 0 || !feeds(agg, q, a))
 			continue;
 		if (q->g.nkeys == 0)
-			strata_accum_vector(in, call, strata_values_general(g, a, q->gids[0]), mask_of(agg, call), g->cxt);
+			strata_accum_vector(in, call, strata_values_general(g, a, q->gids[0]), mask_of(agg, call),
+								g->cxt);
 		else if (call->filter)
 			feed_some(agg, q, a, call->mask);
 		else
@@ -535,16 +547,16 @@ feed_vector(StrataAggState *agg)
 static void
 feed_batch(StrataAggState *agg)
 {
-	StrataBatch	 *in = agg->in;
-	instr_time	  start, end;
+	StrataBatch *in = agg->in;
+	instr_time start, end;
 	MemoryContext old = MemoryContextSwitchTo(in->memory);
-	bool		  done;
+	bool done;
 
 	INSTR_TIME_SET_CURRENT(start);
 	done = agg->vectors && feed_vector(agg);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
-	in->counts->busy_ns += (uint64) INSTR_TIME_GET_MICROSEC(end) * 1000;
+	in->counts->busy_ns += (uint64)INSTR_TIME_GET_MICROSEC(end) * 1000;
 	MemoryContextSwitchTo(old);
 	if (done)
 		return;
@@ -575,7 +587,7 @@ static void
 split_groups(StrataAggState *agg, int grouping)
 {
 	Grouping *q = &agg->groupings[grouping];
-	uint32	 *number;
+	uint32 *number;
 
 	agg->pending = half_part(agg->pending, grouping, q->g.groups.part_bits + 1, q->g.groups.part << 1 | 1);
 	number = strata_groups_split(&q->g.groups);
@@ -612,10 +624,10 @@ split_set(StrataAggState *agg, Grouping *q, int s)
 
 typedef struct Use
 {
-	Size   bytes;
+	Size bytes;
 	uint64 entries;
-	Size   most; /* of the largest that can give way */
-	int	   grouping, set; /* that */
+	Size most;		   /* of the largest that can give way */
+	int grouping, set; /* that */
 } Use;
 
 static void
@@ -644,7 +656,8 @@ measure(StrataAggState *agg)
 		if (!q->g.active)
 			continue;
 		/* In a scan for sets only the groups are settled. */
-		consider(&use, &q->g, !agg->sets_only && q->g.nkeys > 0 && q->g.groups.part_bits < PART_BITS_MAX, i, -1);
+		consider(&use, &q->g, !agg->sets_only && q->g.nkeys > 0 && q->g.groups.part_bits < PART_BITS_MAX, i,
+				 -1);
 		for (int s = 0; s < agg->nsets; s++)
 			if (q->sets[s].feeding)
 				consider(&use, &q->sets[s].g, q->sets[s].bits < PART_BITS_MAX, i, s);
@@ -707,8 +720,8 @@ start_sets(StrataAggState *agg)
 		for (int s = 0; s < agg->nsets; s++)
 		{
 			Grouping *q = &agg->groupings[i];
-			Set		 *set = &q->sets[s];
-			Part	 *p = set->pending;
+			Set *set = &q->sets[s];
+			Part *p = set->pending;
 
 			strata_grouping_reset(&set->g);
 			set->feeding = p != NULL;
@@ -825,7 +838,7 @@ next_pass(StrataAggState *agg)
 static int32
 grouping_value(const StrataAggState *agg, const Grouping *q, const GroupingFunc *f)
 {
-	int32	  value = 0;
+	int32 value = 0;
 	ListCell *lc, *key;
 
 	foreach (lc, f->refs)
@@ -850,7 +863,7 @@ key_value(const Grouping *q, StrataGroup *group, int key, bool *null)
 
 	*null = k < 0 || (group->nulls >> k & 1);
 	if (*null)
-		return (Datum) 0;
+		return (Datum)0;
 	return strata_key_result(&q->g.groups, &q->g.keys[k], strata_group_keys(group)[k],
 							 strata_group_orig(&q->g.groups, group, k), group->special >> k & 1);
 }
@@ -859,11 +872,11 @@ static TupleTableSlot *
 emit(StrataAggState *agg, Grouping *q, uint32 gid)
 {
 	TupleTableSlot *slot = agg->css.ss.ss_ScanTupleSlot;
-	CustomScan	   *plan = (CustomScan *) agg->css.ss.ps.plan;
-	StrataGroup	   *group = strata_group(&q->g.groups, gid);
-	int				k = 0, a = 0, col = 0;
-	MemoryContext	old = MemoryContextSwitchTo(agg->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
-	ListCell	   *lc;
+	CustomScan *plan = (CustomScan *)agg->css.ss.ps.plan;
+	StrataGroup *group = strata_group(&q->g.groups, gid);
+	int k = 0, a = 0, col = 0;
+	MemoryContext old = MemoryContextSwitchTo(agg->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+	ListCell *lc;
 
 	ExecClearTuple(slot);
 	foreach (lc, plan->custom_scan_tlist)
@@ -881,7 +894,7 @@ emit(StrataAggState *agg, Grouping *q, uint32 gid)
 		else if (IsA(expr, GroupingFunc))
 		{
 			slot->tts_isnull[col] = false;
-			slot->tts_values[col] = Int32GetDatum(grouping_value(agg, q, (GroupingFunc *) expr));
+			slot->tts_values[col] = Int32GetDatum(grouping_value(agg, q, (GroupingFunc *)expr));
 		}
 		else
 			slot->tts_values[col] = key_value(q, group, k++, &slot->tts_isnull[col]);
@@ -913,13 +926,13 @@ next_group(StrataAggState *agg)
 }
 
 /*
- * Not ExecScan: while EvalPlanQual rechecks a row, and a subplan holds an aggregate, minor releases of PostgreSQL 15
- * take a scan without a relation for a join whose row is at hand, and never run it.
+ * Not ExecScan: while EvalPlanQual rechecks a row, and a subplan holds an aggregate, minor releases of
+ * PostgreSQL 15 take a scan without a relation for a join whose row is at hand, and never run it.
  */
 static TupleTableSlot *
 agg_exec(CustomScanState *css)
 {
-	ExprContext	   *econtext = css->ss.ps.ps_ExprContext;
+	ExprContext *econtext = css->ss.ps.ps_ExprContext;
 	ProjectionInfo *projection = css->ss.ps.ps_ProjInfo;
 	TupleTableSlot *slot;
 
@@ -927,7 +940,7 @@ agg_exec(CustomScanState *css)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ResetExprContext(econtext);
-		slot = next_group((StrataAggState *) css);
+		slot = next_group((StrataAggState *)css);
 		if (!slot)
 			return ExecClearTuple(projection ? css->ss.ps.ps_ResultTupleSlot : css->ss.ss_ScanTupleSlot);
 		econtext->ecxt_scantuple = slot;
@@ -940,7 +953,7 @@ agg_exec(CustomScanState *css)
 static void
 agg_end(CustomScanState *css)
 {
-	StrataAggState *agg = (StrataAggState *) css;
+	StrataAggState *agg = (StrataAggState *)css;
 
 	if (agg->scan)
 		strata_report(agg->scan, true);
@@ -950,7 +963,7 @@ agg_end(CustomScanState *css)
 static void
 agg_rescan(CustomScanState *css)
 {
-	StrataAggState *agg = (StrataAggState *) css;
+	StrataAggState *agg = (StrataAggState *)css;
 
 	ExecClearTuple(css->ss.ss_ScanTupleSlot);
 	for (int i = 0; i < agg->naggs; i++)
@@ -984,7 +997,7 @@ agg_rescan(CustomScanState *css)
 static void
 explain_keys(const StrataAggState *agg, List *keys, ExplainState *es)
 {
-	List	 *sets = lsecond(((CustomScan *) agg->css.ss.ps.plan)->custom_private);
+	List *sets = lsecond(((CustomScan *)agg->css.ss.ps.plan)->custom_private);
 	ListCell *lc, *member;
 
 	if (sets == NIL)
@@ -997,7 +1010,7 @@ explain_keys(const StrataAggState *agg, List *keys, ExplainState *es)
 	{
 		List *names = NIL;
 
-		foreach (member, (List *) lfirst(lc))
+		foreach (member, (List *)lfirst(lc))
 			names = lappend(names, list_nth(keys, lfirst_int(member)));
 		if (names)
 			ExplainPropertyList("Group Key", names, es);
@@ -1009,18 +1022,19 @@ explain_keys(const StrataAggState *agg, List *keys, ExplainState *es)
 static void
 agg_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
-	StrataAggState *agg = (StrataAggState *) css;
-	CustomScan	   *plan = (CustomScan *) css->ss.ps.plan;
-	List		   *context = set_deparse_context_plan(es->deparse_cxt, css->ss.ps.plan, ancestors);
-	List		   *keys = NIL;
-	ListCell	   *lc;
+	StrataAggState *agg = (StrataAggState *)css;
+	CustomScan *plan = (CustomScan *)css->ss.ps.plan;
+	List *context = set_deparse_context_plan(es->deparse_cxt, css->ss.ps.plan, ancestors);
+	List *keys = NIL;
+	ListCell *lc;
 
 	foreach (lc, plan->custom_scan_tlist)
 	{
-		Node *expr = (Node *) lfirst_node(TargetEntry, lc)->expr;
+		Node *expr = (Node *)lfirst_node(TargetEntry, lc)->expr;
 
 		if (!IsA(expr, Aggref) && !IsA(expr, GroupingFunc))
-			keys = lappend(keys, deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true));
+			keys = lappend(
+				keys, deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true));
 	}
 	explain_keys(agg, keys, es);
 	if (es->analyze && agg->passes > 1)

@@ -2,9 +2,9 @@
  * agg.h - accumulators and groups of StrataAggregate.
  *
  * Included by: agg.c, accum.c, values.c, groups.c, grouping.c, keys.c, join.c, joinhash.c.
- * Memory: an aggregate's description lives with the node; accumulators and keys with the group table, which is
- * reset for each pass.  Locking: none, all of it is private to the process.
- * Not here: planning (paths.c), reading (scan.c).
+ * Memory: an aggregate's description lives with the node; accumulators and keys with the group table, which
+ * is reset for each pass.  Locking: none, all of it is private to the process. Not here: planning (paths.c),
+ * reading (scan.c).
  */
 #ifndef STRATA_EXEC_AGG_H
 #define STRATA_EXEC_AGG_H
@@ -15,11 +15,11 @@ typedef enum StrataAggKind
 {
 	AGG_COUNT_STAR,
 	AGG_COUNT,
-	AGG_SUM,	 /* exact: integers and numeric, in 128 bits */
-	AGG_AVG,	 /* the same, divided */
+	AGG_SUM,	  /* exact: integers and numeric, in 128 bits */
+	AGG_AVG,	  /* the same, divided */
 	AGG_VARIANCE, /* exact sums of values and of their squares; core's final function does the rest */
-	AGG_SUM_F64, /* in row order, in the type's own precision, as PostgreSQL's float4pl and float8pl */
-	AGG_AVG_F64, /* float8_accum: count, sum and Youngs-Cramer sum of squares (for its overflow checks) */
+	AGG_SUM_F64,  /* in row order, in the type's own precision, as PostgreSQL's float4pl and float8pl */
+	AGG_AVG_F64,  /* float8_accum: count, sum and Youngs-Cramer sum of squares (for its overflow checks) */
 	AGG_VARIANCE_F64, /* the same, finished by core's final function */
 	AGG_MIN,
 	AGG_MAX,
@@ -37,51 +37,51 @@ typedef __int128 StrataSum __attribute__((aligned(8)));
 /* The general form of an accumulator: whatever an aggregate meets goes in.  Zero bytes are an empty one. */
 typedef struct StrataAccum
 {
-	StrataSum	 sum;	/* sums; scaled minimum and maximum of integers and numerics; booleans, bits */
-	StrataSum	 square; /* VARIANCE: sum of squares, at twice the scale */
-	int64		 count; /* inputs that were not null */
-	Datum		 datum; /* sums: the part that is no scaled integer, a numeric; CHOOSE: the value so far */
-	Datum		 square_datum; /* VARIANCE: of squares, the same */
-	double		 f, f2; /* floats: sum or extreme, sum of squares */
-	int32		 scale; /* of sum; at the end the display scale */
-	bool		 has_datum;
-	bool		 has_square;
-	bool		 has_value; /* sum, f: there is one */
+	StrataSum sum;		/* sums; scaled minimum and maximum of integers and numerics; booleans, bits */
+	StrataSum square;	/* VARIANCE: sum of squares, at twice the scale */
+	int64 count;		/* inputs that were not null */
+	Datum datum;		/* sums: the part that is no scaled integer, a numeric; CHOOSE: the value so far */
+	Datum square_datum; /* VARIANCE: of squares, the same */
+	double f, f2;		/* floats: sum or extreme, sum of squares */
+	int32 scale;		/* of sum; at the end the display scale */
+	bool has_datum;
+	bool has_square;
+	bool has_value; /* sum, f: there is one */
 } StrataAccum;
 
 /* An aggregate call: what it is, the same for all groups. */
 typedef struct StrataAgg
 {
 	StrataAggKind kind;
-	Aggref		 *ref;
-	bool		  partial; /* emit the transition state for a Finalize Aggregate */
-	Oid			  argtype;
-	StrataClass	  cls;		/* of the argument, when it has an expression */
-	FmgrInfo	  chooser;	/* CHOOSE: the aggregate's transition function */
-	FmgrInfo	  final, deserial; /* VARIANCE */
-	bool		  last_of_equals; /* CHOOSE: equal values may differ, and the last one met is the answer */
-	bool		  by_rows; /* `seen` would be of several groupings */
-	Oid			  collation;
-	int16		  typlen;
-	bool		  typbyval;
-	StrataExpr	 *expr; /* what has a vector form */
-	int			  col;	/* CHOOSE, or a bare column to count; else -1 */
-	ExprState	 *state; /* the argument for PostgreSQL's evaluator */
-	bool		 *seen;	 /* CHOOSE by codes: those seen since the codes changed */
-	uint32		  seen_room;
-	uint64		  dict_id; /* what `seen` is of */
-	struct StrataAgg *source; /* an earlier call whose accumulators this one reads, or itself */
+	Aggref *ref;
+	bool partial; /* emit the transition state for a Finalize Aggregate */
+	Oid argtype;
+	StrataClass cls;		  /* of the argument, when it has an expression */
+	FmgrInfo chooser;		  /* CHOOSE: the aggregate's transition function */
+	FmgrInfo final, deserial; /* VARIANCE */
+	bool last_of_equals;	  /* CHOOSE: equal values may differ, and the last one met is the answer */
+	bool by_rows;			  /* `seen` would be of several groupings */
+	Oid collation;
+	int16 typlen;
+	bool typbyval;
+	StrataExpr *expr; /* what has a vector form */
+	int col;		  /* CHOOSE, or a bare column to count; else -1 */
+	ExprState *state; /* the argument for PostgreSQL's evaluator */
+	bool *seen;		  /* CHOOSE by codes: those seen since the codes changed */
+	uint32 seen_room;
+	uint64 dict_id;				 /* what `seen` is of */
+	struct StrataAgg *source;	 /* an earlier call whose accumulators this one reads, or itself */
 	struct StrataAgg *evaluated; /* an earlier call that has the same argument for the same rows, or itself */
 
 	/* FILTER */
-	StrataPred	 *filter;
-	ExprState	 *filter_state;
+	StrataPred *filter;
+	ExprState *filter_state;
 	/* DISTINCT, where it makes a difference: number of the set that passes each value once; else -1 */
-	bool		  distinct;
-	int			  set;
-	Node		 *argument; /* as in the plan */
+	bool distinct;
+	int set;
+	Node *argument; /* as in the plan */
 
-	uint64		  mask[BATCH_WORDS]; /* FILTER: rows of the current vector that count */
+	uint64 mask[BATCH_WORDS]; /* FILTER: rows of the current vector that count */
 } StrataAgg;
 
 /* ---- accum.c ---- */
@@ -95,7 +95,8 @@ extern void strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bo
 extern void strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *mask,
 								MemoryContext cxt);
 /* Value i of the evaluated argument, which is not NULL. */
-extern void strata_accum_value(StrataBatch *in, const StrataAgg *agg, StrataAccum *a, unsigned i, MemoryContext cxt);
+extern void strata_accum_value(StrataBatch *in, const StrataAgg *agg, StrataAccum *a, unsigned i,
+							   MemoryContext cxt);
 /* A number, `count` inputs' worth: their sum, or their extreme. */
 extern void strata_accum_add(const StrataAgg *agg, StrataAccum *a, StrataInt128 v, int scale, int64 count,
 							 MemoryContext cxt);
@@ -123,19 +124,19 @@ typedef enum StrataFast
 } StrataFast;
 
 /*
- * An aggregate's values, an array by group.  Most need 8 bytes a group: sums are kept in 64 bits, and move to the
- * general form before the rows seen since could make any of them overflow; numerics are kept that way as long as
- * all come with one scale.  What does not fit goes straight into the general form, which is there from the first
- * time on; the answer is both together.
+ * An aggregate's values, an array by group.  Most need 8 bytes a group: sums are kept in 64 bits, and move to
+ * the general form before the rows seen since could make any of them overflow; numerics are kept that way as
+ * long as all come with one scale.  What does not fit goes straight into the general form, which is there
+ * from the first time on; the answer is both together.
  */
 typedef struct StrataValues
 {
-	StrataFast	 fast;
-	bool		 counts_own; /* FILTER, DISTINCT: not every row of a group is an input */
-	int			 scale; /* of v; -1: no value yet */
-	uint64		 bound; /* no sum in v is further from 0 */
-	int64		*v;	   /* by group: sum or extreme, or the bits of a double */
-	int64		*count; /* by group: inputs, of counts_own; else rows that were none (NULLs).  NULL: none yet */
+	StrataFast fast;
+	bool counts_own; /* FILTER, DISTINCT: not every row of a group is an input */
+	int scale;		 /* of v; -1: no value yet */
+	uint64 bound;	 /* no sum in v is further from 0 */
+	int64 *v;		 /* by group: sum or extreme, or the bits of a double */
+	int64 *count;	 /* by group: inputs, of counts_own; else rows that were none (NULLs).  NULL: none yet */
 	StrataAccum *general; /* by group; NULL: none yet */
 } StrataValues;
 
@@ -145,35 +146,36 @@ typedef enum StrataKeyKind
 	KEY_INT, /* also the stored integers of types without vector expressions */
 	KEY_F64,
 	KEY_NUM, /* numeric(p,s): scaled by 10^s; values that are no such integer are interned */
-	KEY_TEXT /* strings, and whatever is equal when its image is; interned: hash of the string in the high half, its number in the low half */
+	KEY_TEXT /* strings, and whatever is equal when its image is; interned: hash of the string in the high
+				half, its number in the low half */
 } StrataKeyKind;
 
 typedef struct StrataKey
 {
 	StrataKeyKind kind;
-	Oid			  type;
-	StrataType	  rep;
-	int			  scale; /* NUM */
-	StrataExpr	 *expr;	 /* INT, F64, NUM */
-	int			  col;	 /* bare column, else -1 */
-	ExprState	 *state;
-	bool		  given; /* INT without an expression: the caller puts the values into norm */
-	int64		 *norm; /* of the current vector: normalised values */
-	int64		 *orig; /* F64: the bits as they came */
-	int64		 *by_code; /* TEXT by codes: normalised values, -1 unknown */
-	uint32		  by_code_room;
-	uint64		  dict_id; /* what by_code is of */
+	Oid type;
+	StrataType rep;
+	int scale;		  /* NUM */
+	StrataExpr *expr; /* INT, F64, NUM */
+	int col;		  /* bare column, else -1 */
+	ExprState *state;
+	bool given;		/* INT without an expression: the caller puts the values into norm */
+	int64 *norm;	/* of the current vector: normalised values */
+	int64 *orig;	/* F64: the bits as they came */
+	int64 *by_code; /* TEXT by codes: normalised values, -1 unknown */
+	uint32 by_code_room;
+	uint64 dict_id; /* what by_code is of */
 } StrataKey;
 
 struct StrataGroups;
 /* False when its values cannot be had as vectors. */
 extern bool strata_key_init(StrataKey *key, StrataBatch *in, Node *expr);
 /*
- * Normalised values of the rows of mask, into key->norm, for key k of g.  create: strings without a number get one, as far as this pass
- * keeps new ones.  False: irregular.
+ * Normalised values of the rows of mask, into key->norm, for key k of g.  create: strings without a number
+ * get one, as far as this pass keeps new ones.  False: irregular.
  */
-extern bool strata_key_normalise(struct StrataGroups *g, int k, StrataKey *key, StrataBatch *in, const uint64 *mask,
-								 bool create, const uint64 **nulls);
+extern bool strata_key_normalise(struct StrataGroups *g, int k, StrataKey *key, StrataBatch *in,
+								 const uint64 *mask, bool create, const uint64 **nulls);
 /* Row i's string of a text key. */
 extern const char *strata_key_image(const StrataKey *key, StrataBatch *in, unsigned i);
 
@@ -191,40 +193,41 @@ typedef struct StrataGroup
 typedef struct StrataGroups
 {
 	MemoryContext cxt;
-	int			  nkeys;
-	StrataKey	 *keys;
-	bool		  has_orig;
-	Size		  stride;
-	char		 *base;
-	uint32		  ngroups;
-	uint32		  capacity;
-	/* Slots: hash in the high half, group number + 1 in the low one; 0: empty.  Of the first nhashed groups: those
-	 * that were found without it (grouping.c) enter when it is first needed. */
+	int nkeys;
+	StrataKey *keys;
+	bool has_orig;
+	Size stride;
+	char *base;
+	uint32 ngroups;
+	uint32 capacity;
+	/* Slots: hash in the high half, group number + 1 in the low one; 0: empty.  Of the first nhashed groups:
+	 * those that were found without it (grouping.c) enter when it is first needed. */
 	uint64 *table;
-	uint32	mask;
-	uint32	nhashed;
+	uint32 mask;
+	uint32 nhashed;
 	/* the accumulators */
-	int			  naggs;
-	StrataAgg	 *aggs;
+	int naggs;
+	StrataAgg *aggs;
 	StrataValues *values;
-	int64		 *rows; /* by group: rows that came in vectors */
+	int64 *rows; /* by group: rows that came in vectors */
 	/* interned strings: varlena images */
-	char	**strings;
-	uint32	 *string_hash;
-	uint8	 *string_owner; /* the key it is a value of */
-	uint32	  nstrings;
-	uint32	  string_capacity;
-	uint32	 *string_table;
-	uint32	  string_mask;
-	Size	  string_bytes;
+	char **strings;
+	uint32 *string_hash;
+	uint8 *string_owner; /* the key it is a value of */
+	uint32 nstrings;
+	uint32 string_capacity;
+	uint32 *string_table;
+	uint32 string_mask;
+	Size string_bytes;
 	/* the part of all groups that this pass keeps: those whose hash starts with these bits */
-	int	   part_bits;
+	int part_bits;
 	uint32 part;
 } StrataGroups;
 
 #define STRATA_NO_GROUP PG_UINT32_MAX
 
-/* Number of a string that is not interned: in a pass over some of the groups only the strings of these are. */
+/* Number of a string that is not interned: in a pass over some of the groups only the strings of these are.
+ */
 #define STRATA_NO_STRING PG_UINT32_MAX
 
 extern void strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *keys, int naggs);
@@ -234,12 +237,12 @@ extern void strata_groups_reset(StrataGroups *g);
 static inline StrataGroup *
 strata_group(const StrataGroups *g, uint32 gid)
 {
-	return (StrataGroup *) (g->base + (Size) gid * g->stride);
+	return (StrataGroup *)(g->base + (Size)gid * g->stride);
 }
 static inline int64 *
 strata_group_keys(StrataGroup *group)
 {
-	return (int64 *) (group + 1);
+	return (int64 *)(group + 1);
 }
 /* First-seen value of key k. */
 static inline int64
@@ -251,12 +254,12 @@ strata_group_orig(const StrataGroups *g, StrataGroup *group, int k)
  * images[k] is needed for keys whose string has no number. */
 extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
 								 const char *const *images);
-/* A new group, which the caller knows not to be there; STRATA_NO_GROUP when it belongs to another pass.  Only for keys
- * that are not interned. */
+/* A new group, which the caller knows not to be there; STRATA_NO_GROUP when it belongs to another pass.  Only
+ * for keys that are not interned. */
 extern uint32 strata_groups_add(StrataGroups *g, const int64 *norm, uint32 nulls);
 /* The same for n rows: norm[k][i] and nulls[k] of positions i in at[], none of them special. */
-extern void strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at,
-									 unsigned n, uint32 *gids);
+extern void strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls,
+									 const uint16 *at, unsigned n, uint32 *gids);
 /* Number of the group with these keys, none of them NULL or special; STRATA_NO_GROUP: there is none. */
 extern uint32 strata_groups_lookup(const StrataGroups *g, const int64 *norm);
 /* Key 0 holds group numbers of another table, which are now number[]. */
@@ -265,15 +268,16 @@ extern void strata_groups_rekey(StrataGroups *g, const uint32 *number);
 extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image, bool create);
 /* Memory that the groups at hand need.  Looks at each of them. */
 extern Size strata_groups_bytes(const StrataGroups *g);
-/* Takes up another bit of the hash, and leaves the groups without it to another pass.  Returns the new numbers of the
- * groups, STRATA_NO_GROUP for those that went; palloc'd. */
+/* Takes up another bit of the hash, and leaves the groups without it to another pass.  Returns the new
+ * numbers of the groups, STRATA_NO_GROUP for those that went; palloc'd. */
 extern uint32 *strata_groups_split(StrataGroups *g);
 /* Keeps the groups that number[] is not STRATA_NO_GROUP for; number[] becomes their new numbers. */
 extern void strata_groups_keep(StrataGroups *g, uint32 *number);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */
-extern void strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig, bool *special,
-							 const char **image);
-extern Datum strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64 orig, bool special);
+extern void strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig,
+							 bool *special, const char **image);
+extern Datum strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64 orig,
+							   bool special);
 extern int64 strata_key_float(double v);
 
 /* ---- values.c ---- */
@@ -283,14 +287,16 @@ extern void strata_values_renumber(StrataGroups *g, const uint32 *number, uint32
 extern Size strata_values_bytes(const StrataGroups *g);
 /* Rows at[0..n) of the vector, of groups gids[0..n), are there: counted once for all aggregates. */
 extern void strata_values_rows(StrataGroups *g, const uint32 *gids, unsigned n);
-/* And their argument, which has been evaluated, into aggregate a; all: they are all positions of the vector. */
+/* And their argument, which has been evaluated, into aggregate a; all: they are all positions of the vector.
+ */
 extern void strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uint32 *gids,
 							   unsigned n, bool all);
 /* The accumulator of a group in the general form, for a row that comes alone. */
 extern StrataAccum *strata_values_general(StrataGroups *g, int a, uint32 gid);
 /* Forgets what aggregate a has added up. */
 extern void strata_values_clear(StrataGroups *g, int a);
-/* A copy to come back to, which restore frees with what it replaces; NULL for one is nothing to go back to. */
+/* A copy to come back to, which restore frees with what it replaces; NULL for one is nothing to go back to.
+ */
 extern StrataAccum *strata_values_save(StrataGroups *g, int a);
 extern void strata_values_restore(StrataGroups *g, int a, StrataAccum *saved);
 /* The whole of a group's accumulator. */
@@ -298,27 +304,28 @@ extern void strata_values_total(StrataGroups *g, int a, uint32 gid, StrataAccum 
 
 /* ---- grouping.c: which group is each row of a vector of ---- */
 
-/* One way to group the input: GROUP BY has one, grouping sets several, DISTINCT aggregates one for their values. */
+/* One way to group the input: GROUP BY has one, grouping sets several, DISTINCT aggregates one for their
+ * values. */
 typedef struct StrataGrouping
 {
 	StrataGroups groups;
-	int			 nkeys;
-	StrataKey	*keys;
-	bool		 active; /* takes part in this pass */
+	int nkeys;
+	StrataKey *keys;
+	bool active; /* takes part in this pass */
 
 	/* combined codes to group numbers; good for the codes of code_ids */
 	uint32 *code_map;
-	bool	codes_tried;
-	uint64	code_ids[32];
-	uint32	multiplier[32];
-	uint32	ncodes; /* 0: there is no map */
+	bool codes_tried;
+	uint64 code_ids[32];
+	uint32 multiplier[32];
+	uint32 ncodes; /* 0: there is no map */
 
 	/* combined integers to group numbers */
-	bool	ranges_off; /* the range was too wide once */
+	bool ranges_off; /* the range was too wide once */
 	uint32 *range_map;
-	uint64	range_size;
-	int64	lo[32], hi[32];
-	uint64	step[32];
+	uint64 range_size;
+	int64 lo[32], hi[32];
+	uint64 step[32];
 } StrataGrouping;
 
 extern void strata_grouping_init(StrataGrouping *g, MemoryContext parent, int nkeys, StrataKey *keys);
@@ -327,11 +334,11 @@ extern void strata_grouping_reset(StrataGrouping *g);
 /* Group numbers have changed. */
 extern void strata_grouping_forget(StrataGrouping *g);
 /*
- * Group numbers of the rows of mask: positions into at[], numbers into gids[], how many into *n.  Rows whose group
- * belongs to another pass are left out.  False: irregular.
+ * Group numbers of the rows of mask: positions into at[], numbers into gids[], how many into *n.  Rows whose
+ * group belongs to another pass are left out.  False: irregular.
  */
-extern bool strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uint16 *at, uint32 *gids,
-								 unsigned *n);
+extern bool strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uint16 *at,
+								 uint32 *gids, unsigned *n);
 /* The same for the row in econtext; STRATA_NO_GROUP: of another pass. */
 extern uint32 strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext);
 extern Size strata_grouping_bytes(const StrataGrouping *g);

@@ -1,8 +1,8 @@
 /*
  * grouping.c - finds the group of each row of a vector, in the cheapest way that the keys allow:
  *   - all keys are columns with few codes: the combined code indexes a map that belongs to the unit;
- *   - all keys are integers in a narrow range: the combined distance from the ranges' low ends indexes a map that
- *     grows with what is met, and is given up for good when it would outgrow the groups;
+ *   - all keys are integers in a narrow range: the combined distance from the ranges' low ends indexes a map
+ * that grows with what is met, and is given up for good when it would outgrow the groups;
  *   - else each key is brought to 64 bits and looked up in the hash table (groups.c).
  * A map that is at hand costs a third of a lookup in the table.
  */
@@ -77,7 +77,8 @@ coded_column(StrataBatch *in, const StrataKey *key)
 
 	if (!col || (key->expr && !strata_expr_is_column(key->expr)) || !strata_col_coded(col))
 		return NULL;
-	if (key->kind == KEY_NUM && (strata_col_phys(col) != STRATA_PHYS_INT || strata_col_scale(col) != key->scale))
+	if (key->kind == KEY_NUM &&
+		(strata_col_phys(col) != STRATA_PHYS_INT || strata_col_scale(col) != key->scale))
 		return NULL;
 	return col;
 }
@@ -97,7 +98,7 @@ static bool
 use_codes(StrataGrouping *g, StrataBatch *in)
 {
 	uint64 size = 1;
-	bool   ranges = !g->ranges_off;
+	bool ranges = !g->ranges_off;
 
 	if (g->codes_tried && !codes_changed(g, in))
 		return g->ncodes > 0;
@@ -117,7 +118,7 @@ use_codes(StrataGrouping *g, StrataBatch *in)
 		if (!col)
 			return false;
 		g->multiplier[k] = size;
-		size *= (uint64) strata_col_ncodes(col) + 1;
+		size *= (uint64)strata_col_ncodes(col) + 1;
 		if (size > (ranges ? CODES_FEW : CODES_MAX))
 			return false;
 	}
@@ -132,16 +133,16 @@ use_codes(StrataGrouping *g, StrataBatch *in)
 static uint32
 group_of_codes(StrataGrouping *g, StrataBatch *in, uint32 combined)
 {
-	int64		norm[32] = {0}, orig[32] = {0};
+	int64 norm[32] = {0}, orig[32] = {0};
 	const char *images[32];
-	uint32		nulls = 0, gid;
+	uint32 nulls = 0, gid;
 
 	for (int k = g->nkeys - 1; k >= 0; k--)
 	{
-		StrataKey	 *key = &g->keys[k];
+		StrataKey *key = &g->keys[k];
 		StrataColumn *col = in->cols[key->col];
-		uint32		  code = combined / g->multiplier[k];
-		double		  f;
+		uint32 code = combined / g->multiplier[k];
+		double f;
 
 		combined %= g->multiplier[k];
 		if (code == strata_col_ncodes(col))
@@ -177,8 +178,8 @@ combine_codes(StrataGrouping *g, StrataBatch *in, uint32 *combined)
 	{
 		StrataColumn *col = in->cols[g->keys[k].col];
 		const uint32 *codes = strata_col_codes(col);
-		uint32		  ncodes = strata_col_ncodes(col);
-		uint32		  m = g->multiplier[k];
+		uint32 ncodes = strata_col_ncodes(col);
+		uint32 m = g->multiplier[k];
 
 		for (unsigned i = 0; i < in->n; i++)
 			combined[i] += codes[i] * m;
@@ -193,9 +194,9 @@ combine_codes(StrataGrouping *g, StrataBatch *in, uint32 *combined)
 static void
 find_by_codes(StrataGrouping *g, StrataBatch *in, const uint16 *at, unsigned n, uint32 *gids)
 {
-	uint32		  room[STRATA_VECTOR];
+	uint32 room[STRATA_VECTOR];
 	const uint32 *combined = room;
-	bool		  unknown = false;
+	bool unknown = false;
 
 	if (g->nkeys == 1 && !in->cols[g->keys[0].col]->nulls)
 		combined = strata_col_codes(in->cols[g->keys[0].col]);
@@ -229,7 +230,8 @@ range_place(const StrataGrouping *g, const int64 *norm, uint32 nulls)
 	uint64 place = 0;
 
 	for (int k = 0; k < g->nkeys; k++)
-		place += (nulls >> k & 1 ? (uint64) g->hi[k] - (uint64) g->lo[k] + 1 : (uint64) norm[k] - (uint64) g->lo[k]) *
+		place +=
+			(nulls >> k & 1 ? (uint64)g->hi[k] - (uint64)g->lo[k] + 1 : (uint64)norm[k] - (uint64)g->lo[k]) *
 			g->step[k];
 	return place;
 }
@@ -259,7 +261,7 @@ range_places(const StrataGrouping *g, const int64 *lo, const int64 *hi, uint64 l
 
 	for (int k = 0; k < g->nkeys; k++)
 	{
-		uint64 span = (uint64) hi[k] - (uint64) lo[k];
+		uint64 span = (uint64)hi[k] - (uint64)lo[k];
 
 		if (span >= limit || (span + 2) > limit / size)
 			return 0;
@@ -301,14 +303,14 @@ static bool
 widen_ranges(StrataGrouping *g, const int64 *lo, const int64 *hi, unsigned n)
 {
 	uint64 step[32];
-	int64  wide_lo[32], wide_hi[32];
-	uint64 limit = Max(RANGE_SMALL, (uint64) (g->groups.ngroups + n) * RANGE_PER_GROUP);
+	int64 wide_lo[32], wide_hi[32];
+	uint64 limit = Max(RANGE_SMALL, (uint64)(g->groups.ngroups + n) * RANGE_PER_GROUP);
 	uint64 size;
 
 	limit = Min(limit, Min(get_hash_memory_limit() / sizeof(uint32) / 2, RANGE_MAX));
 	for (int k = 0; k < g->nkeys; k++)
 	{
-		int64 span = (uint64) hi[k] - (uint64) lo[k] < limit ? hi[k] - lo[k] + 16 : 0;
+		int64 span = (uint64)hi[k] - (uint64)lo[k] < limit ? hi[k] - lo[k] + 16 : 0;
 
 		wide_lo[k] = lo[k];
 		wide_hi[k] = hi[k];
@@ -331,10 +333,12 @@ widen_ranges(StrataGrouping *g, const int64 *lo, const int64 *hi, unsigned n)
 
 /* Bounds of a key's values in this vector; false: it has none. */
 static bool
-key_bounds(StrataBatch *in, const StrataKey *key, const uint64 *mask, const uint64 *nulls, int64 *lo, int64 *hi)
+key_bounds(StrataBatch *in, const StrataKey *key, const uint64 *mask, const uint64 *nulls, int64 *lo,
+		   int64 *hi)
 {
-	StrataColumn *col = key->col >= 0 && (!key->expr || strata_expr_is_column(key->expr)) ? in->cols[key->col] : NULL;
-	uint64		  live[BATCH_WORDS];
+	StrataColumn *col =
+		key->col >= 0 && (!key->expr || strata_expr_is_column(key->expr)) ? in->cols[key->col] : NULL;
+	uint64 live[BATCH_WORDS];
 
 	if (col && col->source == STRATA_FROM_SEGMENT && (col->seg->flags & STRATA_SEG_HAS_RANGE))
 	{
@@ -356,7 +360,7 @@ static bool
 use_ranges(StrataGrouping *g, StrataBatch *in, const uint64 *mask, const uint64 *const *nulls, unsigned n)
 {
 	int64 lo[32] = {0}, hi[32] = {0};
-	bool  inside = g->range_size > 0;
+	bool inside = g->range_size > 0;
 
 	if (g->ranges_off)
 		return false;
@@ -391,21 +395,23 @@ use_ranges(StrataGrouping *g, StrataBatch *in, const uint64 *mask, const uint64 
 }
 
 static void
-range_places_of_rows(const StrataGrouping *g, const uint64 *const *nulls, const uint16 *at, unsigned n, uint32 *place)
+range_places_of_rows(const StrataGrouping *g, const uint64 *const *nulls, const uint16 *at, unsigned n,
+					 uint32 *place)
 {
 	memset(place, 0, n * sizeof(uint32));
 	for (int k = 0; k < g->nkeys; k++)
 	{
 		const int64 *norm = g->keys[k].norm;
-		uint64		 lo = (uint64) g->lo[k], none = (uint64) g->hi[k] - lo + 1;
-		uint32		 step = (uint32) g->step[k];
+		uint64 lo = (uint64)g->lo[k], none = (uint64)g->hi[k] - lo + 1;
+		uint32 step = (uint32)g->step[k];
 
 		if (nulls[k])
 			for (unsigned r = 0; r < n; r++)
-				place[r] += (uint32) (strata_row_null(nulls[k], at[r]) ? none : (uint64) norm[at[r]] - lo) * step;
+				place[r] +=
+					(uint32)(strata_row_null(nulls[k], at[r]) ? none : (uint64)norm[at[r]] - lo) * step;
 		else
 			for (unsigned r = 0; r < n; r++)
-				place[r] += (uint32) ((uint64) norm[at[r]] - lo) * step;
+				place[r] += (uint32)((uint64)norm[at[r]] - lo) * step;
 	}
 }
 
@@ -413,7 +419,7 @@ static void
 find_by_ranges(StrataGrouping *g, const uint64 *const *nulls, const uint16 *at, unsigned n, uint32 *gids)
 {
 	uint32 place[STRATA_VECTOR];
-	bool   unknown = false;
+	bool unknown = false;
 
 	range_places_of_rows(g, nulls, at, n, place);
 	strata_kernels->gather_u32(g->range_map, place, n, gids);
@@ -429,14 +435,14 @@ find_by_ranges(StrataGrouping *g, const uint64 *const *nulls, const uint16 *at, 
 			continue;
 		if (*known == UNKNOWN_GROUP)
 		{
-			int64  norm[32];
+			int64 norm[32];
 			uint32 nullbits = 0;
 
 			for (int k = 0; k < g->nkeys; k++)
 			{
 				bool null = strata_row_null(nulls[k], at[r]);
 
-				nullbits |= (uint32) null << k;
+				nullbits |= (uint32)null << k;
 				norm[k] = null ? 0 : g->keys[k].norm[at[r]];
 			}
 			*known = strata_groups_add(&g->groups, norm, nullbits);
@@ -471,7 +477,8 @@ leave_out(uint16 *at, uint32 *gids, unsigned n)
 }
 
 bool
-strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uint16 *at, uint32 *gids, unsigned *n)
+strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uint16 *at, uint32 *gids,
+					 unsigned *n)
 {
 	const uint64 *nulls[32];
 
@@ -510,17 +517,17 @@ strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uin
 uint32
 strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext)
 {
-	int64		norm[32] = {0}, orig[32] = {0};
+	int64 norm[32] = {0}, orig[32] = {0};
 	const char *images[32] = {NULL};
-	uint32		nulls = 0, special = 0, gid;
+	uint32 nulls = 0, special = 0, gid;
 
 	if (g->nkeys == 0)
 		return only_group(g);
 	for (int k = 0; k < g->nkeys; k++)
 	{
 		StrataKey *key = &g->keys[k];
-		bool	   null = false, sp;
-		Datum	   d;
+		bool null = false, sp;
+		Datum d;
 
 		if (key->given)
 		{
@@ -534,7 +541,7 @@ strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext)
 			continue;
 		}
 		strata_key_datum(&g->groups, key, k, d, &norm[k], &orig[k], &sp, &images[k]);
-		special |= (uint32) sp << k;
+		special |= (uint32)sp << k;
 	}
 	gid = strata_groups_find(&g->groups, norm, orig, nulls, special, images);
 	if (!special)

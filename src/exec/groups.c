@@ -1,12 +1,12 @@
 /*
  * groups.c - the hash table of groups, and the normalisation of key values.
  *
- * Each key is brought to 64 bits such that equal values, by the type's own equality, have equal bits: integers
- * as they are, floats with one NaN and one zero, numeric(p,s) scaled by 10^s, strings as the number of an interned
- * copy.  What a group shows is the first value seen, as in PostgreSQL.
+ * Each key is brought to 64 bits such that equal values, by the type's own equality, have equal bits:
+ * integers as they are, floats with one NaN and one zero, numeric(p,s) scaled by 10^s, strings as the number
+ * of an interned copy.  What a group shows is the first value seen, as in PostgreSQL.
  *
- * When the table outgrows its memory only the groups whose hash starts with the pass's bits are kept; the node
- * scans again for the rest (agg.c).
+ * When the table outgrows its memory only the groups whose hash starts with the pass's bits are kept; the
+ * node scans again for the rest (agg.c).
  */
 #include "postgres.h"
 
@@ -111,17 +111,17 @@ slot_insert(StrataGroups *g, uint32 hash, uint32 gid)
 
 	while (g->table[slot])
 		slot = (slot + 1) & g->mask;
-	g->table[slot] = (uint64) hash << 32 | (gid + 1);
+	g->table[slot] = (uint64)hash << 32 | (gid + 1);
 }
 
 /* Brings in the groups that the table does not have yet, after making room for all that there can be. */
 static void
 complete_table(StrataGroups *g)
 {
-	if ((uint64) g->mask + 1 < (uint64) g->capacity * 2)
+	if ((uint64)g->mask + 1 < (uint64)g->capacity * 2)
 	{
 		pfree(g->table);
-		g->table = MemoryContextAllocExtended(g->cxt, (Size) g->capacity * 2 * sizeof(uint64),
+		g->table = MemoryContextAllocExtended(g->cxt, (Size)g->capacity * 2 * sizeof(uint64),
 											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 		g->mask = g->capacity * 2 - 1;
 		g->nhashed = 0;
@@ -136,7 +136,8 @@ grow(StrataGroups *g)
 	uint32 old = g->capacity;
 
 	if (g->capacity > PG_UINT32_MAX / 4)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many groups in one aggregation")));
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many groups in one aggregation")));
 	g->capacity *= 2;
 	g->base = repalloc_huge(g->base, g->capacity * g->stride);
 	if (g->naggs > 0)
@@ -150,7 +151,7 @@ mix(uint64 h)
 	h *= UINT64CONST(0xd6e8feb86659fd93);
 	h ^= h >> 32;
 	h *= UINT64CONST(0xd6e8feb86659fd93);
-	return (uint32) (h >> 32);
+	return (uint32)(h >> 32);
 }
 
 static inline bool
@@ -186,9 +187,10 @@ lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint
 
 		if (g->table[slot] >> 32 != hash)
 			continue;
-		group = strata_group(g, (uint32) g->table[slot] - 1);
-		if (group->nulls == nulls && group->special == special && same_keys(strata_group_keys(group), norm, g->nkeys))
-			return (uint32) g->table[slot] - 1;
+		group = strata_group(g, (uint32)g->table[slot] - 1);
+		if (group->nulls == nulls && group->special == special &&
+			same_keys(strata_group_keys(group), norm, g->nkeys))
+			return (uint32)g->table[slot] - 1;
 	}
 	return STRATA_NO_GROUP;
 }
@@ -196,14 +198,15 @@ lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint
 static inline uint64
 hash_start(uint32 nulls, uint32 special)
 {
-	return ((uint64) special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
+	return ((uint64)special << 32 | nulls) * UINT64CONST(0x9e3779b97f4a7c15);
 }
 
 /* Strings count by their own hash alone, so that the sum is the same whatever strings are interned. */
 static inline uint64
 hash_step(uint64 h, int64 norm, bool is_string)
 {
-	return (h ^ (is_string ? (uint64) norm >> 32 : (uint64) norm)) * UINT64CONST(0x9e3779b97f4a7c15) + (h >> 29);
+	return (h ^ (is_string ? (uint64)norm >> 32 : (uint64)norm)) * UINT64CONST(0x9e3779b97f4a7c15) +
+		   (h >> 29);
 }
 
 static inline uint32
@@ -248,15 +251,16 @@ strata_groups_add(StrataGroups *g, const int64 *norm, uint32 nulls)
 }
 
 static uint32
-find(StrataGroups *g, uint32 hash, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
+find(StrataGroups *g, uint32 hash, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
+	 const char *const *images)
 {
 	uint32 gid = lookup(g, hash, norm, nulls, special);
-	bool   named = false;
+	bool named = false;
 
 	if (gid != STRATA_NO_GROUP || !in_pass(g, hash))
 		return gid;
 	for (int k = 0; k < g->nkeys; k++)
-		if (interned(g, k, special) && !(nulls >> k & 1) && (uint32) norm[k] == STRATA_NO_STRING)
+		if (interned(g, k, special) && !(nulls >> k & 1) && (uint32)norm[k] == STRATA_NO_STRING)
 		{
 			norm[k] = orig[k] = intern(g, k, images[k], true);
 			named = true;
@@ -270,7 +274,8 @@ find(StrataGroups *g, uint32 hash, int64 *norm, int64 *orig, uint32 nulls, uint3
 }
 
 uint32
-strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special, const char *const *images)
+strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
+				   const char *const *images)
 {
 	if (g->nhashed < g->ngroups)
 		complete_table(g);
@@ -278,29 +283,29 @@ strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint
 }
 
 /*
- * Hashes of all rows first, so that the slots are on their way to the cache, then the groups they name, when they are
- * looked at.
+ * Hashes of all rows first, so that the slots are on their way to the cache, then the groups they name, when
+ * they are looked at.
  */
 void
-strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at, unsigned n,
-						 uint32 *gids)
+strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at,
+						 unsigned n, uint32 *gids)
 {
 	uint32 hash[STRATA_VECTOR], nullbits[STRATA_VECTOR] = {0};
 	uint64 h[STRATA_VECTOR];
-	bool   big = g->ngroups > 4096;
+	bool big = g->ngroups > 4096;
 
 	if (g->nhashed < g->ngroups)
 		complete_table(g);
 	for (int k = 0; k < g->nkeys; k++)
 		if (nulls[k])
 			for (unsigned r = 0; r < n; r++)
-				nullbits[r] |= (uint32) strata_row_null(nulls[k], at[r]) << k;
+				nullbits[r] |= (uint32)strata_row_null(nulls[k], at[r]) << k;
 	for (unsigned r = 0; r < n; r++)
 		h[r] = hash_start(nullbits[r], 0);
 	for (int k = 0; k < g->nkeys; k++)
 	{
 		const int64 *norm = g->keys[k].norm;
-		bool		 is_string = g->keys[k].kind == KEY_TEXT;
+		bool is_string = g->keys[k].kind == KEY_TEXT;
 
 		for (unsigned r = 0; r < n; r++)
 			h[r] = hash_step(h[r], nullbits[r] >> k & 1 ? 0 : norm[at[r]], is_string);
@@ -317,11 +322,11 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 			uint64 slot = g->table[hash[r] & g->mask];
 
 			if (slot)
-				__builtin_prefetch(strata_group(g, (uint32) slot - 1));
+				__builtin_prefetch(strata_group(g, (uint32)slot - 1));
 		}
 	for (unsigned r = 0; r < n; r++)
 	{
-		int64		norm[32], orig[32];
+		int64 norm[32], orig[32];
 		const char *images[32];
 
 		for (int k = 0; k < g->nkeys; k++)
@@ -330,7 +335,7 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 
 			norm[k] = null ? 0 : g->keys[k].norm[at[r]];
 			orig[k] = null || !g->has_orig ? norm[k] : g->keys[k].orig[at[r]];
-			if (g->keys[k].kind == KEY_TEXT && !null && (uint32) norm[k] == STRATA_NO_STRING)
+			if (g->keys[k].kind == KEY_TEXT && !null && (uint32)norm[k] == STRATA_NO_STRING)
 				images[k] = strata_key_image(&g->keys[k], in, at[r]);
 		}
 		gids[r] = find(g, hash[r], norm, orig, nullbits[r], 0, images);
@@ -342,7 +347,7 @@ static void
 compact_strings(StrataGroups *g)
 {
 	uint32 *number;
-	uint32	kept = 0;
+	uint32 kept = 0;
 
 	if (g->nstrings == 0)
 		return;
@@ -354,7 +359,7 @@ compact_strings(StrataGroups *g)
 
 		for (int k = 0; k < g->nkeys; k++)
 			if (interned(g, k, group->special) && !(group->nulls >> k & 1))
-				number[(uint32) strata_group_keys(group)[k]] = 0;
+				number[(uint32)strata_group_keys(group)[k]] = 0;
 	}
 	g->string_bytes = 0;
 	memset(g->string_table, 0, (g->string_mask + 1) * sizeof(uint32));
@@ -377,12 +382,12 @@ compact_strings(StrataGroups *g)
 	for (uint32 i = 0; i < g->ngroups; i++)
 	{
 		StrataGroup *group = strata_group(g, i);
-		int64		*keys = strata_group_keys(group);
+		int64 *keys = strata_group_keys(group);
 
 		for (int k = 0; k < g->nkeys; k++)
 			if (interned(g, k, group->special) && !(group->nulls >> k & 1))
 			{
-				keys[k] = (int64) (((uint64) keys[k] >> 32 << 32) | number[(uint32) keys[k]]);
+				keys[k] = (int64)(((uint64)keys[k] >> 32 << 32) | number[(uint32)keys[k]]);
 				if (g->has_orig)
 					keys[g->nkeys + k] = keys[k];
 			}
@@ -393,7 +398,7 @@ compact_strings(StrataGroups *g)
 Size
 strata_groups_bytes(const StrataGroups *g)
 {
-	return (Size) g->ngroups * (g->stride + 2 * sizeof(uint64)) + g->string_bytes + strata_values_bytes(g);
+	return (Size)g->ngroups * (g->stride + 2 * sizeof(uint64)) + g->string_bytes + strata_values_bytes(g);
 }
 
 void
@@ -412,7 +417,7 @@ strata_groups_keep(StrataGroups *g, uint32 *number)
 	if (g->naggs > 0)
 		strata_values_renumber(g, number, before);
 	g->ngroups = kept;
-	memset(g->table, 0, ((Size) g->mask + 1) * sizeof(uint64));
+	memset(g->table, 0, ((Size)g->mask + 1) * sizeof(uint64));
 	g->nhashed = 0;
 	compact_strings(g);
 }
@@ -439,7 +444,7 @@ strata_groups_rekey(StrataGroups *g, const uint32 *number)
 	for (uint32 i = 0; i < g->ngroups; i++)
 	{
 		StrataGroup *group = strata_group(g, i);
-		int64		*keys = strata_group_keys(group);
+		int64 *keys = strata_group_keys(group);
 
 		kept[i] = number[keys[0]] == STRATA_NO_GROUP ? STRATA_NO_GROUP : i;
 		if (kept[i] == STRATA_NO_GROUP)
@@ -474,7 +479,8 @@ grow_strings(StrataGroups *g)
 	g->string_owner = repalloc_huge(g->string_owner, g->string_capacity);
 	slots = g->string_capacity * 2;
 	pfree(g->string_table);
-	g->string_table = MemoryContextAllocExtended(g->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	g->string_table =
+		MemoryContextAllocExtended(g->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	g->string_mask = slots - 1;
 	for (uint32 i = 0; i < g->nstrings; i++)
 		table_insert(g->string_table, g->string_mask, g->string_hash[i], i);
@@ -492,7 +498,7 @@ add_string(StrataGroups *g, int k, const char *image, uint32 hash)
 	g->strings[g->nstrings] = MemoryContextAlloc(g->cxt, VARSIZE_ANY(image));
 	memcpy(g->strings[g->nstrings], image, VARSIZE_ANY(image));
 	g->string_bytes += VARSIZE_ANY(image) + STRING_OVERHEAD;
-	return (int64) ((uint64) hash << 32 | g->nstrings++);
+	return (int64)((uint64)hash << 32 | g->nstrings++);
 }
 
 /* Each key has its own strings: what is equal for char(n) is not for text. */
@@ -502,10 +508,10 @@ intern(StrataGroups *g, int k, const char *image, bool create)
 	bool blank_padded = g->keys[k].type == BPCHAROID;
 
 	const char *p, *q;
-	uint32		len, qlen, hash, slot;
+	uint32 len, qlen, hash, slot;
 
 	string_key(image, blank_padded, &p, &len);
-	hash = (uint32) strata_wyhash(p, len, 0);
+	hash = (uint32)strata_wyhash(p, len, 0);
 	for (slot = hash & g->string_mask; g->string_table[slot]; slot = (slot + 1) & g->string_mask)
 	{
 		uint32 id = g->string_table[slot] - 1;
@@ -514,9 +520,9 @@ intern(StrataGroups *g, int k, const char *image, bool create)
 			continue;
 		string_key(g->strings[id], blank_padded, &q, &qlen);
 		if (qlen == len && memcmp(p, q, len) == 0)
-			return (int64) ((uint64) hash << 32 | id);
+			return (int64)((uint64)hash << 32 | id);
 	}
-	return create ? add_string(g, k, image, hash) : (int64) ((uint64) hash << 32 | STRATA_NO_STRING);
+	return create ? add_string(g, k, image, hash) : (int64)((uint64)hash << 32 | STRATA_NO_STRING);
 }
 
 int64
@@ -534,7 +540,7 @@ strata_key_float(double v)
 	union
 	{
 		double d;
-		int64  i;
+		int64 i;
 	} u;
 
 	u.d = isnan(v) ? get_float8_nan() : v == 0 ? 0.0 : v;
@@ -570,7 +576,7 @@ integer_of(StrataRep rep, Datum d)
 		case STRATA_REP_BOOL:
 			return DatumGetBool(d);
 		case STRATA_REP_UINT1:
-			return (uint8) DatumGetChar(d);
+			return (uint8)DatumGetChar(d);
 		case STRATA_REP_INT2:
 			return DatumGetInt16(d);
 		case STRATA_REP_INT4:
@@ -587,14 +593,15 @@ strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, i
 				 const char **image)
 {
 	StrataInt128 v;
-	int			 scale;
-	double		 f;
+	int scale;
+	double f;
 
 	*special = false;
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			*image = key->rep.rep == STRATA_REP_FIXED ? fixed_image(&key->rep, d) : (char *) PG_DETOAST_DATUM_PACKED(d);
+			*image = key->rep.rep == STRATA_REP_FIXED ? fixed_image(&key->rep, d)
+													  : (char *)PG_DETOAST_DATUM_PACKED(d);
 			*norm = strata_groups_intern(g, k, *image, true);
 			break;
 		case KEY_F64:
@@ -604,8 +611,9 @@ strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, i
 			return;
 		case KEY_NUM:
 			d = PointerGetDatum(PG_DETOAST_DATUM(d));
-			if (strata_numeric_split(d, &v, &scale) && scale == key->scale && v >= PG_INT64_MIN && v <= PG_INT64_MAX)
-				*norm = (int64) v;
+			if (strata_numeric_split(d, &v, &scale) && scale == key->scale && v >= PG_INT64_MIN &&
+				v <= PG_INT64_MAX)
+				*norm = (int64)v;
 			else
 			{
 				*special = true;
@@ -627,12 +635,13 @@ strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			return strata_image_datum(&key->rep, g->strings[(uint32) norm], CurrentMemoryContext);
+			return strata_image_datum(&key->rep, g->strings[(uint32)norm], CurrentMemoryContext);
 		case KEY_F64:
 			memcpy(&f, &orig, sizeof(f));
-			return key->type == FLOAT4OID ? Float4GetDatum((float4) f) : Float8GetDatum(f);
+			return key->type == FLOAT4OID ? Float4GetDatum((float4)f) : Float8GetDatum(f);
 		case KEY_NUM:
-			return special ? PointerGetDatum(g->strings[(uint32) norm]) : strata_numeric_make(norm, key->scale);
+			return special ? PointerGetDatum(g->strings[(uint32)norm])
+						   : strata_numeric_make(norm, key->scale);
 		default:
 			return strata_int_datum(key->rep.rep, norm);
 	}

@@ -1,8 +1,9 @@
 /*
- * values.c - the accumulators of all groups of an aggregation (StrataValues in agg.h), fed a vector at a time.
+ * values.c - the accumulators of all groups of an aggregation (StrataValues in agg.h), fed a vector at a
+ * time.
  *
- * Rows are counted once for all aggregates; an aggregate counts only what was no input of it.  So sum(x), avg(x) and
- * count(x) of a column without NULLs cost one addition a row, and count(*) beside them nothing.
+ * Rows are counted once for all aggregates; an aggregate counts only what was no input of it.  So sum(x),
+ * avg(x) and count(x) of a column without NULLs cost one addition a row, and count(*) beside them nothing.
  */
 #include "postgres.h"
 
@@ -67,9 +68,9 @@ start_values(StrataValues *v, uint32 from, uint32 to)
 		for (uint32 i = from; i < to; i++)
 			v->v[i] = start;
 	if (v->count)
-		memset(v->count + from, 0, (Size) (to - from) * sizeof(int64));
+		memset(v->count + from, 0, (Size)(to - from) * sizeof(int64));
 	if (v->general)
-		memset(v->general + from, 0, (Size) (to - from) * sizeof(StrataAccum));
+		memset(v->general + from, 0, (Size)(to - from) * sizeof(StrataAccum));
 }
 
 static void *
@@ -78,11 +79,11 @@ new_array(StrataGroups *g, Size width)
 	return MemoryContextAllocExtended(g->cxt, g->capacity * width, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
-#define GROW(array)                                                                                                \
-	do                                                                                                             \
-	{                                                                                                              \
-		if (array)                                                                                                 \
-			(array) = repalloc_huge((array), (Size) g->capacity * sizeof(*(array)));                               \
+#define GROW(array)                                                                                          \
+	do                                                                                                       \
+	{                                                                                                        \
+		if (array)                                                                                           \
+			(array) = repalloc_huge((array), (Size)g->capacity * sizeof(*(array)));                          \
 	} while (0)
 
 void
@@ -93,7 +94,7 @@ strata_values_grow(StrataGroups *g, uint32 old_capacity)
 	else
 	{
 		GROW(g->rows);
-		memset(g->rows + old_capacity, 0, (Size) (g->capacity - old_capacity) * sizeof(int64));
+		memset(g->rows + old_capacity, 0, (Size)(g->capacity - old_capacity) * sizeof(int64));
 	}
 	for (int a = 0; a < g->naggs; a++)
 	{
@@ -128,7 +129,7 @@ static void
 fold(const StrataGroups *g, int a, uint32 gid, StrataAccum *total, int64 count)
 {
 	const StrataValues *v = &g->values[a];
-	double				d;
+	double d;
 
 	switch (v->fast)
 	{
@@ -158,7 +159,7 @@ static void
 flush_sums(StrataGroups *g, int a)
 {
 	StrataValues *v = &g->values[a];
-	StrataAccum	 *accums = general(g, v);
+	StrataAccum *accums = general(g, v);
 
 	for (uint32 i = 0; i < g->ngroups; i++)
 	{
@@ -173,7 +174,7 @@ static void
 give_up_fast(StrataGroups *g, int a)
 {
 	StrataValues *v = &g->values[a];
-	StrataAccum	 *accums = general(g, v);
+	StrataAccum *accums = general(g, v);
 
 	if (v->fast == FAST_NO)
 		return;
@@ -271,7 +272,7 @@ strata_values_save(StrataGroups *g, int a)
 {
 	StrataValues *v = &g->values[a];
 	MemoryContext old = MemoryContextSwitchTo(g->cxt);
-	StrataAccum	 *saved;
+	StrataAccum *saved;
 
 	if (v->fast == FAST_UNDECIDED)
 		v->fast = FAST_NO;
@@ -311,14 +312,14 @@ static uint64
 farthest(StrataBatch *in, const StrataAgg *agg)
 {
 	const StrataColumn *col = strata_expr_is_column(agg->expr) ? in->cols[agg->expr->col] : NULL;
-	int64				lo, hi;
+	int64 lo, hi;
 
 	if (col && col->source == STRATA_FROM_SEGMENT)
 		strata_segment_vector_bounds(col->seg, col->owner->cur_vector, &lo, &hi);
 	else
 	{
 		const uint64 *nulls = agg->expr->vnulls, *mask = agg->filter ? agg->mask : in->mask;
-		uint64		  live[BATCH_WORDS];
+		uint64 live[BATCH_WORDS];
 
 		for (int w = 0; w < BATCH_WORDS; w++)
 			live[w] = nulls ? mask[w] & ~nulls[w] : mask[w];
@@ -327,7 +328,7 @@ farthest(StrataBatch *in, const StrataAgg *agg)
 		lo = strata_kernels->min_i64(agg->expr->vi, live, in->n);
 		hi = strata_kernels->max_i64(agg->expr->vi, live, in->n);
 	}
-	return Max(lo < 0 ? -(uint64) lo : (uint64) lo, hi < 0 ? -(uint64) hi : (uint64) hi);
+	return Max(lo < 0 ? -(uint64)lo : (uint64)lo, hi < 0 ? -(uint64)hi : (uint64)hi);
 }
 
 static void
@@ -344,9 +345,9 @@ static void
 add_sums(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint32 *gids, unsigned n)
 {
 	StrataValues *v = &g->values[a];
-	uint64		  far = farthest(in, &g->aggs[a]);
+	uint64 far = farthest(in, &g->aggs[a]);
 
-	if (far > (uint64) PG_INT64_MAX / STRATA_VECTOR)
+	if (far > (uint64)PG_INT64_MAX / STRATA_VECTOR)
 	{
 		/* Such numbers are rare: one by one, and the count stays where it is. */
 		StrataAccum *accums = general(g, v);
@@ -355,7 +356,7 @@ add_sums(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint32 *
 			strata_accum_add(&g->aggs[a], &accums[gids[r]], x[r], v->scale, 0, g->cxt);
 		return;
 	}
-	if (far * n > (uint64) PG_INT64_MAX - v->bound)
+	if (far * n > (uint64)PG_INT64_MAX - v->bound)
 		flush_sums(g, a);
 	v->bound += far * n;
 	strata_kernels->group_add_i64(v->v, g->ngroups, gids, x, n);
@@ -377,15 +378,15 @@ add_extremes(StrataValues *v, const int64 *x, const uint32 *gids, unsigned n)
 static void
 add_floats(StrataValues *v, const double *x, const uint16 *at, const uint32 *gids, unsigned n)
 {
-	double *sum = (double *) v->v;
-	bool	f32 = v->fast == FAST_SUM_F32;
+	double *sum = (double *)v->v;
+	bool f32 = v->fast == FAST_SUM_F32;
 
 	for (unsigned r = 0; r < n; r++)
 	{
 		double old = sum[gids[r]], new = old + x[at[r]];
 
 		if (f32)
-			new = (float) new;
+			new = (float)new;
 		if (unlikely(isinf(new)) && !isinf(old) && !isinf(x[at[r]]))
 			float_overflow_error();
 		sum[gids[r]] = new;
@@ -403,15 +404,16 @@ any_null(const uint64 *nulls, const uint64 *mask)
 }
 
 void
-strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uint32 *gids, unsigned n, bool all)
+strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uint32 *gids, unsigned n,
+				   bool all)
 {
-	StrataAgg	 *agg = &g->aggs[a];
+	StrataAgg *agg = &g->aggs[a];
 	StrataValues *v = &g->values[a];
 	const uint64 *nulls = strata_agg_nulls(in, agg);
-	uint16		  some_at[STRATA_VECTOR];
-	uint32		  some_gids[STRATA_VECTOR];
-	int64		  x[STRATA_VECTOR];
-	const int64	 *values = x;
+	uint16 some_at[STRATA_VECTOR];
+	uint32 some_gids[STRATA_VECTOR];
+	int64 x[STRATA_VECTOR];
+	const int64 *values = x;
 
 	if (v->fast == FAST_UNDECIDED)
 	{
@@ -501,7 +503,7 @@ strata_values_renumber(StrataGroups *g, const uint32 *number, uint32 n)
 	for (uint32 i = 0; i < n; i++)
 		if (number[i] != STRATA_NO_GROUP)
 			g->rows[kept++] = g->rows[i];
-	memset(g->rows + kept, 0, (Size) (n - kept) * sizeof(int64));
+	memset(g->rows + kept, 0, (Size)(n - kept) * sizeof(int64));
 	for (int a = 0; a < g->naggs; a++)
 	{
 		StrataValues *v = &g->values[a];
@@ -535,7 +537,8 @@ strata_values_bytes(const StrataGroups *g)
 	{
 		const StrataValues *v = &g->values[a];
 
-		bytes += (v->v ? sizeof(int64) : 0) + (v->count ? sizeof(int64) : 0) + (v->general ? sizeof(StrataAccum) : 0);
+		bytes += (v->v ? sizeof(int64) : 0) + (v->count ? sizeof(int64) : 0) +
+				 (v->general ? sizeof(StrataAccum) : 0);
 		if (v->general)
 			for (uint32 i = 0; i < g->ngroups; i++)
 				kept += strata_accum_bytes(&g->aggs[a], &v->general[i]);

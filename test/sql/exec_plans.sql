@@ -23,7 +23,7 @@ SELECT plan_of('SELECT grp, count(*), sum(amount * 2), min(at), avg(ratio), bool
 SELECT plan_of('SELECT grp || ''!'', sum(amount) / count(*) + 1 FROM plans GROUP BY grp');
 SELECT plan_of('SELECT DISTINCT grp FROM plans');
 
--- aggregates that stay with PostgreSQL, over a columnar scan
+-- each value once, and some rows only
 SELECT plan_of('SELECT count(DISTINCT grp) FROM plans');
 SELECT plan_of('SELECT sum(amount) FILTER (WHERE flag) FROM plans');
 SELECT plan_of('SELECT upper(grp), count(*) FROM plans GROUP BY 1');
