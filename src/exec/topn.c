@@ -1,7 +1,7 @@
 /*
  * topn.c - StrataTopN: the first rows of an order, out of batches.
  *
- * A buffer takes rows until it holds twice as many as are asked for (some thousands at least); then it is sorted and
+ * A buffer takes rows until it holds twice as many as are asked for (a vector at least); then it is sorted and
  * the better half kept.  From then on the first key of the worst row kept is a bound: by one kernel call a vector, rows
  * beyond it are not looked at again, and a scan below skips units whose zone maps lie beyond it.  All other columns are
  * decoded for the rows that enter the buffer only.
@@ -20,7 +20,7 @@
 
 #include "exec/topn.h"
 
-#define BUFFER_ROWS 4096
+#define BUFFER_ROWS 1024
 
 typedef struct TopKey
 {
@@ -291,11 +291,12 @@ apply_bound(StrataTopNState *top, uint64 *mask)
 		return;
 	if (top->by_int)
 	{
-		const int64 *v = strata_col_scale(col) == top->scale ? strata_col_i64(col) : NULL;
-
-		if (!v)
+		if (strata_col_phys(col) != STRATA_PHYS_INT || strata_col_scale(col) != top->scale)
 			return;
-		strata_kernels->cmp_i64(v, top->in->n, cmp, top->bound, raw);
+		if (col->source == STRATA_FROM_SEGMENT && !col->have_i64)
+			strata_segment_cmp_i64(col->seg, col->owner->cur_vector, cmp, top->bound, raw);
+		else
+			strata_kernels->cmp_i64(strata_col_i64(col), top->in->n, cmp, top->bound, raw);
 	}
 	else
 	{
