@@ -2,7 +2,7 @@
 # time.sh DIR QUERY...: median milliseconds of each question, column store off and on in turn, against the cluster that
 # prepare.sh left in DIR; then EXPLAIN (ANALYZE) of the "on" side.  QUERY: q01 .. q22, the name of a question of
 # test/bench/columns/queries.sql, "tpch", "columns", or SQL.
-#   RUNS=5  WORKERS=0  SET="SET work_mem = '64MB';"  CPU=yes (processor time)  OFF=no (time "on" only)  EXPLAIN=no (no plans)
+#   RUNS=5  WORKERS=0  SET="SET work_mem = '64MB';"  CPU=yes (processor time)  SIDES=on (or off; only that)  EXPLAIN=no (no plans)
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../../.." && pwd)
 . "$top/test/bench/tpch/common.sh"
@@ -30,8 +30,7 @@ for name in "${names[@]}"; do
   case $name in *' '*) query=$name ;; *) query=$(tpch_query "$name") ;; esac
   {
     printf '%s\n' "SET max_parallel_workers_per_gather = ${WORKERS:-0}; SET statement_timeout = '60s'; ${SET:-}"
-    for side in off on; do
-      [ "$side" = on ] || [ "${OFF:-}" != no ] || continue
+    for side in ${SIDES:-off on}; do
       printf '%s\n' "$(tpch_switch $side)" "\\o $work/$side.out" "$query;" '\o /dev/null' "\\echo $side"
       for ((run = 0; run < RUNS; run++)); do
         printf '%s\n' "$timing_on" "$query;"
@@ -49,7 +48,7 @@ for name in "${names[@]}"; do
   fast=$(side on)
   printf '%-20s %10.2f %10.2f %8.2f\n' "${name:0:20}" "$slow" "$fast" "$(awk -v a="$slow" -v b="$fast" 'BEGIN { print b ? a / b : 0 }')"
   sed 's/^/  /' "$work/errors"
-  if [ "${OFF:-}" != no ] && [ -e "$work/off.out" ] && [ -e "$work/on.out" ] && ! cmp -s "$work/off.out" "$work/on.out"; then
+  if [ -e "$work/off.out" ] && [ -e "$work/on.out" ] && ! cmp -s "$work/off.out" "$work/on.out"; then
     echo '  THE ANSWERS DIFFER:'
     diff "$work/off.out" "$work/on.out" | head -n 10 | sed 's/^/  /' || true
   fi
