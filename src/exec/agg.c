@@ -71,6 +71,8 @@ typedef struct Grouping
 	uint16 *at;
 	uint32 *gids;
 	unsigned n;
+	uint32 before;	/* groups before it */
+	uint32 *spread; /* group by position */
 } Grouping;
 
 typedef struct StrataAggState
@@ -176,6 +178,7 @@ init_grouping(StrataAggState *agg, Grouping *q, bool all, List *members, MemoryC
 	}
 	q->at = palloc((STRATA_VECTOR + 64) * sizeof(uint16));
 	q->gids = palloc(STRATA_VECTOR * sizeof(uint32));
+	q->spread = palloc(STRATA_VECTOR * sizeof(uint32));
 	strata_grouping_init(&q->g, parent, nkeys, keys);
 	strata_groups_aggregate(&q->g.groups, agg->naggs, agg->aggs);
 	q->sets = palloc0(sizeof(Set) * Max(agg->nsets, 1));
@@ -274,6 +277,7 @@ take_unit(void *arg, const StrataUnit *unit)
 	StrataGroups *g = &agg->groupings[0].g.groups;
 	uint32 gid = the_group(g);
 
+	strata_values_count(g, 0);
 	for (int a = 0; a < agg->naggs; a++)
 		if (agg->aggs[a].source == &agg->aggs[a])
 			strata_accum_take(&agg->aggs[a], agg->in, strata_values_general(g, a, gid), unit->nrows);
@@ -346,8 +350,13 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 	for (int i = 0; i < agg->ngroupings; i++)
 	{
 		Grouping *q = &agg->groupings[i];
-		uint32 gid = q->g.active ? strata_grouping_find_row(&q->g, agg->econtext) : STRATA_NO_GROUP;
+		uint32 gid = STRATA_NO_GROUP;
 
+		if (q->g.active)
+		{
+			strata_values_count(&q->g.groups, q->before);
+			gid = strata_grouping_find_row(&q->g, agg->econtext);
+		}
 		if (gid == STRATA_NO_GROUP)
 			continue;
 		for (int s = 0; s < agg->nsets; s++)
@@ -436,8 +445,12 @@ pass_set(StrataAggState *agg, Grouping *q, Set *set, uint64 *first)
 	uint32 gids[STRATA_VECTOR], next = set->g.groups.ngroups;
 	unsigned n;
 
-	for (unsigned r = 0; r < q->n; r++)
-		live[q->at[r] / 64] |= UINT64CONST(1) << (q->at[r] % 64);
+	/* In a pass over some of the groups, not all rows have one. */
+	if (q->g.groups.part_bits > 0)
+		for (unsigned r = 0; r < q->n; r++)
+			live[q->at[r] / 64] |= UINT64CONST(1) << (q->at[r] % 64);
+	else
+		memcpy(live, in->mask, sizeof(live));
 	for (int w = 0; w < BATCH_WORDS; w++)
 		live[w] &= nulls ? mask[w] & ~nulls[w] : mask[w];
 	if (set->g.nkeys > 1)
@@ -473,7 +486,22 @@ feed_some(StrataAggState *agg, Grouping *q, int a, const uint64 *mask)
 		gids[n] = q->gids[r];
 		n += mask[q->at[r] / 64] >> (q->at[r] % 64) & 1;
 	}
-	strata_values_feed(g, agg->in, a, at, gids, n, false);
+	strata_values_feed(g, agg->in, a, at, gids, n, NULL);
+}
+
+/* The groups of all positions, for the aggregates that are fed whole vectors; NULL when too few of them are rows. */
+static const uint32 *
+spread_groups(Grouping *q, unsigned n)
+{
+	if (q->n == n)
+		return q->gids;
+	if (q->n < n / 2)
+		return NULL;
+	for (unsigned i = 0; i < n; i++)
+		q->spread[i] = q->g.groups.ngroups;
+	for (unsigned r = 0; r < q->n; r++)
+		q->spread[q->at[r]] = q->gids[r];
+	return q->spread;
 }
 
 static void
@@ -481,13 +509,21 @@ feed_grouping(StrataAggState *agg, Grouping *q)
 {
 	StrataBatch *in = agg->in;
 	StrataGroups *g = &q->g.groups;
-	bool all = q->n == in->n;
+	const uint32 *spread = NULL;
 	uint64 first[BATCH_WORDS];
 
 	if (q->n == 0)
 		return;
-	if (!agg->sets_only && q->g.nkeys > 0 && agg->naggs > 0)
+	/* One group has everything in the general form. */
+	if (q->g.nkeys == 0)
+		strata_values_count(g, 0);
+	else if (!agg->sets_only && agg->naggs > 0)
+	{
+		if (strata_values_must_count(g, in))
+			strata_values_count(g, q->before);
 		strata_values_rows(g, q->gids, q->n);
+		spread = spread_groups(q, in->n);
+	}
 	for (int s = 0; s < agg->nsets; s++)
 	{
 		if (!q->sets[s].feeding)
@@ -516,7 +552,7 @@ feed_grouping(StrataAggState *agg, Grouping *q)
 		else if (call->filter)
 			feed_some(agg, q, a, call->mask);
 		else
-			strata_values_feed(g, in, a, q->at, q->gids, q->n, all);
+			strata_values_feed(g, in, a, q->at, q->gids, q->n, spread);
 	}
 }
 
@@ -552,6 +588,8 @@ feed_batch(StrataAggState *agg)
 	MemoryContext old = MemoryContextSwitchTo(in->memory);
 	bool done;
 
+	for (int i = 0; i < agg->ngroupings; i++)
+		agg->groupings[i].before = agg->groupings[i].g.groups.ngroups;
 	INSTR_TIME_SET_CURRENT(start);
 	done = agg->vectors && feed_vector(agg);
 	INSTR_TIME_SET_CURRENT(end);

@@ -209,7 +209,8 @@ typedef struct StrataGroups
 	int naggs;
 	StrataAgg *aggs;
 	StrataValues *values;
-	int64 *rows; /* by group: rows that came in vectors */
+	int64 *rows;	   /* by group: rows that came in vectors */
+	bool counting;	   /* they are counted; until then every group has some, and no aggregate asks how many */
 	/* interned strings: varlena images */
 	char **strings;
 	uint32 *string_hash;
@@ -250,6 +251,8 @@ strata_group_orig(const StrataGroups *g, StrataGroup *group, int k)
 {
 	return strata_group_keys(group)[g->has_orig ? g->nkeys + k : k];
 }
+/* Makes room for one more group. */
+extern void strata_groups_reserve(StrataGroups *g);
 /* Number of the group with these keys, made when new; STRATA_NO_GROUP when it belongs to another pass.
  * images[k] is needed for keys whose string has no number. */
 extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
@@ -285,12 +288,19 @@ extern void strata_values_grow(StrataGroups *g, uint32 old_capacity);
 /* New group numbers for the old ones, which are not less; n: groups before. */
 extern void strata_values_renumber(StrataGroups *g, const uint32 *number, uint32 n);
 extern Size strata_values_bytes(const StrataGroups *g);
-/* Rows at[0..n) of the vector, of groups gids[0..n), are there: counted once for all aggregates. */
+/* Some rows of the groups have been, or will be, no inputs: from now on they are counted.  The first n groups have
+ * had rows in vectors, the others none yet. */
+extern void strata_values_count(StrataGroups *g, uint32 n);
+/* Must they be counted for this vector? */
+extern bool strata_values_must_count(StrataGroups *g, StrataBatch *in);
+/* Rows of groups gids[0..n) are there: counted once for all aggregates. */
 extern void strata_values_rows(StrataGroups *g, const uint32 *gids, unsigned n);
-/* And their argument, which has been evaluated, into aggregate a; all: they are all positions of the vector.
+/*
+ * And their argument, which has been evaluated, into aggregate a.  spread: NULL, or the group of every position of the
+ * vector, ngroups where that is no row: what is added there is forgotten.
  */
 extern void strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uint32 *gids,
-							   unsigned n, bool all);
+							   unsigned n, const uint32 *spread);
 /* The accumulator of a group in the general form, for a row that comes alone. */
 extern StrataAccum *strata_values_general(StrataGroups *g, int a, uint32 gid);
 /* Forgets what aggregate a has added up. */

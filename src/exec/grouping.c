@@ -421,10 +421,27 @@ find_by_ranges(StrataGrouping *g, const uint64 *const *nulls, const uint16 *at, 
 	uint32 place[STRATA_VECTOR];
 	bool unknown = false;
 
-	range_places_of_rows(g, nulls, at, n, place);
-	strata_kernels->gather_u32(g->range_map, place, n, gids);
-	for (unsigned r = 0; r < n; r++)
-		unknown |= gids[r] == UNKNOWN_GROUP;
+	if (g->nkeys == 1 && !nulls[0])
+	{
+		const int64 *norm = g->keys[0].norm;
+		const uint32 *map = g->range_map;
+		uint64 lo = (uint64)g->lo[0];
+
+		/* The common case in one go. */
+		for (unsigned r = 0; r < n; r++)
+		{
+			place[r] = (uint32)((uint64)norm[at[r]] - lo);
+			gids[r] = map[place[r]];
+			unknown |= gids[r] == UNKNOWN_GROUP;
+		}
+	}
+	else
+	{
+		range_places_of_rows(g, nulls, at, n, place);
+		strata_kernels->gather_u32(g->range_map, place, n, gids);
+		for (unsigned r = 0; r < n; r++)
+			unknown |= gids[r] == UNKNOWN_GROUP;
+	}
 	if (!unknown)
 		return;
 	for (unsigned r = 0; r < n; r++)
@@ -487,10 +504,9 @@ strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uin
 		return true;
 	if (g->nkeys == 0)
 	{
-		uint32 gid = only_group(g);
-
-		for (unsigned r = 0; r < *n; r++)
-			gids[r] = gid;
+		memset(gids, 0, *n * sizeof(uint32));
+		gids[0] = only_group(g);
+		Assert(gids[0] == 0);
 		return true;
 	}
 	if (use_codes(g, in))

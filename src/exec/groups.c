@@ -46,6 +46,7 @@ tables_init(StrataGroups *g)
 	if (g->naggs > 0)
 	{
 		g->rows = NULL;
+		g->counting = false;
 		memset(g->values, 0, g->naggs * sizeof(StrataValues));
 		strata_values_grow(g, 0);
 	}
@@ -142,6 +143,13 @@ grow(StrataGroups *g)
 	g->base = repalloc_huge(g->base, g->capacity * g->stride);
 	if (g->naggs > 0)
 		strata_values_grow(g, old);
+}
+
+void
+strata_groups_reserve(StrataGroups *g)
+{
+	if (g->ngroups == g->capacity)
+		grow(g);
 }
 
 static inline uint32

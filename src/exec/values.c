@@ -121,6 +121,8 @@ fast_count(const StrataGroups *g, const StrataValues *v, uint32 gid)
 {
 	if (v->counts_own)
 		return v->count ? v->count[gid] : 0;
+	if (!g->counting)
+		return 1;
 	return g->rows[gid] - (v->count ? v->count[gid] : 0);
 }
 
@@ -302,9 +304,70 @@ strata_values_restore(StrataGroups *g, int a, StrataAccum *saved)
 /* ---- feeding ---- */
 
 void
+strata_values_count(StrataGroups *g, uint32 n)
+{
+	if (g->counting)
+		return;
+	g->counting = true;
+	for (uint32 i = 0; i < n; i++)
+		g->rows[i] = 1;
+}
+
+/* Is all that the aggregate asks of its count whether there was an input? */
+static bool
+asks_if_any(const StrataAgg *agg)
+{
+	if (agg->filter || agg->set >= 0 || !agg->expr)
+		return false;
+	switch (agg->kind)
+	{
+		case AGG_SUM:
+		case AGG_SUM_F64:
+		case AGG_MIN:
+		case AGG_MAX:
+		case AGG_AND:
+		case AGG_OR:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+any_null(const uint64 *nulls, const uint64 *mask)
+{
+	uint64 any = 0;
+
+	for (int w = 0; w < BATCH_WORDS; w++)
+		any |= nulls[w] & mask[w];
+	return any != 0;
+}
+
+bool
+strata_values_must_count(StrataGroups *g, StrataBatch *in)
+{
+	for (int a = 0; a < g->naggs && !g->counting; a++)
+	{
+		const uint64 *nulls;
+
+		/* An average may read the accumulators of a sum. */
+		if (!asks_if_any(&g->aggs[a]))
+			return true;
+		nulls = strata_agg_nulls(in, &g->aggs[a]);
+		if (nulls && any_null(nulls, in->mask))
+			return true;
+		/* It will be told which groups have values of the old scale. */
+		if (g->values[a].scale >= 0 && g->values[a].v && g->values[a].scale != g->aggs[a].expr->scale)
+			return true;
+	}
+	return g->counting;
+}
+
+void
 strata_values_rows(StrataGroups *g, const uint32 *gids, unsigned n)
 {
-	strata_kernels->group_count(g->rows, g->ngroups, gids, n);
+	if (g->counting)
+		strata_kernels->group_count(g->rows, g->ngroups, gids, n);
 }
 
 /* No value of the rows is further from 0 than this. */
@@ -342,7 +405,8 @@ add_general(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uin
 }
 
 static void
-add_sums(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint32 *gids, unsigned n)
+add_sums(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint32 *gids, unsigned n,
+		 uint32 ngroups)
 {
 	StrataValues *v = &g->values[a];
 	uint64 far = farthest(in, &g->aggs[a]);
@@ -353,13 +417,14 @@ add_sums(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint32 *
 		StrataAccum *accums = general(g, v);
 
 		for (unsigned r = 0; r < n; r++)
-			strata_accum_add(&g->aggs[a], &accums[gids[r]], x[r], v->scale, 0, g->cxt);
+			if (gids[r] < g->ngroups)
+				strata_accum_add(&g->aggs[a], &accums[gids[r]], x[r], v->scale, 0, g->cxt);
 		return;
 	}
 	if (far * n > (uint64)PG_INT64_MAX - v->bound)
 		flush_sums(g, a);
 	v->bound += far * n;
-	strata_kernels->group_add_i64(v->v, g->ngroups, gids, x, n);
+	strata_kernels->group_add_i64(v->v, ngroups, gids, x, n);
 }
 
 static void
@@ -373,6 +438,15 @@ add_extremes(StrataValues *v, const int64 *x, const uint32 *gids, unsigned n)
 	else
 		for (unsigned r = 0; r < n; r++)
 			best[gids[r]] = Max(best[gids[r]], x[r]);
+}
+
+static void
+add_numbers(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint32 *gids, unsigned n, uint32 ngroups)
+{
+	if (g->values[a].fast == FAST_SUM)
+		add_sums(g, in, a, x, gids, n, ngroups);
+	else
+		add_extremes(&g->values[a], x, gids, n);
 }
 
 static void
@@ -393,19 +467,9 @@ add_floats(StrataValues *v, const double *x, const uint16 *at, const uint32 *gid
 	}
 }
 
-static bool
-any_null(const uint64 *nulls, const uint64 *mask)
-{
-	uint64 any = 0;
-
-	for (int w = 0; w < BATCH_WORDS; w++)
-		any |= nulls[w] & mask[w];
-	return any != 0;
-}
-
 void
 strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uint32 *gids, unsigned n,
-				   bool all)
+				   const uint32 *spread)
 {
 	StrataAgg *agg = &g->aggs[a];
 	StrataValues *v = &g->values[a];
@@ -413,7 +477,6 @@ strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, co
 	uint16 some_at[STRATA_VECTOR];
 	uint32 some_gids[STRATA_VECTOR];
 	int64 x[STRATA_VECTOR];
-	const int64 *values = x;
 
 	if (v->fast == FAST_UNDECIDED)
 	{
@@ -442,7 +505,7 @@ strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, co
 		at = some_at;
 		gids = some_gids;
 		n = some;
-		all = false;
+		spread = NULL;
 	}
 	if (n == 0)
 		return;
@@ -476,17 +539,18 @@ strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, co
 	in->counts->vector_values += n;
 	if (v->fast == FAST_SUM_F64 || v->fast == FAST_SUM_F32)
 		add_floats(v, agg->expr->vf, at, gids, n);
+	else if (v->fast != FAST_COUNT && spread)
+	{
+		if (g->ngroups == g->capacity)
+			strata_groups_reserve(g);
+		add_numbers(g, in, a, agg->expr->vi, spread, in->n, g->ngroups + 1);
+		v->v[g->ngroups] = start_value(v->fast);
+	}
 	else if (v->fast != FAST_COUNT)
 	{
-		if (all)
-			values = agg->expr->vi;
-		else
-			for (unsigned r = 0; r < n; r++)
-				x[r] = agg->expr->vi[at[r]];
-		if (v->fast == FAST_SUM)
-			add_sums(g, in, a, values, gids, n);
-		else
-			add_extremes(v, values, gids, n);
+		for (unsigned r = 0; r < n; r++)
+			x[r] = agg->expr->vi[at[r]];
+		add_numbers(g, in, a, x, gids, n, g->ngroups);
 	}
 	/* After the values: a group's count tells whether its value is one. */
 	if (v->counts_own)
