@@ -923,10 +923,15 @@ emit(StrataAggState *agg, Grouping *q, uint32 gid)
 
 		if (IsA(expr, Aggref))
 		{
+			StrataAgg *call = &agg->aggs[a];
 			StrataAccum total;
 
-			strata_values_total(&q->g.groups, agg->aggs[a].source - agg->aggs, gid, &total);
-			slot->tts_values[col] = strata_accum_result(&agg->aggs[a], &total, &slot->tts_isnull[col]);
+			slot->tts_isnull[col] = false;
+			if (!strata_values_result(&q->g.groups, call, gid, &slot->tts_values[col]))
+			{
+				strata_values_total(&q->g.groups, call->source - agg->aggs, gid, &total);
+				slot->tts_values[col] = strata_accum_result(call, &total, &slot->tts_isnull[col]);
+			}
 			a++;
 		}
 		else if (IsA(expr, GroupingFunc))

@@ -309,6 +309,8 @@ extern void strata_values_clear(StrataGroups *g, int a);
  */
 extern StrataAccum *strata_values_save(StrataGroups *g, int a);
 extern void strata_values_restore(StrataGroups *g, int a, StrataAccum *saved);
+/* The commonest answers, sums and counts that never left their 64 bits, without more ado; false: ask for the total. */
+extern bool strata_values_result(StrataGroups *g, const StrataAgg *agg, uint32 gid, Datum *result);
 /* The whole of a group's accumulator. */
 extern void strata_values_total(StrataGroups *g, int a, uint32 gid, StrataAccum *total);
 

@@ -233,6 +233,23 @@ strata_values_total(StrataGroups *g, int a, uint32 gid, StrataAccum *total)
 		fold(g, a, gid, total, fast_count(g, v, gid));
 }
 
+bool
+strata_values_result(StrataGroups *g, const StrataAgg *agg, uint32 gid, Datum *result)
+{
+	const StrataValues *v = &g->values[agg->source - g->aggs];
+	bool small = agg->argtype == INT2OID || agg->argtype == INT4OID;
+
+	if (v->general || agg->partial || fast_count(g, v, gid) <= 0)
+		return false;
+	if (agg->kind == AGG_SUM && v->fast == FAST_SUM && v->v)
+		*result = small ? Int64GetDatum(v->v[gid]) : strata_numeric_make(v->v[gid], v->scale);
+	else if (v->fast == FAST_COUNT)
+		*result = Int64GetDatum(fast_count(g, v, gid));
+	else
+		return false;
+	return true;
+}
+
 /* ---- going back ---- */
 
 static void
