@@ -102,6 +102,12 @@ fuzz: ## generated queries from a new seed (FUZZ_QUERIES=50000), then 5 minutes 
 	PG_CONFIG='$(PG_CONFIG)' test/diff/run.sh --queries $${FUZZ_QUERIES:-50000} --seed $$(date +%s)
 	PG_CONFIG='$(PG_CONFIG)' test/diff/run.sh --concurrent 300 --seed $$(date +%s)
 
+sqlsmith: ## sqlsmith's queries, each with the store off and on (SQLSMITH_SECONDS=600); needs `make install`
+	PG_CONFIG='$(PG_CONFIG)' test/fuzz/sqlsmith.sh
+
+pgregress: ## PostgreSQL's own regression tests: alone, preloaded, and with every table in the store; needs `make install`
+	PG_CONFIG='$(PG_CONFIG)' test/fuzz/pgregress.sh
+
 docs: ## write the generated pages of docs/ anew
 	GENERATED=write test/run build docs
 
@@ -112,4 +118,4 @@ asan: ## unit tests, ring reader and stratad with its tests, under ASan and UBSa
 valgrind: ## unit tests under valgrind
 	$(MAKE) -C test/unit check VALGRIND=1
 
-.PHONY: fuzz soak sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo bench docs asan valgrind
+.PHONY: fuzz sqlsmith pgregress soak sidecar install-sidecar clean-sidecar no-sidecar install-no-sidecar help dev warnings lint format test demo bench docs asan valgrind

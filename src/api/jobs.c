@@ -543,11 +543,7 @@ strata_job_recall(const StrataJob *mine)
 		job = job_run(mine);
 		/* What was given back meanwhile too. */
 		while (job && job->share.head != job->share.tail)
-		{
-			uint32 unit = job->share.offers[job->share.head++ % STRATA_JOB_OFFERS];
-
-			left = Min(left, unit);
-		}
+			left = Min(left, job->share.offers[job->share.head++ % STRATA_JOB_OFFERS]);
 		copying = job && job->share.copying > 0;
 		LWLockRelease(strata_workers->lock);
 		if (!copying)
