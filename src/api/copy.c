@@ -621,7 +621,8 @@ was_evicted(const StrataCopy *c)
 	return strata_store_table(MyDatabaseId, c->job.relid, &stat) && stat.evicted;
 }
 
-static StrataCopyResult
+/* Not inlined into its PG_TRY block, where compilers warn of variables that longjmp() might clobber. */
+static pg_noinline StrataCopyResult
 copy_table(StrataCopy *c)
 {
 	StrataCopyResult result = copy_begin(c);

@@ -543,7 +543,11 @@ strata_job_recall(const StrataJob *mine)
 		job = job_run(mine);
 		/* What was given back meanwhile too. */
 		while (job && job->share.head != job->share.tail)
-			left = Min(left, job->share.offers[job->share.head++ % STRATA_JOB_OFFERS]);
+		{
+			uint32 unit = job->share.offers[job->share.head++ % STRATA_JOB_OFFERS];
+
+			left = Min(left, unit);
+		}
 		copying = job && job->share.copying > 0;
 		LWLockRelease(strata_workers->lock);
 		if (!copying)

@@ -39,8 +39,8 @@
 /* Copied again by itself: a unit of which this share of blocks would become fresh. */
 #define UPKEEP_GAIN_PERCENT 10
 /*
- * Updates all over a table make all of its units worth copying at once, again and again.  Copying one takes about so
- * long, and a table's units are not copied again before so many times what that takes has gone by.
+ * Updates all over a table make all of its units worth copying at once, again and again.  Copying one takes
+ * about so long, and a table's units are not copied again before so many times what that takes has gone by.
  */
 #define UPKEEP_UNIT_MS 25
 #define UPKEEP_REST	   10

@@ -102,6 +102,7 @@ extern bool strata_column_rep(Oid type, StrataRep *rep);
  * value of the type must not.
  */
 extern Datum strata_int_datum(StrataRep rep, int64 value);
+extern int64 strata_datum_int(StrataRep rep, Datum d); /* the way back */
 extern Datum strata_copy_image(const StrataType *t, const char *image, MemoryContext context);
 
 static inline Datum

@@ -87,6 +87,14 @@ typedef struct StrataUnitPages
 	pg_atomic_uint64 *rest;	 /* bit a block */
 	pg_atomic_uint64 *holes; /* bit a block: some of its rows are in `gone` */
 	pg_atomic_uint64 *gone;	 /* bit a row */
+
+	/*
+	 * When WAL stood at quiet_pos, what is known was true of all blocks in `quiet`, for snapshots whose xmin is
+	 * quiet_from or later.  Written as the rest is; 0: nothing is known of such a moment.
+	 */
+	pg_atomic_uint64 quiet_pos;
+	pg_atomic_uint64 quiet_from;
+	pg_atomic_uint64 *quiet;
 } StrataUnitPages;
 
 /*

@@ -98,15 +98,16 @@
  * snapshot can see them.  Other tuples it leaves to the heap: `rest`.  Which lines were taken is remembered.
  *
  * What is known of a page.  For each block the unit may hold a sentence: "while the page's LSN is Y, a
- * snapshot whose xmin is not older than F sees of it the rows copied, but for those in `gone`; and, if it is
- * in `rest`, maybe tuples that were not copied".  P writes the first one, with Y = X and F = H, unless a
- * row's deleter was running.
+ * snapshot that sees the end of these transactions sees of it the rows copied, but for those in `gone`; and,
+ * if it is in `rest`, maybe tuples that were not copied".  The transactions are named by bounds: all before
+ * one, and some between two others, which a snapshot sees the end of if it has none of that range running.
+ * P writes the first sentence, with Y = X and all before H, unless a row's deleter was running.
  *
  * Why a sentence is true when P writes it: by (5), S with an xmin of H or later sees every row taken, as its
  * inserter committed and nobody who deleted it had when P held the lock; and of what was forgotten, nothing.
  * By (4) nothing of that changes while the LSN is X.  Where the page was all-visible, (3) says the same.
  *
- * R uses a sentence if S has such an xmin and R, after S was taken, sees the page's LSN to be Y.  A change
+ * R uses a sentence if S sees those ends and R, after S was taken, sees the page's LSN to be Y.  A change
  * that S sees was made by a transaction that committed before S was taken; by then it had let go of the
  * buffer's lock, and so had set the LSN (4).  So at the look all that S can see of the page was as the
  * sentence says.  What others were doing to the page just then, with the LSN not set yet, or do later, S does
@@ -131,14 +132,22 @@
  *
  * Publishing what was judged.  R found the page under its share lock at LSN Y.  It writes a sentence if each
  * row's fate is settled: nobody deleted it (the xmax is none, or of lockers only, or of one who went back),
- * or somebody did whose end S sees.  F is then H or the newest such deleter plus one, whichever is newer: a
- * snapshot with that xmin sees all their ends.  A row that S does not see for its own transaction's doing is
- * not settled.  Tuples that are not rows may be anything, as the sentence sends the reader to the heap for
- * them; `rest` is left out if none can be seen from F on. Sentences of a unit are written by one at a time,
- * who makes the version odd meanwhile; a reader copies them and looks at the version again.  One who judged
- * at an older LSN than another has written for does not write.  A row in `gone` stays there, which is right
- * for later sentences too: a deletion that committed stays, and a line never becomes the row again. F only
- * grows, so it covers all of `gone`.
+ * or somebody did whose end S sees.  The sentence names those who did, besides all before H.  A row that S
+ * does not see for its own transaction's doing is not settled.  Tuples that are not rows may be anything, as
+ * the sentence sends the reader to the heap for them; `rest` is left out if none can be seen by those who see
+ * the ends named.  Sentences of a unit are written by one at a time, who makes the version odd meanwhile; a
+ * reader copies them and looks at the version again.  One who judged at an older LSN than another has written
+ * for does not write.  A row in `gone` stays there, which is right for later sentences too: a deletion that
+ * committed stays, and a line never becomes the row again.  What an older sentence named, a newer one names
+ * too, if need be by a wider bound, so it covers all of `gone`.
+ *
+ * When nothing was written.  A reader that found all its blocks' LSNs as known, and WAL at the same position
+ * before and after, leaves that position and the set of blocks.  The next one, if it finds WAL (insertion, or
+ * replay) still there after its snapshot was taken and asks for no other block, need not look: a change that
+ * its snapshot sees was in WAL before the snapshot was taken, so before that position; the buffer was locked
+ * when its place in WAL was taken, so the earlier reader found it locked, or with the LSN set, and then not
+ * as known.  On a standby what was replayed to that position was complete, and a later commit cannot be of
+ * anything newer.  Whoever writes a sentence wipes this out.
  *
  * The two parts do not mix: a block that the map vouches for, to some reader, holds all of its rows for that
  * reader, whatever later sentences say; rows in `gone` are taken out only with the sentence of their block.

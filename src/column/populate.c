@@ -980,6 +980,7 @@ populate_layout_head(const UnitBuild *b, const SegmentPlace *place, uint32 npage
 	h->known.known = populate_place(base, &used, b->nblocks * sizeof(StrataPageKnown));
 	h->known.rest = populate_place(base, &used, nwords * sizeof(uint64));
 	h->known.holes = populate_place(base, &used, nwords * sizeof(uint64));
+	h->known.quiet = populate_place(base, &used, nwords * sizeof(uint64));
 	h->known.gone = populate_place(base, &used, strata_row_words(b->nrows) * sizeof(uint64));
 	for (int c = 0; c < b->ncols; c++)
 	{
@@ -1007,6 +1008,8 @@ populate_fill_pages(const UnitBuild *b, UnitHead *h)
 	p->lines_at = h->lines_at;
 	p->lines = h->lines;
 	pg_atomic_init_u32(&p->version, 0);
+	pg_atomic_init_u64(&p->quiet_pos, InvalidXLogRecPtr);
+	pg_atomic_init_u64(&p->quiet_from, 0);
 	for (uint32 i = 0; i < b->nblocks; i++)
 	{
 		pg_atomic_init_u32(&p->buffer[i], b->buffers[i]);
@@ -1019,6 +1022,7 @@ populate_fill_pages(const UnitBuild *b, UnitHead *h)
 	{
 		pg_atomic_init_u64(&p->rest[w], b->rest[w]);
 		pg_atomic_init_u64(&p->holes[w], 0);
+		pg_atomic_init_u64(&p->quiet[w], 0);
 	}
 	for (uint32 w = 0; w < strata_row_words(b->nrows); w++)
 		pg_atomic_init_u64(&p->gone[w], 0);

@@ -161,6 +161,26 @@ strata_int_datum(StrataRep rep, int64 value)
 	}
 }
 
+int64
+strata_datum_int(StrataRep rep, Datum d)
+{
+	switch (rep)
+	{
+		case STRATA_REP_BOOL:
+			return DatumGetBool(d);
+		case STRATA_REP_UINT1:
+			return (uint8)DatumGetChar(d);
+		case STRATA_REP_INT2:
+			return DatumGetInt16(d);
+		case STRATA_REP_INT4:
+			return DatumGetInt32(d);
+		case STRATA_REP_UINT4:
+			return DatumGetUInt32(d);
+		default:
+			return DatumGetInt64(d);
+	}
+}
+
 Datum
 strata_copy_image(const StrataType *t, const char *image, MemoryContext context)
 {

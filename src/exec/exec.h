@@ -497,6 +497,12 @@ extern bool strata_operator_meaning(Oid opno, StrataCmp *cmp, Oid *left, Oid *ri
 
 
 
+/* ---- zone.c ---- */
+typedef struct StrataZoneTest StrataZoneTest;
+/* NULL when zone maps can say nothing of the expression, which reads one column. */
+extern StrataZoneTest *strata_zone_compile(Node *node);
+extern StrataVerdict strata_zone_verdict(const StrataZoneTest *t, const StrataSegment *zone);
+
 /* ---- agg.c ---- */
 extern CustomScanMethods strata_agg_methods;
 /* Can the node compute this aggregate call (its arguments aside)? */

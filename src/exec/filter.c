@@ -63,6 +63,7 @@ struct StrataPred
 	int		  *cols;
 	bool	   cacheable;
 	StrataMatch *match; /* what kernels can do instead where the column has no codes, or NULL */
+	StrataZoneTest *zone; /* what zone maps tell, or NULL */
 	int8	  *by_code; /* -1 unknown, 0 false, 1 true, 2 null; the entry after the codes is for NULL */
 	uint32	   room;	/* of by_code */
 	uint64	   dict_id; /* what by_code is of */
@@ -96,7 +97,10 @@ compile_evaluator(StrataBatch *in, Node *node)
 	if (p->ncols == 1 && p->cacheable)
 		p->col = p->cols[0];
 	if (p->col >= 0)
+	{
 		p->match = strata_match_compile(node);
+		p->zone = strata_zone_compile(node);
+	}
 	return p;
 }
 
@@ -363,7 +367,7 @@ strata_pred_safe(const StrataPred *p)
 	for (int i = 0; i < p->nkids; i++)
 		if (!strata_pred_safe(p->kids[i]))
 			return false;
-	return (p->kind != PRED_EXPR || p->match) && expr_safe(p->l) && expr_safe(p->r);
+	return (p->kind != PRED_EXPR || p->match || p->zone) && expr_safe(p->l) && expr_safe(p->r);
 }
 
 void
@@ -561,6 +565,9 @@ strata_pred_prune(StrataBatch *in, StrataPred *p)
 					return STRATA_SOME;
 			}
 			return p->kind == PRED_AND && all ? STRATA_ALL : p->kind == PRED_OR && none ? STRATA_NONE : STRATA_SOME;
+		case PRED_EXPR:
+			zone = p->zone ? in->cols[p->col]->zone : NULL;
+			return zone ? strata_zone_verdict(p->zone, zone) : STRATA_SOME;
 		default:
 			return STRATA_SOME;
 	}

@@ -1,13 +1,14 @@
 /*
  * paths.c - where the planner learns of the column store: its hooks, and the paths and plans of scans.
  *
- * Four hooks.  planner watches for updatable cursors and keeps the list below.  set_rel_pathlist adds StrataScan paths
- * (plain and partial) to base relations that have units.  set_join_pathlist (path_join.c) adds hash joins in which at
- * least one side makes batches.  create_upper_paths (path_agg.c) adds aggregation over whatever makes batches.
+ * Four hooks.  planner watches for updatable cursors and keeps the list below.  set_rel_pathlist adds
+ * StrataScan paths (plain and partial) to base relations that have units.  set_join_pathlist (path_join.c)
+ * adds hash joins in which at least one side makes batches.  create_upper_paths (path_agg.c) adds aggregation
+ * over whatever makes batches.
  *
- * A node of ours is cheaper under another of ours than under one of PostgreSQL's, as no row has to leave it.  add_path()
- * knows one cost only, and may throw a path away that would have been the best below a join of ours.  So the cheapest
- * path of each relation that makes batches is remembered here as well.
+ * A node of ours is cheaper under another of ours than under one of PostgreSQL's, as no row has to leave it.
+ * add_path() knows one cost only, and may throw a path away that would have been the best below a join of
+ * ours.  So the cheapest path of each relation that makes batches is remembered here as well.
  */
 #include "postgres.h"
 
@@ -16,6 +17,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_statistic.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -30,8 +32,10 @@
 #include "parser/parsetree.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
 #include "exec/append.h"
 #include "exec/join.h"
@@ -78,7 +82,7 @@ void
 strata_remember_path(RelOptInfo *rel, const StrataPath *path)
 {
 	Remembered *r = find_remembered(rel);
-	int			partial = path->cpath.path.parallel_workers > 0;
+	int partial = path->cpath.path.parallel_workers > 0;
 
 	if (!r)
 	{
@@ -102,9 +106,9 @@ strata_batch_path(PlannerInfo *root, RelOptInfo *rel, bool partial)
 }
 
 /*
- * UPDATE ... WHERE CURRENT OF asks a cursor's scan for the TID of its current row, which a StrataScan does not have.
- * So while a cursor's query is planned from which it could be asked (execCurrentOf's "simply updatable"), the column
- * store keeps away.
+ * UPDATE ... WHERE CURRENT OF asks a cursor's scan for the TID of its current row, which a StrataScan does
+ * not have. So while a cursor's query is planned from which it could be asked (execCurrentOf's "simply
+ * updatable"), the column store keeps away.
  */
 static bool planning_updatable_cursor = false;
 
@@ -112,13 +116,13 @@ static PlannedStmt *
 strata_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo bound)
 {
 	PlannedStmt *result;
-	bool		 outer = planning_updatable_cursor;
-	List		*outer_paths = remembered;
+	bool outer = planning_updatable_cursor;
+	List *outer_paths = remembered;
 
 	remembered = NIL;
-	planning_updatable_cursor = (cursor_options & CURSOR_OPT_FAST_PLAN) && !parse->hasAggs && !parse->groupClause &&
-		!parse->groupingSets && !parse->distinctClause && !parse->sortClause && !parse->setOperations &&
-		!parse->hasWindowFuncs;
+	planning_updatable_cursor = (cursor_options & CURSOR_OPT_FAST_PLAN) && !parse->hasAggs &&
+								!parse->groupClause && !parse->groupingSets && !parse->distinctClause &&
+								!parse->sortClause && !parse->setOperations && !parse->hasWindowFuncs;
 	PG_TRY();
 	{
 		result = prev_planner ? prev_planner(parse, query_string, cursor_options, bound)
@@ -149,14 +153,14 @@ shows_storage_walker(Node *node, void *context)
 	if (check_functions_in_node(node, storage_function, NULL))
 		return true;
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, shows_storage_walker, context, 0);
+		return query_tree_walker((Query *)node, shows_storage_walker, context, 0);
 	return expression_tree_walker(node, shows_storage_walker, context);
 }
 
 /*
- * Does the query ask how the heap stores values?  Values of the column store are never compressed or toasted, so
- * it could not tell.  A value may be asked about anywhere above the scan that reads it, hence all of the query is
- * searched.
+ * Does the query ask how the heap stores values?  Values of the column store are never compressed or toasted,
+ * so it could not tell.  A value may be asked about anywhere above the scan that reads it, hence all of the
+ * query is searched.
  */
 bool
 strata_query_shows_storage(PlannerInfo *root)
@@ -169,18 +173,18 @@ strata_query_shows_storage(PlannerInfo *root)
 /* ---- base relations ---- */
 
 /*
- * Attributes (offset by FirstLowInvalidHeapAttributeNumber) that a scan with this target reads.  Not attr_needed,
- * which children of partitioned tables do not have.
+ * Attributes (offset by FirstLowInvalidHeapAttributeNumber) that a scan with this target reads.  Not
+ * attr_needed, which children of partitioned tables do not have.
  */
 static Bitmapset *
 needed_attributes(RelOptInfo *rel, PathTarget *target)
 {
 	Bitmapset *attrs = NULL;
-	ListCell  *lc;
+	ListCell *lc;
 
-	pull_varattnos((Node *) target->exprs, rel->relid, &attrs);
+	pull_varattnos((Node *)target->exprs, rel->relid, &attrs);
 	foreach (lc, rel->baserestrictinfo)
-		pull_varattnos((Node *) lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
+		pull_varattnos((Node *)lfirst_node(RestrictInfo, lc)->clause, rel->relid, &attrs);
 	return attrs;
 }
 
@@ -200,21 +204,92 @@ attributes_storable(Relation heap, Bitmapset *attrs)
 	return true;
 }
 
-static void
-cost_scan(PlannerInfo *root, RelOptInfo *rel, const StrataTableInfo *info, int ncolumns, StrataPath *spath,
-		  double divisor)
+/* How far neighbouring rows have neighbouring values, -1 to 1, as ANALYZE saw it; 0 where it did not. */
+static double
+column_correlation(Oid relid, AttrNumber attnum)
 {
-	Path	*path = &spath->cpath.path;
-	double	 pages = Max(rel->pages, 1);
-	double	 in_columns = Min(1.0, (double) (info->blocks_populated - Min(info->blocks_stale, info->blocks_populated)) /
-									   pages);
+	HeapTuple tuple =
+		SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relid), Int16GetDatum(attnum), BoolGetDatum(false));
+	AttStatsSlot slot;
+	double correlation = 0;
+
+	if (!HeapTupleIsValid(tuple))
+		return 0;
+	if (get_attstatsslot(&slot, tuple, STATISTIC_KIND_CORRELATION, InvalidOid, ATTSTATSSLOT_NUMBERS))
+	{
+		if (slot.nnumbers == 1)
+			correlation = slot.numbers[0];
+		free_attstatsslot(&slot);
+	}
+	ReleaseSysCache(tuple);
+	return correlation;
+}
+
+/*
+ * The part of the units that zone maps will leave: where a column follows the order of the table, the rows
+ * that its conditions keep lie in few units.
+ */
+static double
+units_left(PlannerInfo *root, RelOptInfo *rel, Oid relid, double units)
+{
+	List *done = NIL;
+	double least = 1;
+	ListCell *lc, *other;
+
+	if (units < 2)
+		return 1;
+	foreach (lc, rel->baserestrictinfo)
+	{
+		List *vars = pull_var_clause((Node *)lfirst_node(RestrictInfo, lc)->clause,
+									 PVC_RECURSE_AGGREGATES | PVC_RECURSE_PLACEHOLDERS);
+		List *clauses = NIL;
+		AttrNumber attnum;
+		double correlation, part;
+
+		if (list_length(vars) != 1)
+			continue;
+		attnum = ((Var *)linitial(vars))->varattno;
+		if (attnum <= 0 || list_member_int(done, attnum))
+			continue;
+		done = lappend_int(done, attnum);
+		foreach (other, rel->baserestrictinfo)
+		{
+			RestrictInfo *rinfo = lfirst_node(RestrictInfo, other);
+			List *its =
+				pull_var_clause((Node *)rinfo->clause, PVC_RECURSE_AGGREGATES | PVC_RECURSE_PLACEHOLDERS);
+
+			if ((IsA(rinfo->clause, OpExpr) || IsA(rinfo->clause, ScalarArrayOpExpr)) &&
+				list_length(its) == 1 && ((Var *)linitial(its))->varattno == attnum)
+				clauses = lappend(clauses, rinfo);
+		}
+		if (clauses == NIL)
+			continue;
+		correlation = column_correlation(relid, attnum);
+		part = clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL) + 1 / units;
+		correlation *= correlation;
+		least = Min(least, correlation * part + (1 - correlation));
+	}
+	return Min(least, 1);
+}
+
+static void
+cost_scan(PlannerInfo *root, RelOptInfo *rel, Oid relid, const StrataTableInfo *info, int ncolumns,
+		  StrataPath *spath, double divisor)
+{
+	Path *path = &spath->cpath.path;
+	double pages = Max(rel->pages, 1);
+	double in_columns = Min(1.0, info->blocks_populated / pages);
+	double stale = Min(in_columns, info->blocks_stale / pages);
+	double left = units_left(root, rel, relid, info->units_populated);
 	QualCost qual;
-	Cost	 startup, cpu, disk, rows_up;
+	Cost startup, cpu, disk, rows_up;
 
 	cost_qual_eval(&qual, rel->baserestrictinfo, root);
 	startup = qual.startup + path->pathtarget->cost.startup;
-	cpu = in_columns * rel->tuples * COLUMN_VALUE_COST * (ncolumns + list_length(rel->baserestrictinfo)) +
-		info->units_populated * UNIT_COST;
+	cpu = in_columns * left * rel->tuples * COLUMN_VALUE_COST *
+			  (ncolumns + list_length(rel->baserestrictinfo)) +
+		  info->units_populated * UNIT_COST * (0.2 + 0.8 * left);
+	cpu += stale * left * (pages * STALE_BLOCK_COST + rel->tuples * STALE_ROW_COST);
 	cpu += (1 - in_columns) * rel->tuples * (cpu_tuple_cost + qual.per_tuple);
 	rows_up = rel->rows * (cpu_tuple_cost + path->pathtarget->cost.per_tuple);
 	disk = (1 - in_columns) * pages * seq_page_cost;
@@ -239,18 +314,20 @@ strata_parallel_divisor(int workers)
 StrataPath *
 strata_scan_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, int workers)
 {
-	RangeTblEntry  *rte = root->simple_rte_array[rel->relid];
-	StrataPath	   *spath = NULL;
-	Relation		heap;
+	RangeTblEntry *rte = root->simple_rte_array[rel->relid];
+	StrataPath *spath = NULL;
+	Relation heap;
 	StrataTableInfo info;
-	Bitmapset	   *attrs;
+	Bitmapset *attrs;
 
 	if (!strata_column_scan || rte->rtekind != RTE_RELATION || rte->inh || rte->tablesample ||
-		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) || !bms_is_empty(rel->lateral_relids))
+		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) ||
+		!bms_is_empty(rel->lateral_relids))
 		return NULL;
 	attrs = needed_attributes(rel, target);
 	heap = table_open(rte->relid, NoLock);
-	if (strata_column_info(heap, &info) && attributes_storable(heap, attrs) && !strata_query_shows_storage(root))
+	if (strata_column_info(heap, &info) && attributes_storable(heap, attrs) &&
+		!strata_query_shows_storage(root))
 	{
 		Path *path;
 
@@ -266,7 +343,8 @@ strata_scan_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, int wor
 		path->parallel_workers = workers;
 		spath->cpath.flags = CUSTOMPATH_SUPPORT_PROJECTION;
 		spath->cpath.methods = &scan_path_methods;
-		cost_scan(root, rel, &info, bms_num_members(attrs), spath, workers > 0 ? strata_parallel_divisor(workers) : 1);
+		cost_scan(root, rel, rte->relid, &info, bms_num_members(attrs), spath,
+				  workers > 0 ? strata_parallel_divisor(workers) : 1);
 	}
 	table_close(heap, NoLock);
 	return spath;
@@ -290,7 +368,7 @@ static void
 strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
 	StrataPath *path;
-	int			workers;
+	int workers;
 
 	if (prev_set_rel_pathlist)
 		prev_set_rel_pathlist(root, rel, rti, rte);
@@ -317,8 +395,8 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 }
 
 static void
-set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel, JoinType jointype,
-				  JoinPathExtraData *extra)
+set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
+				  JoinType jointype, JoinPathExtraData *extra)
 {
 	if (prev_set_join_pathlist)
 		prev_set_join_pathlist(root, joinrel, outerrel, innerrel, jointype, extra);
@@ -338,7 +416,8 @@ create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 }
 
 static Plan *
-plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
+plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
+		  List *custom_plans)
 {
 	CustomScan *scan = makeNode(CustomScan);
 
@@ -360,10 +439,11 @@ static CustomPathMethods scan_path_methods = {
 static void
 exec_settings(void)
 {
-	DefineCustomBoolVariable("strata.column_scan", "Lets the planner read tables from the column store.", NULL,
-							 &strata_column_scan, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomBoolVariable("strata.column_aggregate", "Lets the planner aggregate inside the column store.", NULL,
-							 &strata_column_aggregate, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("strata.column_scan", "Lets the planner read tables from the column store.",
+							 NULL, &strata_column_scan, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("strata.column_aggregate", "Lets the planner aggregate inside the column store.",
+							 NULL, &strata_column_aggregate, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL,
+							 NULL);
 	DefineCustomBoolVariable("strata.column_join", "Lets the planner join inside the column store.", NULL,
 							 &strata_column_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }

@@ -5,8 +5,9 @@
  * Memory: the planner's.  Locking: none.
  * Not here: execution.
  *
- * Costs are on PostgreSQL's scale, where a sequential scan's row costs about 0.03 (cpu_tuple_cost, a page's share,
- * a qual) and takes about 80 ns: 0.0001 a row and column is the 0.3 ns that decoding and a kernel take.
+ * Costs are on PostgreSQL's scale, where a sequential scan's row costs about 0.03 (cpu_tuple_cost, a page's
+ * share, a qual) and takes about 80 ns: 0.0001 a row and column is the 0.3 ns that decoding and a kernel
+ * take.
  */
 #ifndef STRATA_EXEC_PATHS_H
 #define STRATA_EXEC_PATHS_H
@@ -15,17 +16,19 @@
 
 #define COLUMN_VALUE_COST 0.0001 /* decode and one kernel: some 0.3 ns */
 #define GROUP_ROW_COST	  0.0008 /* find the group and add to one accumulator: some 2 ns */
-#define BUILD_ROW_COST	  0.004  /* keep a row and enter it into a hash table: some 10 ns */
+#define BUILD_ROW_COST	  0.004	 /* keep a row and enter it into a hash table: some 10 ns */
 #define PROBE_ROW_COST	  0.0012 /* look up a key: some 3 ns */
 #define ROW_IN_COST		  0.01	 /* a row of another node into a vector: some 25 ns */
 #define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
+#define STALE_BLOCK_COST  0.2	 /* look at a changed block: some 0.5 us */
+#define STALE_ROW_COST	  0.002	 /* judge one of its rows: some 5 ns */
 
 /* A path whose node can hand batches to a parent of ours. */
 typedef struct StrataPath
 {
 	CustomPath cpath;
-	Cost	   batch_startup; /* until the first batch */
-	Cost	   batch_total;	  /* when no row leaves the node but in batches */
+	Cost batch_startup; /* until the first batch */
+	Cost batch_total;	/* when no row leaves the node but in batches */
 } StrataPath;
 
 /* ---- paths.c ---- */
@@ -35,7 +38,8 @@ extern bool strata_planning_allowed(void);
 extern StrataPath *strata_scan_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, int workers);
 extern int strata_scan_workers(RelOptInfo *rel);
 extern double strata_parallel_divisor(int workers);
-/* The best path of a relation or join that makes batches; NULL: there is none.  workers > 0: a partial one. */
+/* The best path of a relation or join that makes batches; NULL: there is none.  workers > 0: a partial one.
+ */
 extern StrataPath *strata_batch_path(PlannerInfo *root, RelOptInfo *rel, bool partial);
 /* Remembers one for strata_batch_path() if it is the cheapest so far. */
 extern void strata_remember_path(RelOptInfo *rel, const StrataPath *path);
@@ -47,8 +51,8 @@ extern bool strata_query_shows_storage(PlannerInfo *root);
 extern void strata_add_append_paths(PlannerInfo *root, RelOptInfo *rel);
 
 /* ---- path_join.c ---- */
-extern void strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
-									 JoinType jointype, JoinPathExtraData *extra);
+extern void strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel,
+									 RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra);
 
 /* ---- path_sort.c ---- */
 extern void strata_add_topn_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel);
