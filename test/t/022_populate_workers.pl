@@ -83,6 +83,20 @@ wait_for('workers share it', job_is($job, 'workers > 1'));
 is($node->psql('postgres', "SET lock_timeout = '60s'; DROP TABLE big"), 0, 'DROP TABLE between two units');
 wait_for('ends it', job_is($job, "state = 'failed'"));
 
+# With a single unit left on offer.
+set('strata.populate_workers = 1');
+set('strata.populate_delay = 0');
+fill_units('few', 2);
+set("strata.populate_delay = '3s'");
+$job = sql("SELECT strata.populate('few', force => true, wait => false)");
+wait_for('all but one unit are copied', job_is($job, 'done = total - 1'));
+is(sql("SELECT strata.cancel_job($job)"), 't', 'the job is cancelled before the last');
+wait_for('and the last is not copied', job_is($job, "state = 'cancelled' AND done = total - 1"));
+set('strata.populate_delay = 0');
+is(sql("SELECT strata.populate('few', strategy => 'incremental') > 0"), 't', 'the worker is at hand');
+sql('DROP TABLE few');
+set("strata.populate_delay = '300ms'");
+
 # A job of higher priority goes first though all workers are busy, and the other goes on after.
 set('strata.populate_workers = 1');
 fill_units('slow', 6);
