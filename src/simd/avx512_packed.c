@@ -55,55 +55,60 @@ fields(const Fields *f, __m512i in)
 }
 
 /*
- * Runs `body` with x = LANES codes, made by `codes` from `in`, the first of them row j of word w; the bytes
- * past the last code are neither read nor zero.
+ * Runs `body` with x = LANES codes, made by `codes` from `in`, the first of them row j of word w.  Of a word
+ * that is not whole (`rows` below 64) the bytes past the last code are neither read nor zero.
  */
-#define PACKED_STEPS(LANES, load, codes, body)                                                               \
-	do                                                                                                       \
+#define WHOLE_STEPS(LANES, load, codes, body)                                                                \
+	_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += LANES)                                         \
 	{                                                                                                        \
-		const char *at_ = (const char *)packed + (size_t)w * 8 * width;                                      \
-		unsigned rows_ = n - w * 64 < 64 ? n - w * 64 : 64;                                                  \
+		__m512i in =                                                                                         \
+			_mm512_maskz_loadu_epi8(load, (const char *)packed + (size_t)w * 8 * width + j / 8 * width);     \
+		__m512i x = codes;                                                                                   \
                                                                                                              \
-		if (rows_ == 64)                                                                                     \
-			_Pragma("GCC unroll 8") for (unsigned j = 0; j < 64; j += LANES)                                 \
-			{                                                                                                \
-				__m512i in = _mm512_maskz_loadu_epi8(load, at_ + j / 8 * width);                             \
-				__m512i x = codes;                                                                           \
+		body;                                                                                                \
+	}
+
+#define LAST_STEPS(LANES, rows, codes, body)                                                                 \
+	for (unsigned j = 0; j < rows; j += LANES)                                                               \
+	{                                                                                                        \
+		unsigned left_ = rows - j < LANES ? rows - j : LANES;                                                \
+		__m512i in = _mm512_maskz_loadu_epi8(low64((left_ * width + 7) / 8),                                 \
+											 (const char *)packed + (size_t)w * 8 * width + j / 8 * width);  \
+		__m512i x = codes;                                                                                   \
                                                                                                              \
-				body;                                                                                        \
-			}                                                                                                \
-		else                                                                                                 \
-			for (unsigned j = 0; j < rows_; j += LANES)                                                      \
-			{                                                                                                \
-				unsigned left_ = rows_ - j < LANES ? rows_ - j : LANES;                                      \
-				__m512i in = _mm512_maskz_loadu_epi8(low64((left_ * width + 7) / 8), at_ + j / 8 * width);   \
-				__m512i x = codes;                                                                           \
-                                                                                                             \
-				body;                                                                                        \
-			}                                                                                                \
-	} while (0)
+		body;                                                                                                \
+	}
 
 /* ---- compare: every operator is a range, or the rows outside one ---- */
 
 #define RANGE_LOOP(LANES, load, codes, test)                                                                 \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
-	{                                                                                                        \
-		uint64_t word = 0;                                                                                   \
+	unsigned w = 0;                                                                                          \
                                                                                                              \
-		PACKED_STEPS(LANES, load, codes, word |= (uint64_t)(test) << j);                                     \
-		word ^= flip;                                                                                        \
-		mask[w] = w + 1 == simd_mask_words(n) ? word & simd_tail_bits(n) : word;                             \
+	for (; w < n / 64; w++)                                                                                  \
+	{                                                                                                        \
+		uint64_t word = flip;                                                                                \
+                                                                                                             \
+		WHOLE_STEPS(LANES, load, codes, word ^= (uint64_t)(test) << j)                                       \
+		mask[w] = word;                                                                                      \
+	}                                                                                                        \
+	if (n % 64)                                                                                              \
+	{                                                                                                        \
+		uint64_t word = flip;                                                                                \
+                                                                                                             \
+		LAST_STEPS(LANES, n % 64, codes, word ^= (uint64_t)(test) << j)                                      \
+		mask[w] = word & simd_tail_bits(n);                                                                  \
 	}
 
 INLINE void TARGET
 range8(const uint64_t *packed, unsigned width, unsigned n, uint64_t lo, uint64_t span, uint64_t flip,
-	   uint64_t *mask)
+	   uint64_t *mask, bool from_zero)
 {
 	Fields f = fields_setup(width, 1);
 	__m512i low = _mm512_set1_epi8((char)lo);
 	__m512i len = _mm512_set1_epi8((char)span);
 
-	RANGE_LOOP(64, f.load, fields(&f, in), _mm512_cmple_epu8_mask(_mm512_sub_epi8(x, low), len))
+	RANGE_LOOP(64, f.load, fields(&f, in),
+			   _mm512_cmple_epu8_mask(from_zero ? x : _mm512_sub_epi8(x, low), len))
 }
 
 INLINE void TARGET
@@ -155,8 +160,16 @@ packed_range(const uint64_t *packed, unsigned width, unsigned n, uint64_t lo, ui
 		return;
 	}
 	span = (hi < most ? hi : most) - lo;
-	if (width <= 8)
-		range8(packed, width, n, lo, span, flip, mask);
+	if (width == 1)
+		simd_range_bits(packed, n, (SimdRange){lo, hi, flip}, mask);
+	else if (width <= 8)
+	{
+		/* One instruction less, where five are what it takes. */
+		if (lo == 0)
+			range8(packed, width, n, lo, span, flip, mask, true);
+		else
+			range8(packed, width, n, lo, span, flip, mask, false);
+	}
 	else if (width <= 16)
 		range16(packed, width, n, lo, span, flip, mask);
 	else if (width <= 32 && width != 31)
@@ -191,13 +204,37 @@ sum_bytes(__m512i x)
 }
 
 #define SUM_LOOP(LANES, load, codes, body)                                                                   \
-	for (unsigned w = 0; w < simd_mask_words(n); w++)                                                        \
+	unsigned w = 0;                                                                                          \
+                                                                                                             \
+	for (; w < n / 64; w++)                                                                                  \
+	{                                                                                                        \
+		uint64_t bits = mask ? mask[w] : ~UINT64_C(0);                                                       \
+                                                                                                             \
+		if (bits)                                                                                            \
+			WHOLE_STEPS(LANES, load, codes, body)                                                            \
+	}                                                                                                        \
+	if (n % 64)                                                                                              \
 	{                                                                                                        \
 		uint64_t bits = simd_mask_word(mask, n, w);                                                          \
                                                                                                              \
-		if (bits)                                                                                            \
-			PACKED_STEPS(LANES, load, codes, body);                                                          \
+		LAST_STEPS(LANES, n % 64, codes, body)                                                               \
 	}
+
+INLINE StrataInt128 TARGET
+sum1(const uint64_t *packed, unsigned n, const uint64_t *mask)
+{
+	uint64_t a = 0, b = 0;
+	unsigned w = 0;
+
+	for (; w + 2 <= n / 64; w += 2)
+	{
+		a += (uint64_t)_mm_popcnt_u64(mask ? packed[w] & mask[w] : packed[w]);
+		b += (uint64_t)_mm_popcnt_u64(mask ? packed[w + 1] & mask[w + 1] : packed[w + 1]);
+	}
+	for (; w < simd_mask_words(n); w++)
+		a += (uint64_t)_mm_popcnt_u64(packed[w] & simd_mask_word(mask, n, w));
+	return a + b;
+}
 
 INLINE StrataInt128 TARGET
 sum8(const uint64_t *packed, unsigned width, unsigned n, const uint64_t *mask)
@@ -258,6 +295,8 @@ avx512_sum_packed(const uint64_t *packed, unsigned width, unsigned n, const uint
 {
 	if (width == 0)
 		return 0;
+	if (width == 1)
+		return sum1(packed, n, mask);
 	if (width <= 8)
 		return sum8(packed, width, n, mask);
 	if (width <= 16)

@@ -72,29 +72,24 @@ short_words(const unsigned char *p, size_t len, uint64_t *a, uint64_t *b)
 		*a = (uint64_t)p[0] << 16 | (uint64_t)p[len / 2] << 8 | p[len - 1];
 }
 
-/* `state` after all but the last 16 bytes or fewer of a string of more than 16; *p is moved on to these. */
-static uint64_t
-long_words(const unsigned char **p, size_t *left, uint64_t state)
+/* `state` after all but the last 16 bytes, or fewer, of a string of more than 16. */
+INLINE uint64_t
+long_words(const unsigned char *p, size_t n, uint64_t state)
 {
-	const unsigned char *at = *p;
-	size_t n = *left;
-
-	if (n >= 48)
+	if (__builtin_expect(n >= 48, 0))
 	{
 		uint64_t second = state, third = state;
 
-		for (; n >= 48; at += 48, n -= 48)
+		for (; n >= 48; p += 48, n -= 48)
 		{
-			state = fold(read64(at) ^ SECRET1, read64(at + 8) ^ state);
-			second = fold(read64(at + 16) ^ SECRET2, read64(at + 24) ^ second);
-			third = fold(read64(at + 32) ^ SECRET3, read64(at + 40) ^ third);
+			state = fold(read64(p) ^ SECRET1, read64(p + 8) ^ state);
+			second = fold(read64(p + 16) ^ SECRET2, read64(p + 24) ^ second);
+			third = fold(read64(p + 32) ^ SECRET3, read64(p + 40) ^ third);
 		}
 		state ^= second ^ third;
 	}
-	for (; n > 16; at += 16, n -= 16)
-		state = fold(read64(at) ^ SECRET1, read64(at + 8) ^ state);
-	*p = at;
-	*left = n;
+	for (; n > 16; p += 16, n -= 16)
+		state = fold(read64(p) ^ SECRET1, read64(p + 8) ^ state);
 	return state;
 }
 
@@ -109,12 +104,10 @@ wyhash(const unsigned char *p, size_t len, uint64_t seed)
 		short_words(p, len, &a, &b);
 	else
 	{
-		size_t left = len;
-
-		state = long_words(&p, &left, state);
-		/* The last 16 bytes, which may lie in part before what is left. */
-		a = read64(p + left - 16);
-		b = read64(p + left - 8);
+		state = long_words(p, len, state);
+		/* The last 16 bytes, some of which may have been counted already. */
+		a = read64(p + len - 16);
+		b = read64(p + len - 8);
 	}
 	product = (unsigned __int128)(a ^ SECRET1) * (b ^ state);
 	return fold((uint64_t)product ^ SECRET0 ^ len, (uint64_t)(product >> 64) ^ SECRET1);

@@ -17,8 +17,9 @@ extern uint64_t strata_wyhash(const void *bytes, size_t len, uint64_t seed);
 /* XXH3_64bits_withSeed. */
 extern uint64_t strata_xxh3(const void *bytes, size_t len, uint64_t seed);
 
-/* out[i] = the wyhash of p[i][0..len[i]): of the two it is the faster one on short strings, so the one that
- * joins and groups use.  Results may go through hash_combine with those of hash_i64. */
+/* out[i] = the wyhash of p[i][0..len[i]): of the two the faster one at all lengths from 8 to 200
+ * (docs/internals/ simd.md), so the one that groups use.  Results may go through hash_combine with those of
+ * hash_i64. */
 extern void strata_hash_bytes(const char *const *p, const uint32_t *len, unsigned n, uint64_t seed,
 							  uint64_t *out);
 extern void strata_hash_bytes_xxh3(const char *const *p, const uint32_t *len, unsigned n, uint64_t seed,

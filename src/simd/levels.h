@@ -233,17 +233,28 @@ simd_range_of(StrataCmp op, uint64_t k)
 {
 	SimdRange r = {0, k, 0};
 
+	/* = and <> are the range of k alone and its complement, <= and > the one from 0 to k, < and >= the one
+	 * from 0 to the value before k, which is empty when there is none. */
 	if (op == STRATA_EQ || op == STRATA_NE)
 		r.lo = k;
 	else if (op == STRATA_LT || op == STRATA_GE)
-	{
-		r.lo = k;
-		r.hi = UINT64_MAX;
-	}
-	/* <= and > are the range from 0 to k and its complement. */
-	if (op == STRATA_NE || op == STRATA_LT || op == STRATA_GT)
+		r = k == 0 ? (SimdRange){1, 0, 0} : (SimdRange){0, k - 1, 0};
+	if (op == STRATA_NE || op == STRATA_GE || op == STRATA_GT)
 		r.flip = ~UINT64_C(0);
 	return r;
+}
+
+/* Codes of one bit are a mask already. */
+static inline void
+simd_range_bits(const uint64_t *packed, unsigned n, SimdRange r, uint64_t *mask)
+{
+	uint64_t zeroes = r.lo == 0 ? ~UINT64_C(0) : 0;
+	uint64_t ones = r.lo <= 1 && r.hi >= 1 ? ~UINT64_C(0) : 0;
+
+	for (unsigned w = 0; w < simd_mask_words(n); w++)
+		mask[w] = ((~packed[w] & zeroes) | (packed[w] & ones)) ^ r.flip;
+	if (n % 64)
+		mask[n / 64] &= simd_tail_bits(n);
 }
 
 /* The i-th code of a packed array; what unpack means.  width is 1..64. */
