@@ -284,6 +284,15 @@ list_all_units(StrataCopy *c)
 			c->units[c->nunits++] = u;
 }
 
+/* Did somebody evict the table, which then is to stay so? */
+static bool
+was_evicted(const StrataCopy *c)
+{
+	StrataTableStat stat;
+
+	return strata_store_table(MyDatabaseId, c->job.relid, &stat) && stat.evicted;
+}
+
 /* Lists the units and tells the job of it. */
 static void
 list_units(Relation rel, StrataCopy *c)
@@ -296,6 +305,12 @@ list_units(Relation rel, StrataCopy *c)
 	/* By strata.evict(), say: what follows would undo it. */
 	if (strata_job_cancelled(c->job.id))
 		copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
+	/* Or just when the keeper found that the table needs copying. */
+	if (!OidIsValid(c->job.role) && was_evicted(c))
+	{
+		c->evicted = true;
+		copy_fail(ERRCODE_QUERY_CANCELED, "the table was evicted meanwhile");
+	}
 	c->all_units = strata_store_populate_begin(rel);
 	c->nunits = c->offered = 0;
 	c->job.unit_blocks =
@@ -609,16 +624,6 @@ copy_status(const StrataCopy *c)
 	/* A block or two that somebody has just written do not make a table partial. */
 	return stat.copied_blocks * 10 >= (uint64)stat.total_blocks * 9 ? STRATA_TABLE_POPULATED
 																	: STRATA_TABLE_PARTIAL;
-}
-
-/* The units went away while we copied others: because somebody evicted the table, which then is to stay so?
- */
-static bool
-was_evicted(const StrataCopy *c)
-{
-	StrataTableStat stat;
-
-	return strata_store_table(MyDatabaseId, c->job.relid, &stat) && stat.evicted;
 }
 
 /* Not inlined into its PG_TRY block, where compilers warn of variables that longjmp() might clobber. */
