@@ -91,6 +91,7 @@ bench: ## column store against sequential scan and DuckDB, what it costs writers
 	test/bench/columns/run.sh
 	test/bench/tpch/run.sh
 	test/bench/manners.sh
+	$(MAKE) -C test/bench ../../build/bench/simd_bench && build/bench/simd_bench memory
 	test/bench/tiers.sh
 	test/bench/fresh.sh
 	test/bench/alloc.sh
