@@ -521,6 +521,28 @@ strata_segment_bytes(const StrataSegment *s, uint32_t v, const uint64_t *mask, c
 	return n;
 }
 
+const uint64_t *
+strata_segment_packed(const StrataSegment *s, uint32_t v, unsigned *width, int64_t *base)
+{
+	const uint64_t *data = seg_at(s, s->data_off);
+
+	*base = 0;
+	if (s->encoding == STRATA_ENC_DICT)
+	{
+		*width = s->width;
+		return data + (size_t)v * STRATA_VECTOR_WORDS * s->width;
+	}
+	if (s->encoding == STRATA_ENC_FOR && s->phys == STRATA_PHYS_INT)
+	{
+		const SegFor *f = (const SegFor *)seg_at(s, s->vec_off) + v;
+
+		*width = f->width;
+		*base = f->base;
+		return data + f->word;
+	}
+	return NULL;
+}
+
 /* ---- bounds ---- */
 
 void

@@ -683,6 +683,15 @@ choose_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *liv
 	FOREACH_ROW(live, i, { choose(agg, a, strata_col_datum(col, i), cxt); });
 }
 
+/* Row i of an argument whose rows differ in display scale. */
+static void
+add_mixed(const StrataAgg *agg, StrataAccum *a, unsigned i, MemoryContext cxt)
+{
+	int scale = agg->expr->vscale[i];
+
+	add_integer(agg, a, agg->expr->vi[i] / strata_pow10[agg->expr->scale - scale], scale, cxt);
+}
+
 void
 strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *mask, MemoryContext cxt)
 {
@@ -715,17 +724,30 @@ strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint6
 	}
 	if (agg->kind == AGG_VARIANCE || agg->kind == AGG_BIT_AND || agg->kind == AGG_BIT_OR || agg->kind == AGG_BIT_XOR)
 	{
-		FOREACH_ROW(live, i, { add_integer(agg, a, agg->expr->vi[i], agg->expr->scale, cxt); });
+		FOREACH_ROW(live, i, { strata_accum_value(in, agg, a, i, cxt); });
 		in->counts->scalar_values += n;
 		return;
 	}
 	in->counts->vector_values += n;
+	if (agg->expr->vscale && agg->kind != AGG_SUM && agg->kind != AGG_AVG)
+	{
+		FOREACH_ROW(live, i, { add_mixed(agg, a, i, cxt); });
+		return;
+	}
 	switch (agg->kind)
 	{
 		case AGG_SUM:
 		case AGG_AVG:
-			strata_accum_add(agg, a, strata_kernels->sum_i64(agg->expr->vi, live, in->n), agg->expr->scale, n, cxt);
+		{
+			/* A sum has the largest of the rows' display scales, which all of them are multiples of. */
+			int scale = strata_expr_scale(agg->expr, live);
+
+			strata_accum_add(agg, a,
+							 strata_kernels->sum_i64(agg->expr->vi, live, in->n) /
+								 strata_pow10[agg->expr->scale - scale],
+							 scale, n, cxt);
 			break;
+		}
 		case AGG_AND:
 		case AGG_MIN:
 			strata_accum_add(agg, a, strata_kernels->min_i64(agg->expr->vi, live, in->n), agg->expr->scale, n, cxt);
@@ -747,6 +769,8 @@ strata_accum_value(StrataBatch *in, const StrataAgg *agg, StrataAccum *a, unsign
 	}
 	else if (agg->cls == STRATA_CLASS_F64)
 		add_float(agg, a, agg->expr->vf[i]);
+	else if (agg->expr->vscale)
+		add_mixed(agg, a, i, cxt);
 	else
 		add_integer(agg, a, agg->expr->vi[i], agg->expr->scale, cxt);
 }

@@ -186,7 +186,15 @@ struct StrataBatch
 	StrataScanCounts *counts;
 	StrataArena	   *arena;	  /* for decoded vectors, to the end of the node; NULL: none yet, or refused */
 	bool			arena_refused;
+	List		   *outside; /* of StrataOutside: what PostgreSQL evaluates of the expressions compiled for this batch */
 };
+
+/* For EXPLAIN: a part of an expression that has no vector form, and what lacks one. */
+typedef struct StrataOutside
+{
+	Node *node;
+	char *why;
+} StrataOutside;
 
 /* ---- batch.c ---- */
 extern void strata_batch_init(StrataBatch *b, PlanState *ps, TupleTableSlot *slot, StrataScanCounts *counts);
@@ -408,22 +416,39 @@ extern void strata_report_matches(const StrataScanCounts *c, const char *table);
 /* ---- expr.c ---- */
 typedef enum StrataClass
 {
-	STRATA_CLASS_INT, /* bool, int2/4/8, date, timestamp(tz) as int64 */
+	STRATA_CLASS_INT, /* bool, int2/4/8, date, time, timestamp(tz), oid, money as int64 */
 	STRATA_CLASS_NUM, /* numeric as int64 scaled by 10^scale */
-	STRATA_CLASS_F64  /* float4 and float8 as double */
+	STRATA_CLASS_F64, /* float4 and float8 as double */
+	STRATA_CLASS_TEXT /* text, varchar, bpchar: varlena images, inline and uncompressed */
 } StrataClass;
+
+typedef enum StrataExprKind
+{
+	STRATA_EXPR_COLUMN,
+	STRATA_EXPR_CONST, /* a part without columns: evaluated once, at first need after a (re)scan */
+	STRATA_EXPR_CALL,  /* a vector form of an operator, function or construct */
+	STRATA_EXPR_VALUE  /* PostgreSQL's evaluator, once a row or once a distinct value */
+} StrataExprKind;
 
 struct StrataExpr
 {
-	int			op;
-	StrataClass cls;
-	Oid			type;
-	int64		lo, hi; /* INT: range of the type */
-	bool		f32;	/* F64 of type float4 */
-	StrataExpr *a, *b;
-	int			col; /* index into the batch's columns, -1: none */
+	StrataExprKind kind;
+	/* CALL: fills the results below for the rows in mask; false: irregular */
+	bool (*eval)(StrataBatch *in, StrataExpr *e, const uint64 *mask);
+	int			 op;	  /* what eval is to do, in its file's own terms */
+	int64		 param;	  /* the same */
+	StrataClass	 cls;
+	Oid			 type;
+	int64		 lo, hi;  /* INT: range of the type */
+	bool		 f32;	  /* F64 of type float4 */
+	int			 nargs;
+	StrataExpr **args;
+	int			 npreds;
+	StrataPred **preds;
+	int			 col;	  /* COLUMN: index into the batch's columns; -1: none */
+	StrataExpr	*coded;	  /* CALL over strings of one column: the VALUE to ask instead where the column has codes */
+	struct StrataValue *value; /* VALUE */
 
-	/* a part without columns: evaluated once, at first need after a (re)scan */
 	ExprState	*const_state;
 	ExprContext *const_econtext;
 	bool		 const_static; /* Const or Param: raises no error */
@@ -434,14 +459,22 @@ struct StrataExpr
 	int64		 const_i;
 	double		 const_f;
 	int			 const_scale;
+	char		*const_t;
 
-	/* result for the current vector */
+	/* result for the current vector; of rows outside the mask, and of NULLs, anything */
 	const int64	 *vi;
 	const double *vf;
+	const char *const *vt;
 	const uint64 *vnulls; /* bit set = NULL; NULL pointer: none */
 	int			  scale;
+	/* NUM whose rows differ in display scale: that of each row, which is no more than `scale`; else NULL */
+	const uint8	 *vscale;
+	bool		  bounded; /* INT, NUM: all rows of the mask that are not NULL lie within [min, max] */
+	int64		  min, max;
 	int64		 *buf;
 	double		 *fbuf;
+	const char	**tbuf;
+	uint8		 *sbuf;
 	uint64		 *nbuf;
 };
 
@@ -453,11 +486,15 @@ extern bool strata_expr_is_const(const StrataExpr *e);
 extern bool strata_expr_is_column(const StrataExpr *e);
 /* A constant that may be evaluated before its turn: that runs no function and no subplan. */
 extern bool strata_expr_is_plain(const StrataExpr *e);
-/* Fills vi or vf, vnulls and scale for the rows in mask.  False: irregular. */
+/* Fills vi, vf or vt, and vnulls and scale, for the rows in mask.  False: irregular. */
 extern bool strata_expr_eval(StrataBatch *in, StrataExpr *e, const uint64 *mask);
 /* Evaluates a constant if that was not done since the last rescan.  False: it does not fit the class. */
 extern bool strata_expr_const(StrataExpr *e);
 extern void strata_expr_rescan(StrataExpr *e);
+/* NUM: the display scale of the greatest scale among some rows, which all their values are multiples of. */
+extern int strata_expr_scale(const StrataExpr *e, const uint64 *rows);
+/* The display scale that every finite value of a numeric expression has, -1: none is known. */
+extern int strata_expr_static_scale(Node *node);
 
 /* Splits a finite numeric into an integer and its display scale; false for NaN, infinities and values of
  * more than 36 digits. */

@@ -24,12 +24,17 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-#include "exec/exec.h"
+#include "exec/expr.h"
 
-/* Btree operator families whose order our kernels share; datetime_ops has no symbol in 15's headers. */
+/* Btree operator families whose order our kernels share and that have no symbol in 15's headers. */
 #define DATETIME_FAM_OID 434
 #define FLOAT_FAM_OID	 1970
 #define NUMERIC_FAM_OID	 1988
+#define TIME_FAM_OID	 1996
+#define MONEY_FAM_OID	 2099
+
+/* So many codes are compared with one by one, packed as they are. */
+#define MAX_FEW 4
 
 typedef enum PredKind
 {
@@ -40,6 +45,10 @@ typedef enum PredKind
 	PRED_NULLTEST, /* l or column is [not] null */
 	PRED_TRUTH,	   /* a boolean expression by itself */
 	PRED_IN,	   /* l = ANY (list), l <> ALL (list) */
+	PRED_TEXT,	   /* l, a string, against constants */
+	PRED_TEXTS,	   /* two strings */
+	PRED_DISTINCT, /* l is [not] distinct from r; kids: l = r, l is null, r is null */
+	PRED_BOOLTEST, /* kid is [not] true, false, unknown */
 	PRED_EXPR
 } PredKind;
 
@@ -53,10 +62,22 @@ struct StrataPred
 	bool		 date_timestamp; /* PRED_CMP: l is a date, r a constant timestamp */
 	int			 col;			 /* NULLTEST, or EXPR over one column; else -1 */
 	bool		 is_not;		 /* IS NOT NULL, <> ALL */
-	/* PRED_IN */
-	int	   nitems;
-	int64 *items; /* ascending, distinct */
-	bool   list_null;
+	/* PRED_IN: the items in the terms of a vector's scale */
+	StrataArray *list;
+	bool	list_ready;
+	int		items_scale;
+	int		nitems;
+	int64  *items; /* ascending, distinct */
+	double *floats;
+	bool	list_null; /* some item is NULL */
+	/* PRED_TEXT, PRED_TEXTS */
+	StrataTextTest *test;
+	bool	bpchar;
+	Oid		collation;
+	/* PRED_BOOLTEST */
+	BoolTestType truth;
+	/* What to ask where the only column has codes, or remembers by value */
+	StrataPred *coded;
 	/* PRED_EXPR */
 	ExprState *state;
 	int		   ncols;
@@ -67,6 +88,10 @@ struct StrataPred
 	int8	  *by_code; /* -1 unknown, 0 false, 1 true, 2 null; the entry after the codes is for NULL */
 	uint32	   room;	/* of by_code */
 	uint64	   dict_id; /* what by_code is of */
+	/* PRED_TEXT by codes: those that pass, when they are few, or their complement */
+	int		   nfew;
+	bool	   few_fail;
+	uint32	   few[MAX_FEW];
 };
 
 /* ---- compiling ---- */
@@ -104,6 +129,19 @@ compile_evaluator(StrataBatch *in, Node *node)
 	return p;
 }
 
+/* Gives p the evaluator to ask once a code, if one column is all that it reads. */
+static void
+attach_coded(StrataBatch *in, StrataPred *p, Node *node)
+{
+	StrataPred *coded;
+
+	if (contain_volatile_functions(node) || contain_subplans(node))
+		return;
+	coded = compile_evaluator(in, node);
+	if (coded->col >= 0)
+		p->coded = coded;
+}
+
 static StrataPred *
 compile_list(StrataBatch *in, PredKind kind, List *args)
 {
@@ -133,6 +171,9 @@ strata_operator_meaning(Oid opno, StrataCmp *cmp, Oid *left, Oid *right)
 			case DATETIME_FAM_OID:
 			case FLOAT_FAM_OID:
 			case NUMERIC_FAM_OID:
+			case OID_BTREE_FAM_OID:
+			case TIME_FAM_OID:
+			case MONEY_FAM_OID:
 				break;
 			default:
 				continue;
@@ -175,6 +216,57 @@ commute(StrataCmp cmp)
 	return other[cmp];
 }
 
+/* Dates and timestamps are counted in other units; with timestamptz the time zone matters. */
+static bool
+same_units(Oid left, Oid right)
+{
+	return left == right ||
+		!(left == DATEOID || right == DATEOID || left == TIMESTAMPTZOID || right == TIMESTAMPTZOID);
+}
+
+static StrataPred *
+compile_texts(StrataBatch *in, OpExpr *op)
+{
+	StrataPred *p;
+	StrataCmp	cmp;
+	bool		bpchar;
+	StrataExpr *l, *r;
+
+	if (!strata_text_operator(op->opno, &cmp, &bpchar) || !OidIsValid(op->inputcollid))
+		return NULL;
+	l = strata_expr_compile(in, linitial(op->args));
+	r = l ? strata_expr_compile(in, lsecond(op->args)) : NULL;
+	if (!l || !r || l->cls != STRATA_CLASS_TEXT || r->cls != STRATA_CLASS_TEXT)
+		return NULL;
+	p = pred_new(PRED_TEXTS);
+	p->l = l;
+	p->r = r;
+	p->cmp = cmp;
+	p->bpchar = bpchar;
+	p->collation = op->inputcollid;
+	return p;
+}
+
+static StrataPred *
+compile_text(StrataBatch *in, Node *node)
+{
+	StrataExpr	   *l;
+	StrataTextTest *t = strata_text_test_compile(in, node, &l);
+	StrataPred	   *p;
+
+	if (!t)
+		return NULL;
+	p = pred_new(PRED_TEXT);
+	p->l = l;
+	p->test = t;
+	if (strata_expr_is_column(l))
+	{
+		p->col = l->col;
+		p->match = strata_match_compile(node);
+	}
+	return p;
+}
+
 static StrataPred *
 compile_comparison(StrataBatch *in, OpExpr *op)
 {
@@ -184,8 +276,13 @@ compile_comparison(StrataBatch *in, OpExpr *op)
 	StrataExpr *l, *r;
 	bool		date_timestamp = false;
 
-	if (list_length(op->args) != 2 || !strata_operator_meaning(op->opno, &cmp, &left, &right))
+	if (list_length(op->args) != 2)
 		return NULL;
+	if (!strata_operator_meaning(op->opno, &cmp, &left, &right))
+	{
+		p = compile_text(in, (Node *) op);
+		return p ? p : compile_texts(in, op);
+	}
 	l = strata_expr_compile(in, linitial(op->args));
 	r = l ? strata_expr_compile(in, lsecond(op->args)) : NULL;
 	if (!l || !r || l->cls != r->cls)
@@ -201,9 +298,8 @@ compile_comparison(StrataBatch *in, OpExpr *op)
 		right = o;
 		cmp = commute(cmp);
 	}
-	if (left != right && (left == DATEOID || right == DATEOID || left == TIMESTAMPTZOID || right == TIMESTAMPTZOID))
+	if (!same_units(left, right))
 	{
-		/* Between date or timestamp and timestamptz the time zone matters: PostgreSQL's business. */
 		if (left != DATEOID || right != TIMESTAMPOID || !strata_expr_is_const(r))
 			return NULL;
 		date_timestamp = true;
@@ -213,6 +309,46 @@ compile_comparison(StrataBatch *in, OpExpr *op)
 	p->r = r;
 	p->cmp = cmp;
 	p->date_timestamp = date_timestamp;
+	return p;
+}
+
+/* IS DISTINCT FROM, by way of the equality. */
+static StrataPred *
+compile_distinct(StrataBatch *in, DistinctExpr *d)
+{
+	StrataPred *p = pred_new(PRED_DISTINCT);
+	OpExpr	   *op = makeNode(OpExpr);
+
+	*op = *(OpExpr *) d;
+	NodeSetTag(op, T_OpExpr);
+	p->nkids = 3;
+	p->kids = palloc0(sizeof(StrataPred *) * 3);
+	p->kids[0] = strata_pred_native(in, (Node *) op);
+	if (!p->kids[0])
+		return NULL;
+	for (int k = 0; k < 2; k++)
+	{
+		NullTest *test = makeNode(NullTest);
+
+		test->arg = list_nth(d->args, k);
+		test->nulltesttype = IS_NULL;
+		test->location = -1;
+		p->kids[k + 1] = strata_pred_native(in, (Node *) test);
+		if (!p->kids[k + 1])
+			return NULL;
+	}
+	return p;
+}
+
+static StrataPred *
+compile_truth_test(StrataBatch *in, BooleanTest *test)
+{
+	StrataPred *p = pred_new(PRED_BOOLTEST);
+
+	p->truth = test->booltesttype;
+	p->nkids = 1;
+	p->kids = palloc(sizeof(StrataPred *));
+	p->kids[0] = strata_pred_compile(in, (Node *) test->arg);
 	return p;
 }
 
@@ -257,6 +393,8 @@ integer_datum(Oid type, Datum d)
 		case INT4OID:
 		case DATEOID:
 			return DatumGetInt32(d);
+		case OIDOID:
+			return DatumGetObjectId(d);
 		default:
 			return DatumGetInt64(d);
 	}
@@ -265,59 +403,78 @@ integer_datum(Oid type, Datum d)
 static StrataPred *
 compile_in(StrataBatch *in, ScalarArrayOpExpr *op)
 {
-	StrataPred *p;
-	StrataCmp	cmp;
-	Oid			left, right;
-	StrataExpr *l;
-	Const	   *list = lsecond(op->args);
-	ArrayType  *array;
-	int16		len;
-	bool		byval, *nulls;
-	char		align;
-	Datum	   *items;
-	int			n;
+	StrataPred	*p = compile_text(in, (Node *) op);
+	StrataCmp	 cmp;
+	Oid			 left, right;
+	StrataExpr	*l;
+	StrataArray *list;
 
-	if (!IsA(list, Const) || list->constisnull || !strata_operator_meaning(op->opno, &cmp, &left, &right) ||
-		cmp != (op->useOr ? STRATA_EQ : STRATA_NE))
+	if (p)
+		return p;
+	if (!strata_operator_meaning(op->opno, &cmp, &left, &right) || cmp != (op->useOr ? STRATA_EQ : STRATA_NE) ||
+		!same_units(left, right))
 		return NULL;
-	l = strata_expr_compile(in, linitial(op->args));
-	array = DatumGetArrayTypeP(list->constvalue);
-	if (!l || l->cls != STRATA_CLASS_INT || ARR_ELEMTYPE(array) != right)
+	list = strata_array_compile(in, lsecond(op->args));
+	l = list ? strata_expr_compile(in, linitial(op->args)) : NULL;
+	if (!l || l->cls == STRATA_CLASS_TEXT || list->element != right)
 		return NULL;
-	if (left != right && (left == DATEOID || right == DATEOID || left == TIMESTAMPTZOID || right == TIMESTAMPTZOID))
-		return NULL;
-	if (right != BOOLOID && right != INT2OID && right != INT4OID && right != INT8OID && right != DATEOID &&
-		right != TIMESTAMPOID && right != TIMESTAMPTZOID)
-		return NULL;
-
-	get_typlenbyvalalign(right, &len, &byval, &align);
-	deconstruct_array(array, right, len, byval, align, &items, &nulls, &n);
 	p = pred_new(PRED_IN);
 	p->l = l;
+	p->list = list;
 	p->is_not = !op->useOr;
-	p->items = palloc(sizeof(int64) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		if (nulls[i])
-			p->list_null = true;
-		else
-			p->items[p->nitems++] = integer_datum(right, items[i]);
-	}
-	qsort(p->items, p->nitems, sizeof(int64), compare_int64);
-	n = p->nitems;
-	p->nitems = 0;
-	for (int i = 0; i < n; i++)
-		if (p->nitems == 0 || p->items[p->nitems - 1] != p->items[i])
-			p->items[p->nitems++] = p->items[i];
 	return p;
 }
 
+/* A boolean value as a condition. */
+static StrataPred *
+compile_value(StrataBatch *in, Node *node)
+{
+	StrataExpr *e = NULL;
+	StrataPred *p;
+
+	switch (nodeTag(node))
+	{
+		case T_Const:
+		case T_Param:
+			e = strata_expr_compile(in, node);
+			break;
+		case T_Var:
+		case T_CaseExpr:
+		case T_CoalesceExpr:
+		case T_NullIfExpr:
+		case T_MinMaxExpr:
+		case T_FuncExpr:
+			e = strata_expr_native(in, node);
+			break;
+		default:
+			return NULL;
+	}
+	if (!e || e->type != BOOLOID)
+		return NULL;
+	p = pred_new(PRED_TRUTH);
+	p->l = e;
+	return p;
+}
+
+bool
+strata_pred_heavy(const StrataPred *p)
+{
+	if (p->kind == PRED_EXPR || p->kind == PRED_TEXT || p->kind == PRED_TEXTS || strata_expr_heavy(p->l) ||
+		strata_expr_heavy(p->r))
+		return true;
+	for (int i = 0; i < p->nkids; i++)
+		if (strata_pred_heavy(p->kids[i]))
+			return true;
+	return false;
+}
+
 StrataPred *
-strata_pred_compile(StrataBatch *in, Node *node)
+strata_pred_native(StrataBatch *in, Node *node)
 {
 	StrataPred *p = NULL;
 	BoolExpr   *b = (BoolExpr *) node;
 
+	check_stack_depth();
 	switch (nodeTag(node))
 	{
 		case T_BoolExpr:
@@ -335,23 +492,33 @@ strata_pred_compile(StrataBatch *in, Node *node)
 		case T_ScalarArrayOpExpr:
 			p = compile_in(in, (ScalarArrayOpExpr *) node);
 			break;
-		case T_Var:
-		case T_Const:
-		case T_Param:
-		{
-			StrataExpr *e = strata_expr_compile(in, node);
-
-			if (e && e->type == BOOLOID)
-			{
-				p = pred_new(PRED_TRUTH);
-				p->l = e;
-			}
+		case T_DistinctExpr:
+			p = compile_distinct(in, (DistinctExpr *) node);
 			break;
-		}
+		case T_BooleanTest:
+			return compile_truth_test(in, (BooleanTest *) node);
 		default:
-			break;
+			p = compile_value(in, node);
 	}
-	return p ? p : compile_evaluator(in, node);
+	/* What is said of strings of one column is asked once a code, where it has codes. */
+	if (p && p->kind != PRED_TEXT && p->kind != PRED_DISTINCT && strata_pred_heavy(p))
+		attach_coded(in, p, node);
+	else if (p && p->kind == PRED_TEXT && p->col < 0)
+		attach_coded(in, p, node);
+	return p;
+}
+
+StrataPred *
+strata_pred_compile(StrataBatch *in, Node *node)
+{
+	List	   *outside = list_copy(in->outside);
+	StrataPred *p = strata_pred_native(in, node);
+
+	if (p)
+		return p;
+	in->outside = outside;
+	strata_note_outside(in, node);
+	return compile_evaluator(in, node);
 }
 
 /* A comparison or null test of bare columns and plain constants raises nothing. */
@@ -367,7 +534,8 @@ strata_pred_safe(const StrataPred *p)
 	for (int i = 0; i < p->nkids; i++)
 		if (!strata_pred_safe(p->kids[i]))
 			return false;
-	return (p->kind != PRED_EXPR || p->match || p->zone) && expr_safe(p->l) && expr_safe(p->r);
+	return (p->kind != PRED_EXPR || p->match || p->zone) && expr_safe(p->l) && expr_safe(p->r) &&
+		(!p->list || strata_array_plain(p->list)) && (!p->test || strata_text_test_plain(p->test));
 }
 
 void
@@ -375,6 +543,15 @@ strata_pred_rescan(StrataPred *p)
 {
 	strata_expr_rescan(p->l);
 	strata_expr_rescan(p->r);
+	if (p->test)
+		strata_text_test_rescan(p->test);
+	if (p->list)
+		p->list->ready = false;
+	p->list_ready = false;
+	/* A parameter may be another. */
+	p->dict_id = 0;
+	if (p->coded)
+		strata_pred_rescan(p->coded);
 	for (int i = 0; i < p->nkids; i++)
 		strata_pred_rescan(p->kids[i]);
 }
@@ -453,6 +630,75 @@ integer_bound(StrataPred *p, int scale, StrataCmp *cmp, int64 *bound)
 	 : (cmp) == STRATA_GT ? ((lo) > (k) ? STRATA_ALL : (hi) <= (k) ? STRATA_NONE : STRATA_SOME)                      \
 						  : ((lo) >= (k) ? STRATA_ALL : (hi) < (k) ? STRATA_NONE : STRATA_SOME))
 
+/* One item of a list in steps of 10^-scale; false: no value of that scale equals it. */
+static bool
+list_item(StrataPred *p, Datum d, int scale, int64 *item)
+{
+	StrataInt128 v;
+	int			 has;
+
+	if (p->l->cls != STRATA_CLASS_NUM)
+	{
+		*item = integer_datum(p->list->element, d);
+		return true;
+	}
+	if (!strata_numeric_split(d, &v, &has))
+		return false;
+	for (; has > scale; has--)
+	{
+		if (v % 10 != 0)
+			return false;
+		v /= 10;
+	}
+	if (scale - has > STRATA_MAX_SCALE || v > PG_INT64_MAX || v < PG_INT64_MIN)
+		return false;
+	return !__builtin_mul_overflow((int64) v, strata_pow10[scale - has], item);
+}
+
+static double
+float_item(Oid type, Datum d)
+{
+	return type == FLOAT4OID ? DatumGetFloat4(d) : DatumGetFloat8(d);
+}
+
+/* Brings the list to a scale.  False: the array itself is NULL. */
+static bool
+ready_list(StrataBatch *in, StrataPred *p, int scale)
+{
+	StrataArray *list = p->list;
+	int			 n = 0;
+
+	strata_array_ready(list);
+	if (list->null)
+		return false;
+	if (p->list_ready && (p->items_scale == scale || p->l->cls != STRATA_CLASS_NUM))
+		return true;
+	p->items = MemoryContextAlloc(list->cxt, sizeof(int64) * Max(list->n, 1));
+	p->floats = (double *) p->items;
+	p->list_null = false;
+	for (int i = 0; i < list->n; i++)
+	{
+		if (list->nulls[i])
+			p->list_null = true;
+		else if (p->l->cls == STRATA_CLASS_F64)
+			p->floats[n++] = float_item(list->element, list->items[i]);
+		else if (list_item(p, list->items[i], scale, &p->items[n]))
+			n++;
+	}
+	p->nitems = n;
+	if (p->l->cls != STRATA_CLASS_F64)
+	{
+		qsort(p->items, n, sizeof(int64), compare_int64);
+		p->nitems = 0;
+		for (int i = 0; i < n; i++)
+			if (p->nitems == 0 || p->items[p->nitems - 1] != p->items[i])
+				p->items[p->nitems++] = p->items[i];
+	}
+	p->items_scale = scale;
+	p->list_ready = true;
+	return true;
+}
+
 /* ---- zone maps ---- */
 
 /* A float segment: its range leaves the NaNs out, and NaN is greater than everything. */
@@ -516,15 +762,27 @@ in_verdict(StrataBatch *in, StrataPred *p)
 {
 	const StrataSegment *zone;
 
-	if (p->is_not || !strata_expr_is_column(p->l) || p->nitems == 0)
+	if (p->is_not || !strata_expr_is_column(p->l) || !strata_array_plain(p->list) || p->l->cls == STRATA_CLASS_F64)
 		return STRATA_SOME;
 	zone = in->cols[p->l->col]->zone;
-	if (!zone || zone->phys != STRATA_PHYS_INT || !(zone->flags & STRATA_SEG_HAS_RANGE))
+	if (!zone || zone->phys != STRATA_PHYS_INT || !(zone->flags & STRATA_SEG_HAS_RANGE) || !ready_list(in, p, zone->scale))
 		return STRATA_SOME;
 	for (int i = 0; i < p->nitems; i++)
 		if (p->items[i] >= zone->min.i && p->items[i] <= zone->max.i)
 			return STRATA_SOME;
 	return STRATA_NONE;
+}
+
+static StrataVerdict
+text_verdict(StrataBatch *in, StrataPred *p)
+{
+	const StrataSegment *zone = p->col >= 0 ? in->cols[p->col]->zone : NULL;
+	StrataVerdict		 v;
+
+	if (!zone || !strata_text_test_plain(p->test) || !strata_text_test_ready(p->test))
+		return STRATA_SOME;
+	v = strata_text_test_prune(p->test, zone);
+	return v == STRATA_ALL && zone->null_count > 0 ? STRATA_SOME : v;
 }
 
 StrataVerdict
@@ -539,6 +797,13 @@ strata_pred_prune(StrataBatch *in, StrataPred *p)
 			return comparison_verdict(in, p);
 		case PRED_IN:
 			return in_verdict(in, p);
+		case PRED_TEXT:
+			return text_verdict(in, p);
+		case PRED_DISTINCT:
+			/* Where no side is NULL and the equality is settled. */
+			if (strata_pred_safe(p) && strata_pred_prune(in, p->kids[0]) == STRATA_ALL)
+				return STRATA_NONE;
+			return STRATA_SOME;
 		case PRED_NULLTEST:
 			zone = p->col >= 0 ? in->cols[p->col]->zone : NULL;
 			if (!zone)
@@ -734,6 +999,29 @@ eval_comparison(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_t
 /* Longer lists are searched by halves, row by row. */
 #define IN_KERNEL 16
 
+static void
+find_items(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *found)
+{
+	uint64 one[BATCH_WORDS] = {0};
+
+	if (p->l->cls == STRATA_CLASS_F64)
+	{
+		for (int k = 0; k < p->nitems; k++)
+		{
+			strata_kernels->cmp_f64(p->l->vf, in->n, STRATA_EQ, p->floats[k], one);
+			for (int w = 0; w < BATCH_WORDS; w++)
+				found[w] |= one[w];
+		}
+	}
+	else if (p->nitems > 0 && p->nitems <= IN_KERNEL)
+		strata_kernels->in_i64(p->l->vi, in->n, p->items, p->nitems, found);
+	else if (p->nitems > 0)
+		FOREACH_ROW(mask, i, {
+			if (bsearch(&p->l->vi[i], p->items, p->nitems, sizeof(int64), compare_int64))
+				found[i / 64] |= UINT64CONST(1) << (i % 64);
+		});
+}
+
 static bool
 eval_in(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
@@ -742,21 +1030,255 @@ eval_in(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uin
 	if (!strata_expr_eval(in, p->l, mask))
 		return false;
 	in->counts->vector_values += in->n;
-	if (p->nitems <= IN_KERNEL)
-		strata_kernels->in_i64(p->l->vi, in->n, p->items, p->nitems, found);
-	else
-		FOREACH_ROW(mask, i, {
-			if (bsearch(&p->l->vi[i], p->items, p->nitems, sizeof(int64), compare_int64))
-				found[i / 64] |= UINT64CONST(1) << (i % 64);
-		});
+	if (!ready_list(in, p, p->l->cls == STRATA_CLASS_NUM ? p->l->scale : 0))
+	{
+		fill_words(is_true, false);
+		memcpy(is_null, mask, BATCH_WORDS * sizeof(uint64));
+		return true;
+	}
+	find_items(in, p, mask, found);
 	for (int w = 0; w < BATCH_WORDS; w++)
 	{
 		/* With an empty list even a null operand gives an answer. */
-		uint64 null = p->l->vnulls && (p->nitems > 0 || p->list_null) ? p->l->vnulls[w] : 0;
-		uint64 hit = found[w] & ~null;
+		uint64 null = p->l->vnulls && p->list->n > 0 ? p->l->vnulls[w] : 0;
+		uint64 hit = found[w] & ~(p->l->vnulls ? p->l->vnulls[w] : 0);
 
 		is_null[w] = mask[w] & (null | (p->list_null ? ~hit : 0));
 		is_true[w] = mask[w] & (p->is_not ? ~hit : hit) & ~is_null[w];
+	}
+	return true;
+}
+
+/* ---- strings ---- */
+
+/* What is known by code is forgotten when the codes mean other values. */
+static void
+refresh_codes(StrataBatch *in, StrataPred *p, const StrataColumn *col)
+{
+	uint32 ncodes = strata_col_ncodes(col);
+
+	if (p->by_code && p->dict_id == col->dict_id)
+		return;
+	if (p->room < ncodes + 1)
+	{
+		p->room = ncodes + 1;
+		p->by_code = p->by_code ? repalloc(p->by_code, p->room)
+								: MemoryContextAlloc(in->ps->state->es_query_cxt, p->room);
+	}
+	memset(p->by_code, -1, ncodes + 1);
+	p->nfew = -1;
+	p->dict_id = col->dict_id;
+}
+
+/* The answers for all codes: they raise no error, so those of rows that do not count may be asked too. */
+static void
+learn_codes(StrataBatch *in, StrataPred *p, const StrataColumn *col)
+{
+	uint32 n = strata_col_ncodes(col), pass = 0, fail = 0;
+	bool   null = false;
+	int8   want;
+
+	p->nfew = -1;
+	for (uint32 c = 0; c < n; c++)
+	{
+		int8 r = strata_text_test(p->test, strata_code_bytes(col, c));
+
+		p->by_code[c] = r;
+		pass += r == 1;
+		fail += r == 0;
+		null |= r == 2;
+	}
+	in->counts->scalar_values += n;
+	if (null || (pass > MAX_FEW && fail > MAX_FEW))
+		return;
+	p->few_fail = pass > MAX_FEW;
+	want = p->few_fail ? 0 : 1;
+	p->nfew = 0;
+	for (uint32 c = 0; c < n; c++)
+		if (p->by_code[c] == want)
+			p->few[p->nfew++] = c;
+}
+
+/* Few codes pass, or fail: their places, from the packed codes. */
+static bool
+few_codes(StrataBatch *in, StrataPred *p, StrataColumn *col, uint64 *hit)
+{
+	unsigned	  width;
+	int64		  base;
+	const uint64 *packed;
+	uint64		  one[BATCH_WORDS] = {0};
+
+	fill_words(hit, p->few_fail);
+	if (p->nfew == 0)
+		return true;
+	packed = col->source == STRATA_FROM_SEGMENT ? strata_segment_packed(col->seg, col->owner->cur_vector, &width, &base)
+												: NULL;
+	if (!packed)
+		return false;
+	for (int k = 0; k < p->nfew; k++)
+	{
+		strata_kernels->cmp_packed(packed, width, in->n, STRATA_EQ, p->few[k], one);
+		for (int w = 0; w < BATCH_WORDS; w++)
+			hit[w] = p->few_fail ? hit[w] & ~one[w] : hit[w] | one[w];
+	}
+	return true;
+}
+
+static void
+text_by_code(StrataBatch *in, StrataPred *p, StrataColumn *col, const uint64 *live, uint64 *is_true, uint64 *is_null)
+{
+	uint64		  hit[BATCH_WORDS];
+	const uint32 *codes;
+
+	refresh_codes(in, p, col);
+	if (p->by_code[strata_col_ncodes(col)] < 0)
+	{
+		learn_codes(in, p, col);
+		p->by_code[strata_col_ncodes(col)] = 2;
+	}
+	in->counts->vector_values += in->n;
+	if (p->nfew >= 0 && few_codes(in, p, col, hit))
+	{
+		for (int w = 0; w < BATCH_WORDS; w++)
+			is_true[w] = live[w] & hit[w];
+		return;
+	}
+	codes = strata_col_codes(col);
+	for (unsigned w = 0; w * 64 < in->n; w++)
+	{
+		unsigned end = Min(64, in->n - w * 64);
+		uint64	 t = 0, n = 0;
+
+		if (live[w] == 0)
+			continue;
+		for (unsigned i = 0; i < end; i++)
+		{
+			uint8 r = (uint8) p->by_code[codes[w * 64 + i]];
+
+			t |= (uint64) (r & 1) << i;
+			n |= (uint64) (r >> 1) << i;
+		}
+		is_true[w] = live[w] & t;
+		is_null[w] = live[w] & n;
+	}
+}
+
+static bool
+eval_text(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+{
+	StrataColumn *col = p->col >= 0 ? in->cols[p->col] : NULL;
+	uint64		  live[BATCH_WORDS];
+	const uint64 *nulls;
+
+	fill_words(is_true, false);
+	fill_words(is_null, false);
+	if (!strata_text_test_ready(p->test))
+		return false;
+	if (!col && !strata_expr_eval(in, p->l, mask))
+		return false;
+	nulls = col ? col->nulls : p->l->vnulls;
+	strata_expr_live(mask, nulls, live);
+	if (strata_text_test_always_null(p->test))
+	{
+		memcpy(is_null, mask, BATCH_WORDS * sizeof(uint64));
+		return true;
+	}
+	if (col && strata_col_coded(col) && strata_col_phys(col) == STRATA_PHYS_BYTES)
+		text_by_code(in, p, col, live, is_true, is_null);
+	else if (col && p->match && strata_col_phys(col) == STRATA_PHYS_BYTES)
+		strata_match_eval(in, p->match, col, live, is_true, is_null);
+	else
+	{
+		if (col && !strata_expr_eval(in, p->l, mask))
+			return false;
+		strata_text_test_rows(p->test, p->l->vt, live, in->n, is_true, is_null);
+		in->counts->vector_values += in->n;
+	}
+	if (strata_text_test_empty(p->test))
+	{
+		/* An empty list has an answer for NULL as for all. */
+		int8 r = strata_text_test(p->test, "\003");
+
+		for (int w = 0; w < BATCH_WORDS; w++)
+			is_true[w] = r == 1 ? mask[w] : 0;
+		return true;
+	}
+	for (int w = 0; w < BATCH_WORDS; w++)
+		is_null[w] |= mask[w] & ~live[w];
+	return true;
+}
+
+static bool
+eval_texts(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+{
+	fill_words(is_true, false);
+	if (!strata_expr_eval(in, p->l, mask) || !strata_expr_eval(in, p->r, mask))
+		return false;
+	for (int w = 0; w < BATCH_WORDS; w++)
+		is_null[w] = mask[w] & ((p->l->vnulls ? p->l->vnulls[w] : 0) | (p->r->vnulls ? p->r->vnulls[w] : 0));
+	for (int w = 0; w < BATCH_WORDS; w++)
+		for (uint64 m = mask[w] & ~is_null[w]; m; m &= m - 1)
+		{
+			unsigned i = w * 64 + __builtin_ctzll(m);
+
+			if (strata_text_compare(p->l->vt[i], p->r->vt[i], p->cmp, p->collation, p->bpchar))
+				is_true[w] |= UINT64CONST(1) << (i % 64);
+		}
+	in->counts->scalar_values += in->n;
+	return true;
+}
+
+/* ---- tests for NULL and truth ---- */
+
+static bool
+eval_distinct(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+{
+	uint64 equal[BATCH_WORDS], open[BATCH_WORDS], left[BATCH_WORDS], right[BATCH_WORDS], none[BATCH_WORDS];
+
+	if (!strata_pred_eval(in, p->kids[0], mask, equal, open))
+		return false;
+	if (!strata_pred_eval(in, p->kids[1], open, left, none) || !strata_pred_eval(in, p->kids[2], open, right, none))
+		return false;
+	for (int w = 0; w < BATCH_WORDS; w++)
+	{
+		is_true[w] = mask[w] & ~equal[w] & ~(open[w] & left[w] & right[w]);
+		is_null[w] = 0;
+	}
+	return true;
+}
+
+static bool
+eval_truth_test(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
+{
+	uint64 t[BATCH_WORDS], n[BATCH_WORDS];
+
+	if (!strata_pred_eval(in, p->kids[0], mask, t, n))
+		return false;
+	for (int w = 0; w < BATCH_WORDS; w++)
+	{
+		uint64 f = mask[w] & ~t[w] & ~n[w];
+
+		is_null[w] = 0;
+		switch (p->truth)
+		{
+			case IS_TRUE:
+				is_true[w] = t[w];
+				break;
+			case IS_NOT_TRUE:
+				is_true[w] = mask[w] & ~t[w];
+				break;
+			case IS_FALSE:
+				is_true[w] = f;
+				break;
+			case IS_NOT_FALSE:
+				is_true[w] = mask[w] & ~f;
+				break;
+			case IS_UNKNOWN:
+				is_true[w] = n[w];
+				break;
+			default:
+				is_true[w] = mask[w] & ~n[w];
+		}
 	}
 	return true;
 }
@@ -813,26 +1335,11 @@ evaluate_row(StrataBatch *in, StrataPred *p, unsigned i)
 
 	strata_batch_fill_some(in, p->cols, p->ncols, i);
 	in->econtext->ecxt_scantuple = in->slot;
+	CHECK_FOR_INTERRUPTS();
 	d = ExecEvalExprSwitchContext(p->state, in->econtext, &null);
+	ResetExprContext(in->econtext);
+	in->counts->scalar_values++;
 	return null ? 2 : DatumGetBool(d);
-}
-
-/* What is known by code is forgotten when the codes mean other values. */
-static void
-refresh_codes(StrataBatch *in, StrataPred *p, const StrataColumn *col)
-{
-	uint32 ncodes = strata_col_ncodes(col);
-
-	if (p->by_code && p->dict_id == col->dict_id)
-		return;
-	if (p->room < ncodes + 1)
-	{
-		p->room = ncodes + 1;
-		p->by_code = p->by_code ? repalloc(p->by_code, p->room)
-								: MemoryContextAlloc(in->ps->state->es_query_cxt, p->room);
-	}
-	memset(p->by_code, -1, ncodes + 1);
-	p->dict_id = col->dict_id;
 }
 
 static bool
@@ -850,33 +1357,30 @@ eval_evaluator(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_tr
 		ncodes = strata_col_ncodes(col);
 		refresh_codes(in, p, col);
 	}
-	else if (p->match && strata_col_phys(col) == STRATA_PHYS_BYTES)
+	if (!codes && p->match && strata_col_phys(col) == STRATA_PHYS_BYTES)
 	{
 		strata_match_eval(in, p->match, col, mask, is_true, is_null);
 		return true;
 	}
-	FOREACH_ROW(mask, i, {
-		int8 r = -1;
-		int8 *known = NULL;
+	if (!codes)
+	{
+		FOREACH_ROW(mask, i, {
+			int8 r = evaluate_row(in, p, i);
 
-		if (codes)
-		{
-			known = &p->by_code[strata_row_null(col->nulls, i) ? ncodes : codes[i]];
-			r = *known;
-		}
-		if (r < 0)
-		{
-			r = evaluate_row(in, p, i);
-			ResetExprContext(in->econtext);
-			in->counts->scalar_values++;
-			if (known)
-				*known = r;
-		}
-		is_true[i / 64] |= (uint64) (r == 1) << (i % 64);
-		is_null[i / 64] |= (uint64) (r == 2) << (i % 64);
+			is_true[i / 64] |= (uint64) (r == 1) << (i % 64);
+			is_null[i / 64] |= (uint64) (r == 2) << (i % 64);
+		});
+		return true;
+	}
+	in->counts->vector_values += in->n;
+	FOREACH_ROW(mask, i, {
+		int8 *known = &p->by_code[strata_row_null(col->nulls, i) ? ncodes : codes[i]];
+
+		if (*known < 0)
+			*known = evaluate_row(in, p, i);
+		is_true[i / 64] |= (uint64) (*known & 1) << (i % 64);
+		is_null[i / 64] |= (uint64) (*known >> 1) << (i % 64);
 	});
-	if (codes)
-		in->counts->scalar_values += strata_kernels->count(mask, in->n);
 	return true;
 }
 
@@ -885,6 +1389,8 @@ strata_pred_eval(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_
 {
 	uint64 raw[BATCH_WORDS] = {0};
 
+	if (p->coded && strata_col_coded(in->cols[p->coded->col]))
+		return eval_evaluator(in, p->coded, mask, is_true, is_null);
 	switch (p->kind)
 	{
 		case PRED_AND:
@@ -908,6 +1414,14 @@ strata_pred_eval(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_
 			return true;
 		case PRED_IN:
 			return eval_in(in, p, mask, is_true, is_null);
+		case PRED_TEXT:
+			return eval_text(in, p, mask, is_true, is_null);
+		case PRED_TEXTS:
+			return eval_texts(in, p, mask, is_true, is_null);
+		case PRED_DISTINCT:
+			return eval_distinct(in, p, mask, is_true, is_null);
+		case PRED_BOOLTEST:
+			return eval_truth_test(in, p, mask, is_true, is_null);
 		default:
 			return eval_evaluator(in, p, mask, is_true, is_null);
 	}

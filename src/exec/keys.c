@@ -27,18 +27,6 @@ is_text(Oid type)
 	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID;
 }
 
-/* Display scale that the type modifier imposes, -1 for none (or one that we do not handle). */
-static int
-numeric_scale_of(int32 typmod)
-{
-	int scale;
-
-	if (typmod < (int32) VARHDRSZ)
-		return -1;
-	scale = (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
-	return scale >= 0 && scale <= 18 ? scale : -1;
-}
-
 /* Types whose stored bytes say whether values are equal; strings aside, which have rules of their own. */
 static bool
 is_image(Oid type, Oid collation)
@@ -66,15 +54,13 @@ strata_group_key_supported(Node *expr)
 	Node *bare = strip_relabel(expr);
 	Oid	  collation = exprCollation(expr);
 
-	if (is_text(type))
-		return IsA(bare, Var) && ((Var *) bare)->varattno > 0 && is_text(((Var *) bare)->vartype) &&
-			(((Var *) bare)->vartype == BPCHAROID) == (type == BPCHAROID) &&
-			(!OidIsValid(collation) || get_collation_isdeterministic(collation));
+	if (is_text(type) && OidIsValid(collation) && !get_collation_isdeterministic(collation))
+		return false;
 	if (IsA(bare, Var) && ((Var *) bare)->varattno > 0 && ((Var *) bare)->vartype == type &&
 		(is_image(type, collation) || is_plain_integer(type)))
 		return true;
-	if (type == NUMERICOID)
-		return IsA(expr, Var) && numeric_scale_of(((Var *) expr)->vartypmod) >= 0;
+	if (type == NUMERICOID && strata_expr_static_scale(expr) < 0)
+		return false;
 	return strata_expr_speaks(expr);
 }
 
@@ -108,7 +94,7 @@ strata_join_keys_supported(Node *left, Node *right)
 		return false;
 	if (kind == KEY_TEXT)
 		return (exprType(left) == BPCHAROID) == (exprType(right) == BPCHAROID);
-	return kind != KEY_NUM || numeric_scale_of(exprTypmod(left)) == numeric_scale_of(exprTypmod(right));
+	return kind != KEY_NUM || strata_expr_static_scale(left) == strata_expr_static_scale(right);
 }
 
 /* An equality whose meaning is that equal values have equal normalised forms. */
@@ -147,13 +133,17 @@ strata_key_init(StrataKey *key, StrataBatch *in, Node *expr)
 	if (is_text(key->type) || is_image(key->type, exprCollation(expr)))
 	{
 		key->kind = KEY_TEXT;
-		return key->col >= 0 && in->cols[key->col]->storable;
+		if (key->col >= 0)
+			return in->cols[key->col]->storable &&
+				(in->cols[key->col]->type == BPCHAROID) == (key->type == BPCHAROID);
+		key->expr = strata_expr_compile(in, expr);
+		return key->expr && key->expr->cls == STRATA_CLASS_TEXT;
 	}
 	key->expr = strata_expr_compile(in, expr);
 	if (key->type == NUMERICOID)
 	{
 		key->kind = KEY_NUM;
-		key->scale = numeric_scale_of(exprTypmod(expr));
+		key->scale = strata_expr_static_scale(expr);
 	}
 	else if (key->type == FLOAT4OID || key->type == FLOAT8OID)
 	{
@@ -173,7 +163,7 @@ strata_key_init(StrataKey *key, StrataBatch *in, Node *expr)
 const char *
 strata_key_image(const StrataKey *key, StrataBatch *in, unsigned i)
 {
-	return strata_col_bytes(in->cols[key->col])[i];
+	return key->expr ? key->expr->vt[i] : strata_col_bytes(in->cols[key->col])[i];
 }
 
 /* What is known by code is forgotten when the codes mean other strings. */
@@ -208,10 +198,40 @@ normalise_text(StrataGroups *g, int k, StrataKey *key, StrataColumn *col, const 
 	return norm;
 }
 
+/* Strings that are computed: those of a dictionary are the same pointers over and over. */
+static bool
+normalise_texts(StrataGroups *g, int k, StrataKey *key, StrataBatch *in, const uint64 *mask, bool create,
+				const uint64 **nulls)
+{
+	const char *seen[64] = {NULL};
+	int64		norm[64];
+
+	if (!strata_expr_eval(in, key->expr, mask))
+		return false;
+	*nulls = key->expr->vnulls;
+	FOREACH_ROW(mask, i, {
+		if (!strata_row_null(key->expr->vnulls, i))
+		{
+			const char *image = key->expr->vt[i];
+			unsigned	at = ((uintptr_t) image >> 2) % lengthof(seen);
+
+			if (seen[at] != image)
+			{
+				norm[at] = strata_groups_intern(g, k, image, create);
+				seen[at] = image;
+			}
+			key->norm[i] = norm[at];
+		}
+	});
+	return true;
+}
+
 bool
 strata_key_normalise(StrataGroups *g, int k, StrataKey *key, StrataBatch *in, const uint64 *mask, bool create,
 					 const uint64 **nulls)
 {
+	if (key->kind == KEY_TEXT && key->expr)
+		return normalise_texts(g, k, key, in, mask, create, nulls);
 	if (key->kind == KEY_TEXT)
 	{
 		StrataColumn	  *col = in->cols[key->col];
@@ -244,7 +264,7 @@ strata_key_normalise(StrataGroups *g, int k, StrataKey *key, StrataBatch *in, co
 			key->norm[i] = strata_key_float(key->expr->vf[i]);
 			memcpy(&key->orig[i], &key->expr->vf[i], sizeof(int64));
 		});
-	else if (key->kind == KEY_NUM && key->expr->scale != key->scale)
+	else if (key->kind == KEY_NUM && (key->expr->scale != key->scale || key->expr->vscale))
 		return false;
 	else
 		memcpy(key->norm, key->expr->vi, in->n * sizeof(int64));

@@ -526,9 +526,9 @@ strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, co
 	}
 	if (n == 0)
 		return;
-	if (v->fast >= FAST_SUM && v->fast <= FAST_MAX && v->scale != agg->expr->scale)
+	if (v->fast >= FAST_SUM && v->fast <= FAST_MAX && (v->scale != agg->expr->scale || agg->expr->vscale))
 	{
-		if (v->scale >= 0)
+		if (v->scale >= 0 || agg->expr->vscale)
 		{
 			/* The rows at hand are counted with the others already. */
 			if (!v->counts_own)

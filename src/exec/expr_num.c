@@ -1,0 +1,148 @@
+/*
+ * expr_num.c - numerics as scaled integers: there and back.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+#include "exec/exec.h"
+
+const int64 strata_pow10[19] = {
+	INT64CONST(1),
+	INT64CONST(10),
+	INT64CONST(100),
+	INT64CONST(1000),
+	INT64CONST(10000),
+	INT64CONST(100000),
+	INT64CONST(1000000),
+	INT64CONST(10000000),
+	INT64CONST(100000000),
+	INT64CONST(1000000000),
+	INT64CONST(10000000000),
+	INT64CONST(100000000000),
+	INT64CONST(1000000000000),
+	INT64CONST(10000000000000),
+	INT64CONST(100000000000000),
+	INT64CONST(1000000000000000),
+	INT64CONST(10000000000000000),
+	INT64CONST(100000000000000000),
+	INT64CONST(1000000000000000000),
+};
+
+/* Goes through the decimal text: only constants and stray rows come here. */
+bool
+strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
+{
+	char *text = DatumGetCString(DirectFunctionCall1(numeric_out, numeric));
+	char *p = text;
+	bool negative = *p == '-';
+	StrataInt128 v = 0;
+	int digits = 0;
+	bool fraction = false;
+
+	*scale = 0;
+	if (negative)
+		p++;
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p; p++)
+	{
+		if (*p == '.')
+		{
+			fraction = true;
+			continue;
+		}
+		if (v != 0 || *p != '0')
+			digits++;
+		if (digits > 36)
+			return false;
+		v = v * 10 + (*p - '0');
+		if (fraction)
+			(*scale)++;
+	}
+	pfree(text);
+	*value = negative ? -v : v;
+	return true;
+}
+
+/*
+ * numeric.c has a fast constructor that is used for the scales where first calls show that it keeps the
+ * display scale; the rest goes through text.
+ */
+static bool
+fast_constructor_keeps(int scale)
+{
+	static int8 known[32]; /* 0: not tried, 1: yes, -1: no */
+
+	if (scale >= lengthof(known))
+		return false;
+	if (known[scale] == 0)
+	{
+		const int64 probes[] = {0, 1, 10000, -1234567};
+
+		known[scale] = 1;
+		for (int i = 0; i < lengthof(probes); i++)
+		{
+			Datum d = NumericGetDatum(int64_div_fast_to_numeric(probes[i], scale));
+
+			if (DatumGetInt32(DirectFunctionCall1(numeric_scale, d)) != scale)
+				known[scale] = -1;
+		}
+	}
+	return known[scale] > 0;
+}
+
+Datum
+strata_numeric_make(StrataInt128 value, int scale)
+{
+	char buf[64];
+	char *p = buf + sizeof(buf) - 1;
+	bool negative = value < 0;
+	unsigned __int128 v = negative ? -(unsigned __int128)value : (unsigned __int128)value;
+	int digits = 0;
+
+	if (scale == 0 && value >= PG_INT64_MIN && value <= PG_INT64_MAX)
+		return NumericGetDatum(int64_to_numeric((int64)value));
+	/* it multiplies by up to 10^3 on the way */
+	if (value > -PG_INT64_MAX / 1000 && value < PG_INT64_MAX / 1000 && fast_constructor_keeps(scale))
+		return NumericGetDatum(int64_div_fast_to_numeric((int64)value, scale));
+	if (scale > 18)
+	{
+		/* Products of products: past what buf holds. */
+		StringInfoData s;
+
+		initStringInfo(&s);
+		for (; v != 0 || digits <= scale; v /= 10, digits++)
+		{
+			if (digits == scale)
+				appendStringInfoChar(&s, '.');
+			appendStringInfoChar(&s, '0' + (int)(v % 10));
+		}
+		if (negative)
+			appendStringInfoChar(&s, '-');
+		for (int i = 0, j = s.len - 1; i < j; i++, j--)
+		{
+			char c = s.data[i];
+
+			s.data[i] = s.data[j];
+			s.data[j] = c;
+		}
+		return DirectFunctionCall3(numeric_in, CStringGetDatum(s.data), ObjectIdGetDatum(InvalidOid),
+								   Int32GetDatum(-1));
+	}
+
+	*p = '\0';
+	for (; v != 0 || digits <= scale; v /= 10, digits++)
+	{
+		if (digits == scale && scale > 0)
+			*--p = '.';
+		*--p = '0' + (int)(v % 10);
+	}
+	if (negative)
+		*--p = '-';
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(p), ObjectIdGetDatum(InvalidOid),
+							   Int32GetDatum(-1));
+}

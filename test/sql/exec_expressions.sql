@@ -1,0 +1,182 @@
+-- Expressions in vectors: every operator and function that has a vector form, and those that PostgreSQL evaluates, give
+-- PostgreSQL's answers and errors.  Every query runs with the column store off and on; only differences are printed.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS pg_strata;
+RESET client_min_messages;
+SET max_parallel_workers_per_gather = 0;
+SET extra_float_digits = 3;
+
+CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  r record;
+  out text := '';
+BEGIN
+  FOR r IN EXECUTE query LOOP
+    out := out || r::text || E'\n';
+  END LOOP;
+  RETURN out;
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+
+CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  off text;
+  onn text;
+  line text;
+  used bool := false;
+BEGIN
+  PERFORM set_config('strata.column_scan', 'off', false), set_config('strata.column_aggregate', 'off', false);
+  off := answer(query);
+  PERFORM set_config('strata.column_scan', 'on', false), set_config('strata.column_aggregate', 'on', false);
+  onn := answer(query);
+  BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+      used := used OR line LIKE '%Strata%';
+    END LOOP;
+  END;
+  IF NOT used THEN
+    RETURN NEXT 'not used: ' || query;
+  END IF;
+  IF off IS DISTINCT FROM onn THEN
+    RETURN NEXT query || E'\noff: ' || off || E'\non:  ' || onn;
+  END IF;
+END $$;
+
+-- The values of an expression, counted: by aggregates of several kinds, as a filter, row by row.
+CREATE FUNCTION check_value(expr text, cond text DEFAULT 'k < 100') RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT differs(format('SELECT count(%s) FROM exprs WHERE %s', expr, cond))
+  UNION ALL SELECT differs(format('SELECT id, %s FROM exprs WHERE %s AND (%1$s) IS NOT NULL ORDER BY id LIMIT 300', expr, cond))
+  UNION ALL SELECT differs(format('SELECT (%s) AS v, count(*), min(id) FROM exprs WHERE %s AND id %% 17 = 0 GROUP BY 1 ORDER BY 1, 2, 3', expr, cond))
+$$;
+CREATE FUNCTION check_number(expr text, cond text DEFAULT 'k < 100') RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT check_value(expr, cond)
+  UNION ALL SELECT differs(format('SELECT sum(%s), min(%1$s), max(%1$s), avg(%1$s) FROM exprs WHERE %s', expr, cond))
+  UNION ALL SELECT differs(format('SELECT k, sum(%s), min(%1$s), max(%1$s), avg(%1$s) FROM exprs WHERE %s GROUP BY k ORDER BY k', expr, cond))
+  UNION ALL SELECT differs(format('SELECT count(*), min(id), max(id) FROM exprs WHERE %s AND (%s) > 7', cond, expr))
+$$;
+CREATE FUNCTION check_condition(cond text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT differs(format('SELECT count(*), sum(id), min(id), max(id) FROM exprs WHERE %s', cond))
+  UNION ALL SELECT differs(format('SELECT count(*), sum(id), min(id), max(id) FROM exprs WHERE NOT (%s)', cond))
+  UNION ALL SELECT differs(format('SELECT count(*), sum(id) FROM exprs WHERE (%s) IS NULL', cond))
+  UNION ALL SELECT differs(format('SELECT sum(CASE WHEN %s THEN id ELSE 1 END) FROM exprs WHERE id > 5', cond))
+$$;
+
+-- k >= 100: rows with the extremes
+CREATE TABLE exprs (id int, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric(10,2), m numeric(12,4), nn numeric,
+                    b bool, d date, ts timestamp, tz timestamptz, tm time, o oid, u uuid, mo money,
+                    t text, tc text COLLATE "C", raw text, c char(8), v varchar(20), k int);
+INSERT INTO exprs
+SELECT i, i % 100 - 50, (i * 7919) % 100003 - 50000, i::int8 * 1000000007, (i % 999) / 8.0, i / 16.0 - 300, (i % 1000) / 4.0 - 100,
+       (i % 777) / 16.0, CASE i % 3 WHEN 0 THEN i / 4.0 WHEN 1 THEN i ELSE i * 0.001 END, i % 3 = 0, date '1990-01-01' + i % 5000,
+       timestamp '1999-12-25 13:14:15.678' + i * interval '7 hours 3 minutes 1.5 seconds', timestamptz '2001-02-03 04:05:06+00' + i * interval '1 day',
+       time '00:00' + i * interval '13 seconds', i % 50, md5((i % 40)::text)::uuid, (i % 30)::money,
+       (ARRAY['alpha', 'Beta', 'gamma delta', 'étude', 'ZETA', ''])[1 + i % 6], (ARRAY['alpha', 'Beta', 'PROMO x', 'PROMO y', 'promo'])[1 + i % 5],
+       'row ' || md5(i::text) || ' number ' || i || CASE WHEN i % 50 = 0 THEN ' special äö requests' ELSE '' END,
+       (ARRAY['AIR', 'RAIL', 'SHIP', 'AI', 'A IR', 'TRUCK'])[1 + i % 6], repeat('v', i % 9), i % 13
+FROM generate_series(1, 9000) i;
+UPDATE exprs SET i4 = NULL, n = NULL, t = NULL, c = NULL, d = NULL, f8 = NULL, raw = NULL, b = NULL WHERE id % 23 = 0;
+INSERT INTO exprs (id, i2, i4, i8, f4, f8, n, m, nn, d, ts, t, c, k) VALUES
+  (9001, 32767, 2147483647, 9223372036854775807, 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 'infinity', 'infinity', '', '', 100),
+  (9002, -32768, -2147483648, -9223372036854775808, 'Infinity', 'Infinity', 99999999.99, 99999999.9999, 'Infinity', '-infinity', '-infinity', 'ü', 'ab ', 101),
+  (9003, 0, 0, 0, '-Infinity', '-Infinity', -99999999.99, 0, '-Infinity', '4713-01-01 BC', '4713-01-01 BC', ' ', 'ab', 102),
+  (9004, 1, 1, 1, '-0', '-0', 0, 0.0001, 1e30, '0044-03-15 BC', '0044-03-15 12:00 BC', NULL, NULL, 103),
+  (9005, 1, 1, 1, 1e38, 1e308, 0, 0.0001, 1e-20, '5874897-12-31', '294276-12-31', 'x', 'x', 104),
+  (9006, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+VACUUM (FREEZE, ANALYZE) exprs;
+SELECT strata.enable('exprs');
+SELECT strata.populate('exprs') > 0 AS populated;
+
+-- arithmetic
+SELECT check_number(e) FROM unnest(ARRAY['i4 + i2', 'i4 - i8 % 1000', 'i2 * i4', 'i4::int8 * i4', 'i8 / 3', 'i8 % 7', 'i4 / 7', 'mod(i4, 5)', '-i4', 'abs(i4)',
+  'abs(i2)', 'abs(i8)', 'n + m', 'n - m', 'n * m', 'm * (1 - n)', 'm * (1 - n) * (1 + n)', 'm * m * m * m * m', '-n', 'abs(n)', 'n % 7', 'mod(n, 0.3)', 'n * i4', 'n + 1', '1 - n',
+  'nn + n', 'nn * n', '-nn', 'round(n)', 'round(n, 1)', 'round(m, 6)', 'round(n, -1)', 'trunc(m)', 'trunc(m, 2)', 'trunc(n, 5)', 'ceil(m)', 'floor(n)', 'ceiling(n)', 'sign(n)',
+  'n / 3', 'n / (m + 1)', 'sqrt(m)', 'i4::numeric', 'n::int', 'm::int2', 'm::int8', 'n::numeric(6,1)', 'm::numeric(14,6)', 'n::float8', 'm::float8', 'nn::float8',
+  'f8::int', 'f8::int8', 'f4::int2', 'f8::numeric', 'i4::float8', 'i2::float4', 'f4::float8', 'b::int', 'o::int8',
+  'f8 + 1', 'f8 - f4', 'f8 * f8', 'f8 / 3', 'f4 * 2', 'f4 + f4', '-f8', 'abs(f8)', 'round(f8)', 'trunc(f8)', 'ceil(f8)', 'floor(f8)', 'sign(f8)', 'power(f8, 2)',
+  'i4 # 3', 'i4 & 255', 'i4 << 2', 'i4::bool::int']) e;
+SELECT check_number(e, 'k >= 100') FROM unnest(ARRAY['i4 + 1', 'i2 * 2::int2', '-i2', 'abs(i4)', 'i8 - 1', 'i8 * 2', 'i8 / -1', 'n * n', 'm * m', 'nn + 1', 'n + 1', 'abs(n)', 'm * 1000000000000',
+  'f4 * f4', 'f8 * 10', 'f8 / 0', 'f8 / f4', 'f4::int', 'f8::int8', 'n::int', 'nn::int8', 'round(nn, 2)', 'n::numeric(5,2)', 'd - date ''2000-01-01''']) e;
+
+-- CASE and its like
+SELECT check_number(e) FROM unnest(ARRAY['CASE WHEN i2 > 0 THEN n ELSE 0 END', 'CASE WHEN i2 > 0 THEN n * m ELSE m END', 'CASE WHEN i2 > 0 THEN i4 END', 'CASE WHEN i2 <> 0 THEN 100 / i2 ELSE -1 END',
+  'CASE i2 WHEN 1 THEN 10 WHEN 2 THEN 20 ELSE i2 END', 'CASE c WHEN ''AIR'' THEN 1 WHEN ''RAIL'' THEN 2 END', 'CASE WHEN tc LIKE ''PROMO%'' THEN m * (1 - n) ELSE 0 END',
+  'CASE WHEN c IN (''AIR'', ''SHIP'') AND k > 3 THEN 1 ELSE 0 END', 'CASE WHEN f8 > 0 THEN f8 ELSE -f8 END', 'CASE WHEN i4 IS NULL THEN CASE WHEN k = 1 THEN 5 ELSE 6 END ELSE i4 END',
+  'COALESCE(i4, i2::int)', 'COALESCE(n, m)', 'COALESCE(n, 0)', 'COALESCE(i4, 100 / NULLIF(i2, 0))', 'COALESCE(f8, 0)', 'NULLIF(i4, 17)', 'NULLIF(n, 100)', 'NULLIF(i2, k)', 'GREATEST(i4, i2, k)',
+  'LEAST(i4, 5)', 'GREATEST(f8, f4)', 'LEAST(f8, f4, 1)', 'GREATEST(n, n + 1.25)', 'LEAST(n, 3.00)', '100 / (CASE WHEN i2 = 0 THEN NULL ELSE i2 END)',
+  'CASE WHEN id < 0 THEN n ELSE 0 END', 'length(CASE WHEN k > 3 THEN t ELSE raw END)']) e;
+SELECT check_number(e, 'k >= 100') FROM unnest(ARRAY['CASE WHEN f8 > 0 THEN f8 END', 'GREATEST(f8, f4)', 'LEAST(f8, f4)', 'COALESCE(nn, n)', 'CASE WHEN i2 > 0 THEN nn ELSE n END']) e;
+SELECT check_condition(e) FROM unnest(ARRAY['CASE WHEN k > 3 THEN b ELSE i4 > 7 END', 'COALESCE(b, false)', 'b IS TRUE', 'b IS NOT TRUE', 'b IS FALSE', 'b IS NOT FALSE', 'b IS UNKNOWN', 'b IS NOT UNKNOWN',
+  '(i4 > 5) IS TRUE', '(i4 > 5 OR b) IS UNKNOWN', 'i4 IS DISTINCT FROM i2', 'i4 IS NOT DISTINCT FROM i4', 'i4 IS DISTINCT FROM NULL', 'n IS DISTINCT FROM 100', 't IS DISTINCT FROM ''alpha''',
+  't IS NOT DISTINCT FROM tc', 'f8 IS DISTINCT FROM f4', 'b = (i4 > 3)', 'b AND i2 <> 0 AND 100 / i2 > 3', 'i2 = 0 OR 100 / i2 > 3']) e;
+
+-- comparisons
+SELECT check_condition(format('%s %s %s', x, op, y))
+FROM (VALUES ('i4', '1000'), ('i4', 'i2'), ('i8', '5000000035000'), ('n', '50.25'), ('n', '50.255'), ('m', 'n'), ('f8', '1.5'), ('f8', 'f4'), ('d', 'date ''1995-06-07'''),
+  ('d', 'timestamp ''1995-06-07 12:00'''), ('d', 'ts'), ('ts', 'timestamp ''2000-06-07'''), ('tz', 'timestamptz ''2005-06-07 00:00+00'''), ('tm', 'time ''03:04:05'''), ('o', '17'),
+  ('mo', '17::money'), ('u', '''1ff1de77-4005-f8da-13f4-2943881c655f''::uuid'), ('t', '''alpha'''), ('t', 'tc'), ('tc', '''PROMO'''), ('raw', '''row 5'''), ('c', '''AIR'''), ('c', '''AIR  '''),
+  ('c', '''A'''), ('c', 'v::bpchar'), ('v', '''vvv'''), ('left(raw, 6)', '''row ab'''), ('abs(i4)', '1000'), ('length(t)', '4')) AS p(x, y),
+  unnest(ARRAY['=', '<>', '<', '<=', '>', '>=']) op
+WHERE NOT (x = 't' AND y = 'tc' AND op NOT IN ('=', '<>')) AND NOT (x = 't' AND y = 'tc');
+SELECT check_condition(e) FROM unnest(ARRAY['i4 BETWEEN 10 AND 2000', 'd BETWEEN ''1991-01-01'' AND ''1992-01-01''', 'n NOT BETWEEN 0 AND 20.5', 'tc BETWEEN ''B'' AND ''a''', 't BETWEEN ''a'' AND ''c''',
+  '17 < i4', '''alpha'' = t', 'date ''1995-01-01'' > d']) e;
+
+-- lists
+SELECT check_condition(e) FROM unnest(ARRAY['i4 IN (1, 2, 3, NULL)', 'i4 NOT IN (1, 2, 3)', 'i4 NOT IN (7919, NULL)', 'n IN (1.25, 50, 7.123, 1.250)', 'm NOT IN (0.0625, 5)', 'f8 IN (1.5, 2, ''NaN'')', 'd IN (''1991-01-01'', ''1993-05-05'')',
+  'k IN (1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20)', 'o IN (3, 4)', 'u IN (''1ff1de77-4005-f8da-13f4-2943881c655f'')', 't IN (''alpha'', ''Beta'')', 't NOT IN (''alpha'', ''Beta'')', 't IN (''alpha'', NULL)',
+  't NOT IN (''alpha'', NULL)', 'c IN (''AIR'', ''RAIL'', ''none'')', 'c NOT IN (''AIR'', ''RAIL'')', 'v IN (''v'', ''vv'')', 'raw IN (''row x'', ''row y'')', 't = ANY (''{}''::text[])', 't <> ALL (''{}''::text[])',
+  't = ANY (NULL::text[])', 'i4 = ANY (NULL::int[])', 'i4 <> ALL (''{}''::int[])', 't = ANY (ARRAY[lower(''ALPHA''), upper(''zeta'')])', 'i4 < ANY (''{5, 6}''::int[])', 'substring(c from 1 for 2) IN (''AI'', ''SH'')',
+  'substring(raw from 5 for 1) IN (''a'', ''b'')']) e;
+
+-- LIKE
+SELECT check_condition(format('%s %s %L', x, op, p))
+FROM unnest(ARRAY['t', 'tc', 'raw', 'c', 'v']) x, unnest(ARRAY['LIKE', 'NOT LIKE', 'ILIKE']) op,
+  unnest(ARRAY['', '%', 'PROMO%', 'A%', '%a', '%special%requests%', '_lpha', '%t_de', 'AIR     ', 'a\%', '%\_%', 'row a%', 'étude', '%ä_ %']) p;
+SELECT differs('SELECT count(*) FROM exprs WHERE n <> ALL (''{}''::numeric[])');
+SELECT check_condition('raw LIKE ''abc\''');
+SELECT check_condition('t LIKE (CASE WHEN k < 0 THEN ''a'' END)');
+SELECT check_condition('t ~ ''^a''');
+SELECT check_condition('starts_with(t, ''al'')');
+
+-- strings
+SELECT check_value(e) FROM unnest(ARRAY['substring(raw from 5 for 3)', 'substring(raw from -2 for 5)', 'substring(raw from 3)', 'substr(t, 2, 2)', 'substring(t, 100)', 'left(t, 3)', 'left(raw, -30)', 'right(t, 2)',
+  'upper(t)', 'lower(tc)', 'initcap(t)', 't || tc', 't || ''x''', 'trim(c)', 'btrim(t, ''a'')', 'replace(t, ''a'', ''b'')', 'c::text', 'c || ''|''', 'COALESCE(t, ''none'')', 'CASE WHEN k > 5 THEN t ELSE tc END',
+  'NULLIF(t, ''alpha'')', 'i4::text', 'substring(c from 1 for 2)', 'to_char(d, ''YYYY-MM'')', 'b::text', 'md5(t)', 'GREATEST(t, tc || ''x'')', 't::varchar(3)', 'split_part(raw, '' '', 2)', 'concat(t, i4)']) e
+WHERE e !~ 'GREATEST';
+SELECT check_number(e) FROM unnest(ARRAY['length(t)', 'length(raw)', 'length(c)', 'char_length(v)', 'octet_length(t)', 'octet_length(c)', 'octet_length(raw)', 'position(''a'' in t)', 'ascii(t)', 'length(t || raw)', 'length(substring(t from 2 for 3))']) e;
+SELECT check_value(e, 'id < 500') FROM unnest(ARRAY['substring(raw from 5 for -1)', 'substr(t, i2)', 'repeat(t, 2)']) e;
+
+-- dates and times
+SELECT check_number(format('extract(%s from %s)', f, x))
+FROM unnest(ARRAY['year', 'month', 'day', 'dow', 'isodow', 'doy', 'week', 'quarter', 'century', 'epoch']) f, unnest(ARRAY['d', 'ts', 'tz']) x;
+SELECT check_number(format('extract(%s from ts)', f)) FROM unnest(ARRAY['hour', 'minute', 'second', 'milliseconds']) f;
+SELECT check_number(format('date_part(%L, %s)', f, x)) FROM unnest(ARRAY['year', 'hour', 'epoch']) f, unnest(ARRAY['d', 'ts']) x;
+SELECT check_number(format('extract(%s from %s)', f, x), 'k >= 100') FROM unnest(ARRAY['year', 'day', 'epoch']) f, unnest(ARRAY['d', 'ts']) x;
+SELECT check_value(e) FROM unnest(ARRAY['date_trunc(''month'', ts)', 'date_trunc(''week'', ts)', 'date_trunc(''month'', d)', 'date_trunc(''day'', tz)', 'd + 7', 'd - 7', '7 + d', 'd + interval ''1 month''', 'd - interval ''1 year 2 days 3 hours''',
+  'ts + interval ''1 month''', 'ts - interval ''1 day''', 'd - date ''1990-05-05''', 'ts::date', 'd::timestamp', 'ts - timestamp ''2000-01-01''', 'tz::date', 'tm + interval ''1 hour''', 'age(ts, timestamp ''2000-01-01'')', 'make_date(2000, 1, 1 + k)']) e;
+SELECT check_value(e, 'k >= 100') FROM unnest(ARRAY['d + 1', 'd - 1', 'd::timestamp', 'ts::date', 'd + interval ''1 month''', 'date_trunc(''year'', ts)', 'd - date ''2000-01-01''']) e;
+SELECT check_condition(e) FROM unnest(ARRAY['d < date ''1994-01-01'' + interval ''1 year''', 'd >= ''1994-01-01'' AND d < date ''1994-01-01'' + interval ''3 months''', 'extract(year from d) = 1995', 'date_part(''month'', ts) = 7',
+  'd + 30 < ts', 'date_trunc(''year'', ts) = timestamp ''2001-01-01''', 'ts::date = date ''2000-02-02''', 'd = ts::date', 'd < now()']) e;
+
+-- one row in one state after another
+SELECT differs(format('SELECT sum(n * (1 - m) * (1 + m)), sum(n), avg(n), count(*) FROM exprs WHERE id <= %s', g)) FROM generate_series(0, 3) g;
+SELECT differs('SELECT t, substring(raw from 5 for 1) AS s, extract(year from d) AS y, count(*), sum(n) FROM exprs WHERE k < 100 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3');
+SELECT differs('SELECT a.t, count(*) FROM exprs a JOIN exprs b ON a.id = b.id + 1 WHERE a.k < 100 AND (a.c = ''AIR'' AND b.n > 5 OR a.c = ''SHIP'' AND b.tc LIKE ''PROMO%'') GROUP BY a.t ORDER BY 1');
+
+-- parameters, and functions that are evaluated once
+PREPARE par(text, text[], int[], numeric, text) AS
+  SELECT count(*), sum(CASE WHEN t = $1 THEN 1 ELSE 0 END) FROM exprs WHERE t = ANY ($2) AND k <> ALL ($3) AND n < $4 AND raw LIKE $5;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE par('alpha', '{alpha,Beta}', '{1,2}', 100.5, '%a%');
+EXECUTE par('Beta', '{}', '{}', 100.5, '%a%');
+EXECUTE par(NULL, '{alpha,NULL}', '{7}', 50, '%b%');
+RESET plan_cache_mode;
+DEALLOCATE par;
+SELECT g, (SELECT count(*) FROM exprs WHERE left(t, 1) = left(g, 1) AND t = g AND length(raw) > length(g)) FROM unnest(ARRAY['alpha', 'Beta', 'none']) g;
+
+DROP TABLE exprs;
+DROP FUNCTION check_value(text, text);
+DROP FUNCTION check_number(text, text);
+DROP FUNCTION check_condition(text);
+DROP FUNCTION differs(text);
+DROP FUNCTION answer(text);
