@@ -54,7 +54,8 @@ strata_group_key_supported(Node *expr)
 	Node *bare = strip_relabel(expr);
 	Oid	  collation = exprCollation(expr);
 
-	if (is_text(type) && OidIsValid(collation) && !get_collation_isdeterministic(collation))
+	/* Without a collation PostgreSQL has an error to raise. */
+	if (is_text(type) && (!OidIsValid(collation) || !get_collation_isdeterministic(collation)))
 		return false;
 	if (IsA(bare, Var) && ((Var *) bare)->varattno > 0 && ((Var *) bare)->vartype == type &&
 		(is_image(type, collation) || is_plain_integer(type)))
@@ -108,7 +109,7 @@ strata_join_operator_supported(Oid opno, Oid collation)
 	{
 		case TextEqualOperator:
 		case BpcharEqualOperator:
-			return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+			return OidIsValid(collation) && get_collation_isdeterministic(collation);
 		default:
 			if (!strata_operator_meaning(opno, &cmp, &left, &right) || cmp != STRATA_EQ)
 				return false;
