@@ -46,7 +46,7 @@ SELECT (cz(q)).* FROM unnest(ARRAY[
   $$t < '00:00:10'$$, $$t = '00:00:01.5'$$, $$t > '12:00'$$, $$b < '\x00000020'$$, $$b = '\x0000'$$, $$b > '\x00015f00'$$,
   $$c < 'k00000100'$$, $$c = 'k00000100'$$, $$c > 'k000899'$$, $$c < 'k'$$, $$o > 4294967200$$, $$o = 4294967290$$, $$k = 'a'$$, $$k < 'b'$$,
   $$v = 'v00000007'$$, $$e = 'e00000007'$$, $$m = 'zero'$$, $$m = 'one'$$]) q;
--- not in their order: nothing is skipped
+-- not in their order: nothing is skipped, but by the equality of char(n), whose values are the key and blanks
 SELECT (cz(q)).* FROM unnest(ARRAY[
   $$m < 'one'$$, $$m >= 'two'$$, $$s < '10 seconds'$$, $$s = '1 day'$$, $$n = '5'$$, $$n < '6'$$, $$e < 'e00000007' COLLATE "und-x-icu"$$,
   $$c < 'k00000100' COLLATE "und-x-icu"$$, $$p = 'p00000009  '$$, $$p < 'p00000100'$$, $$u <> '00000000-0000-0000-0000-000000000005'$$, $$t < time '00:00:10' + interval '0 s' * i$$]) q;
