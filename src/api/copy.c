@@ -305,20 +305,19 @@ list_units(Relation rel, StrataCopy *c)
 	/* By strata.evict(), say: what follows would undo it. */
 	if (strata_job_cancelled(c->job.id))
 		copy_fail(ERRCODE_QUERY_CANCELED, "cancelled");
-	/* Or just when the keeper found that the table needs copying. */
-	if (!OidIsValid(c->job.role) && was_evicted(c))
-	{
-		c->evicted = true;
-		copy_fail(ERRCODE_QUERY_CANCELED, "the table was evicted meanwhile");
-	}
-	c->all_units = strata_store_populate_begin(rel);
+	/* Evicted just when the keeper found that the table needs copying: it stays so.  Nor does compact() undo
+	 * that. */
+	c->all_units =
+		strata_store_populate_begin(rel, OidIsValid(c->job.role) && c->job.kind == STRATA_JOB_POPULATE);
 	c->nunits = c->offered = 0;
 	c->job.unit_blocks =
 		c->job.kind == STRATA_JOB_COMPACT
 			? strata_store_recut_begin(rel, c->job.min_gain > 0 ? STRATA_RECUT_AUTO : STRATA_RECUT_ASKED)
 			: 0;
 	strata_job_mode(&c->job);
-	if (c->job.unit_blocks != 0)
+	if (c->all_units == 0)
+		c->units = palloc(sizeof(uint32));
+	else if (c->job.unit_blocks != 0)
 	{
 		c->units = strata_store_recut_missing(rel, c->job.unit_blocks, &c->nunits);
 		c->all_units = c->nunits;

@@ -926,7 +926,7 @@ store_choose_unit_blocks(Relation rel)
 }
 
 uint32
-strata_store_populate_begin(Relation rel)
+strata_store_populate_begin(Relation rel, bool asked)
 {
 	Oid relid = RelationGetRelid(rel);
 	Oid relnumber = StrataRelNumber(rel);
@@ -952,6 +952,11 @@ strata_store_populate_begin(Relation rel)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" is not enabled for the column store", RelationGetRelationName(rel)),
 				 errhint("Enable it with strata.enable().")));
+	}
+	if (l.table->evicted && !asked)
+	{
+		store_unlock(&l);
+		return 0;
 	}
 	l.table->relnumber = relnumber;
 	l.table->evicted = false;

@@ -210,11 +210,12 @@ extern void strata_store_totals(StrataStoreTotals *out);
 
 /*
  * Prepares the table for population: drops units of an older relfilenode (reason ddl), chooses unit_blocks
- * when the table has no units, refreshes the names.  Returns the number of units the heap has now (0: empty).
+ * when the table has no units, refreshes the names.  Returns the number of units the heap has now (0: empty, or
+ * evicted and nobody has asked for it since).
  * The caller is in a transaction and holds AccessShareLock on rel until the transaction ends.
  * ERROR undefined_object when the table is not attached.
  */
-extern uint32 strata_store_populate_begin(Relation rel);
+extern uint32 strata_store_populate_begin(Relation rel, bool asked);
 /* How many units the heap has now; 0 also when strata_store_populate_begin() must be called again. */
 extern uint32 strata_store_unit_count(Relation rel);
 

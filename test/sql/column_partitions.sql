@@ -18,6 +18,18 @@ BEGIN
   RETURN (SELECT concat_ws(' ', status, rows_in_columns, populated_blocks, stale_blocks, tail_blocks, last_error) FROM strata.column_tables WHERE relid = rel);
 END $$;
 
+-- Waits until a job has ended, half a minute at most.
+CREATE FUNCTION wait_job(job bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1 .. 3000 LOOP
+    IF EXISTS (SELECT FROM strata.jobs WHERE id = job AND finished_at IS NOT NULL) THEN
+      RETURN (SELECT state FROM strata.jobs WHERE id = job);
+    END IF;
+    PERFORM pg_sleep(0.01); /* poll */
+  END LOOP;
+  RETURN 'never';
+END $$;
+
 CREATE TABLE cpt (a int, b int, c text) PARTITION BY RANGE (a);
 CREATE TABLE cpt1 PARTITION OF cpt FOR VALUES FROM (0) TO (1000) WITH (autovacuum_enabled = off);
 CREATE TABLE cpt2 PARTITION OF cpt FOR VALUES FROM (1000) TO (3000) PARTITION BY RANGE (a);
@@ -75,7 +87,8 @@ SELECT * FROM cpt_state;
 SELECT strata.populate('cpt', force => true) AS job \gset
 SELECT target, state, done, total, rows FROM strata.jobs WHERE id = :job;
 SELECT target, state, rows, parent = :job AS part FROM strata.jobs WHERE parent = :job ORDER BY target;
-SELECT strata.compact('cpt') > 0 AS job;
+SELECT strata.compact('cpt') AS job \gset
+SELECT wait_job(:job);
 
 -- Columns are renamed and dropped in one place for all.
 ALTER TABLE cpt RENAME COLUMN c TO d;
@@ -173,4 +186,4 @@ DROP TABLE cpt;
 REVOKE EXECUTE ON FUNCTION strata.enable, strata.disable, strata.populate, strata.evict, strata.compact FROM cpt_one, cpt_two;
 DROP ROLE cpt_one, cpt_two;
 DROP VIEW cpt_state;
-DROP FUNCTION wait_rows;
+DROP FUNCTION wait_rows, wait_job;
