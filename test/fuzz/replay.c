@@ -12,6 +12,8 @@
  * their sums depend on the order of the rows.
  */
 #include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "../diff/diff.h"
 
 #define MAX_REPORTED 20
+#define MAX_LOST	 50
 
 typedef struct Tally
 {
@@ -30,6 +33,7 @@ typedef struct Tally
 static const char *conninfo;
 static PGconn *conn;
 static Tally n;
+static jmp_buf give_up; /* to the next query, with a new connection */
 
 static const char *const other_plan = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_hashagg = off";
 static const char *const forced = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; "
@@ -54,6 +58,31 @@ reconnect(void)
 	db_do(conn, "SET client_min_messages = error; SET jit = off; SET lock_timeout = '2s'; SET "
 				"extra_float_digits = 1");
 	store_find(conn);
+}
+
+/* A statement of the test's own.  It fails only when the server goes away, by another's crash too: then the
+ * query at hand is given up. */
+static void
+must(const char *format, ...)
+{
+	va_list ap;
+	char text[1000];
+	PGresult *r;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	r = PQexec(conn, text);
+	if (PQresultStatus(r) == PGRES_COMMAND_OK)
+	{
+		PQclear(r);
+		return;
+	}
+	printf("not ok: %s%s\n", PQresultErrorMessage(r), text);
+	fflush(stdout);
+	n.failed++;
+	PQclear(r);
+	longjmp(give_up, 1);
 }
 
 /* ---- texts ---- */
@@ -186,7 +215,7 @@ ask(const char *sql, bool on, const char *settings, Answer *a)
 	double begun;
 
 	store_set(&set, true, on, NULL);
-	db_do(conn, "SAVEPOINT q; %s%s%s", set.text, settings ? "; " : "", settings ? settings : "");
+	must("SAVEPOINT q; %s%s%s", set.text, settings ? "; " : "", settings ? settings : "");
 	buf_free(&set);
 	begun = now_ms();
 	PQsendQuery(conn, sql);
@@ -194,7 +223,7 @@ ask(const char *sql, bool on, const char *settings, Answer *a)
 	begun = now_ms() - begun;
 	cut_floats(a);
 	if (PQstatus(conn) == CONNECTION_OK)
-		db_do(conn, "ROLLBACK TO q");
+		must("ROLLBACK TO q");
 	return begun;
 }
 
@@ -206,7 +235,7 @@ uses_store(const char *sql, const char *settings)
 	bool ours = false;
 
 	store_set(&set, true, true, NULL);
-	db_do(conn, "SAVEPOINT q; %s; %s", set.text, settings);
+	must("SAVEPOINT q; %s; %s", set.text, settings);
 	buf_clear(&set);
 	buf_add(&set, "EXPLAIN (COSTS OFF) %s", sql);
 	r = PQexec(conn, set.text);
@@ -214,7 +243,7 @@ uses_store(const char *sql, const char *settings)
 		ours |= strstr(PQgetvalue(r, i, 0), "(Strata") != NULL;
 	PQclear(r);
 	buf_free(&set);
-	db_do(conn, "ROLLBACK TO q");
+	must("ROLLBACK TO q");
 	return ours;
 }
 
@@ -314,7 +343,7 @@ replay(const char *original)
 	}
 	without_choices(&sql, original);
 	over_copy(&copy, sql.text);
-	db_do(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '1s'");
+	must("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '1s'");
 	n.asked++;
 	ask(sql.text, false, NULL, &a);
 	if (is_timeout(&a))
@@ -333,14 +362,14 @@ replay(const char *original)
 	{
 		static const char *const ways[] = {NULL, forced_parallel};
 
-		db_do(conn, "SET LOCAL statement_timeout = '8s'");
+		must("SET LOCAL statement_timeout = '8s'");
 		try_store(sql.text, forced, &a);
 		try_store(sql.text, ways[n.asked % 2], &a);
 		if (n.asked % 16 == 0 && PQstatus(conn) == CONNECTION_OK)
 			n.ours += uses_store(sql.text, forced) ? 16 : 0;
 	}
 	if (PQstatus(conn) == CONNECTION_OK)
-		db_do(conn, "ROLLBACK");
+		must("ROLLBACK");
 	else
 		reconnect();
 	answer_free(&a);
@@ -368,6 +397,8 @@ main(int argc, char **argv)
 	char *line = NULL;
 	size_t room = 0;
 
+	volatile int lost = 0;
+
 	if (argc != 2)
 	{
 		fprintf(stderr, "usage: replay CONNINFO < queries\n");
@@ -383,7 +414,12 @@ main(int argc, char **argv)
 		if (len == 0 || line[len - 1] != ';')
 			continue;
 		query.text[query.len - 2] = '\0';
-		replay(query.text);
+		if (setjmp(give_up) == 0)
+			replay(query.text);
+		else if (++lost < MAX_LOST)
+			reconnect();
+		else
+			break;
 		if (n.asked % 1000 == 999)
 			sum_up();
 		buf_clear(&query);

@@ -39,7 +39,7 @@ tail -n 3 "$work/sqlsmith.err" | sed 's/^/# sqlsmith: /'
 counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$work/replay.out" || echo '0 passed, 1 failed')
 passed=$(cut -d' ' -f1 <<< "$counts")
 failed=$(cut -d' ' -f3 <<< "$counts")
-if grep -E 'PANIC|TRAP|was terminated by signal' "$work/server.log"; then
+if grep -E -B 3 'PANIC|TRAP|was terminated by signal|free\(\)|malloc\(\)|stack smashing' "$work/server.log"; then
   echo 'not ok: the server log has the lines above'
   failed=$((failed + 1))
 fi
