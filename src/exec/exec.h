@@ -408,6 +408,7 @@ extern StrataScanCounts strata_scan_counts(const StrataScanState *scan);
 
 /* ---- report.c ---- */
 extern void strata_explain_counts(const StrataScanCounts *c, ExplainState *es);
+extern void strata_explain_outside(const StrataBatch *b, ExplainState *es);
 /* The node has ended: its event, and the counters behind strata.column_stats() (by the scan only). */
 extern void strata_report(StrataScanState *scan, bool aggregate);
 /* The strings that a node's predicates matched; the table's qualified name may be NULL. */

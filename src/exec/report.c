@@ -37,6 +37,27 @@ explain_pages(const StrataScanCounts *c, ExplainState *es)
 							es);
 }
 
+/* What parts of the expressions over the batch have no vector form, each reason once. */
+void
+strata_explain_outside(const StrataBatch *b, ExplainState *es)
+{
+	List	 *reasons = NIL;
+	ListCell *lc, *seen;
+
+	foreach (lc, b->outside)
+	{
+		const StrataOutside *o = lfirst(lc);
+		bool				 known = false;
+
+		foreach (seen, reasons)
+			known |= strcmp(lfirst(seen), o->why) == 0;
+		if (!known)
+			reasons = lappend(reasons, o->why);
+	}
+	if (reasons != NIL)
+		ExplainPropertyList("Evaluated by PostgreSQL", reasons, es);
+}
+
 void
 strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 {

@@ -1014,6 +1014,8 @@ scan_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	StrataScanState *scan = (StrataScanState *) css;
 	StrataScanCounts counts;
 
+	if (es->verbose)
+		strata_explain_outside(&scan->batch, es);
 	if (!es->analyze)
 		return;
 	counts = strata_scan_counts(scan);

@@ -174,6 +174,11 @@ RESET plan_cache_mode;
 DEALLOCATE par;
 SELECT g, (SELECT count(*) FROM exprs WHERE left(t, 1) = left(g, 1) AND t = g AND length(raw) > length(g)) FROM unnest(ARRAY['alpha', 'Beta', 'none']) g;
 
+-- EXPLAIN (VERBOSE) says what has no vector form
+SET strata.column_scan = on;
+SET strata.column_aggregate = on;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*), sum(position('a' in t)) FROM exprs WHERE upper(raw) = 'X' AND n < 3;
+
 DROP TABLE exprs;
 DROP FUNCTION check_value(text, text);
 DROP FUNCTION check_number(text, text);
