@@ -99,6 +99,7 @@ typedef struct StrataAggState
 	uint32 emitted; /* groups of it */
 	Part *pending;
 	int passes;
+	StrataScanCounts counts; /* over a join or an append: what feeding took, for the event */
 } StrataAggState;
 
 static CustomExecMethods agg_exec_methods;
@@ -580,10 +581,23 @@ feed_vector(StrataAggState *agg)
 	return true;
 }
 
+/* Over a scan it is counted with the scan's work. */
+static void
+count_work(StrataAggState *agg, const StrataScanCounts *before)
+{
+	const StrataScanCounts *now = agg->in->counts;
+
+	agg->counts.rows_out += strata_kernels->count(agg->in->mask, agg->in->n);
+	agg->counts.vector_values += now->vector_values - before->vector_values;
+	agg->counts.scalar_values += now->scalar_values - before->scalar_values;
+	agg->counts.busy_ns += now->busy_ns - before->busy_ns;
+}
+
 static void
 feed_batch(StrataAggState *agg)
 {
 	StrataBatch *in = agg->in;
+	StrataScanCounts before = *in->counts;
 	instr_time start, end;
 	MemoryContext old = MemoryContextSwitchTo(in->memory);
 	bool done;
@@ -596,6 +610,8 @@ feed_batch(StrataAggState *agg)
 	INSTR_TIME_SUBTRACT(end, start);
 	in->counts->busy_ns += (uint64)INSTR_TIME_GET_MICROSEC(end) * 1000;
 	MemoryContextSwitchTo(old);
+	if (!agg->scan)
+		count_work(agg, &before);
 	if (done)
 		return;
 	in->counts->rows_replayed += strata_kernels->count(in->mask, in->n);
@@ -1000,6 +1016,8 @@ agg_end(CustomScanState *css)
 
 	if (agg->scan)
 		strata_report(agg->scan, true);
+	else
+		strata_report_aggregate(&agg->counts);
 	ExecEndNode(agg->in->ps);
 }
 

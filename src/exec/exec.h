@@ -411,6 +411,8 @@ extern void strata_explain_counts(const StrataScanCounts *c, ExplainState *es);
 extern void strata_explain_outside(const StrataBatch *b, ExplainState *es);
 /* The node has ended: its event, and the counters behind strata.column_stats() (by the scan only). */
 extern void strata_report(StrataScanState *scan, bool aggregate);
+/* An aggregate whose input is no scan. */
+extern void strata_report_aggregate(const StrataScanCounts *c);
 /* The strings that a node's predicates matched; the table's qualified name may be NULL. */
 extern void strata_report_matches(const StrataScanCounts *c, const char *table);
 

@@ -148,3 +148,24 @@ strata_report(StrataScanState *scan, bool aggregate)
 	strata_column_count_scan(RelationGetRelid(scan->css.ss.ss_currentRelation), c.rows_columns, c.rows_heap, c.units,
 							 c.units_pruned, c.blocks_stale);
 }
+
+void
+strata_report_aggregate(const StrataScanCounts *c)
+{
+	bool		   vectors = strata_kernels->vector_width > 64;
+	StrataSimdWork work = {
+		.op = STRATA_SIMD_AGGREGATE,
+		.rows = c->rows_out,
+		.selected = c->rows_out,
+		.vector_ops = vectors ? c->vector_values : 0,
+		.scalar_ops = c->scalar_values + (vectors ? 0 : c->vector_values),
+		.ns = c->busy_ns,
+	};
+
+	if (work.rows == 0)
+		return;
+	if (IsParallelWorker())
+		strata_simd_count(&work);
+	else
+		strata_simd_note(&work, NULL);
+}

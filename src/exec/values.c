@@ -374,7 +374,8 @@ strata_values_must_count(StrataGroups *g, StrataBatch *in)
 		if (nulls && any_null(nulls, in->mask))
 			return true;
 		/* It will be told which groups have values of the old scale. */
-		if (g->values[a].scale >= 0 && g->values[a].v && g->values[a].scale != g->aggs[a].expr->scale)
+		if (g->values[a].v &&
+			(g->values[a].scale != g->aggs[a].expr->scale || g->aggs[a].expr->vscale))
 			return true;
 	}
 	return g->counting;
