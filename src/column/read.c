@@ -195,7 +195,8 @@ read_rest_lines(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh
 		p->rest_room = fresh->nrest;
 	}
 	fresh->rest_lines = lines = p->rest_lines;
-	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+	/* Words past the table's blocks are not set: VACUUM may have cut the table shorter than the unit. */
+	for (uint32 w = 0; w < unit->fresh->nwords && w * 64 < fresh->nblocks; w++)
 		for (uint64 left = fresh->rest[w]; left != 0; left &= left - 1)
 		{
 			strata_pages_lines(unit, w * 64 + pg_rightmost_one_pos64(left), rows, lines);

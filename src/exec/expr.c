@@ -3,8 +3,8 @@
  *
  * A compiled expression is a small tree; each node fills an array of 1024 results.  Integers, dates and
  * timestamps are int64, numerics are int64 scaled by a power of ten that may differ from unit to unit, floats
- * are double, texts are pointers to varlena images.  What has a vector form is in expr_arith.c, expr_case.c,
- * expr_text.c and expr_time.c; a part that has none is a VALUE, which asks PostgreSQL's evaluator
+ * are double, texts are pointers to varlena images.  What has a vector form is in expr_arith.c, expr_case.c
+ * and expr_text.c; a part that has none is a VALUE, which asks PostgreSQL's evaluator
  * (expr_value.c).  What the tree cannot hold makes the batch irregular (see exec.h): no error is ever raised
  * here but by constants and by PostgreSQL's evaluator.
  */

@@ -62,9 +62,6 @@ extern const int64 *strata_rescale(const int64 *v, int from, int to, const uint6
 /* ---- expr_case.c ---- */
 extern StrataExpr *strata_case_compile(StrataBatch *in, Node *node);
 
-/* ---- expr_time.c ---- */
-extern StrataExpr *strata_time_compile(StrataBatch *in, Oid func, List *args, Oid result);
-
 /* ---- expr_text.c ---- */
 extern StrataExpr *strata_text_compile(StrataBatch *in, Oid func, List *args, Oid result);
 

@@ -181,7 +181,7 @@ choose_input(PlannerInfo *root, RelOptInfo *rel, bool partial, JoinInput *in)
 
 /* ---- estimates ---- */
 
-/* Do the join's equalities cover all columns of a unique index of `rel`? */
+/* Are the join's equalities just those of a unique index of `rel` over several columns? */
 static bool
 joined_by_unique_key(PlannerInfo *root, RelOptInfo *rel, RelOptInfo *other, List *restrictlist)
 {
@@ -204,7 +204,13 @@ joined_by_unique_key(PlannerInfo *root, RelOptInfo *rel, RelOptInfo *other, List
 			continue;
 		clauses = lappend(clauses, rinfo);
 	}
-	return list_length(clauses) > 1 && relation_has_unique_index_for(root, rel, clauses, NIL, NIL);
+	if (list_length(clauses) < 2 || !relation_has_unique_index_for(root, rel, clauses, NIL, NIL))
+		return false;
+	/* An equality that the key does without selects rows of its own, so that PostgreSQL's product is the better guess. */
+	foreach (lc, clauses)
+		if (relation_has_unique_index_for(root, rel, list_delete_ptr(list_copy(clauses), lfirst(lc)), NIL, NIL))
+			return false;
+	return true;
 }
 
 /*
