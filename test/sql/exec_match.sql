@@ -47,7 +47,7 @@ SELECT m.* FROM conditions, match_disagrees(c) m ORDER BY n;
 SELECT calls > 100 AS asked, rows_processed > rows_selected AND rows_selected > 0 AS some, bytes > 0 AS bytes,
        simd_ops + scalar_ops = rows_processed AS ops FROM strata.simd_metrics() WHERE operation = 'string_match';
 SELECT table_name FROM strata.simd_last('string_match');
-SELECT fields->>'operation_type' AS operation, fields->>'table_name' AS name FROM strata.events(topic => 'simd')
+SELECT fields->>'operation_type' AS operation, fields->>'table_name' AS name FROM strata.events(topic => 'simd', max_rows => 1000000)
 WHERE event_type = 'simd_string_match' ORDER BY seq DESC LIMIT 1;
 
 -- the same at the scalar level

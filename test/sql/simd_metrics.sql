@@ -28,7 +28,7 @@ SELECT operation_type, database = current_database() AS here, table_name, rows_p
 FROM strata.simd_last('filter');
 -- the event says the same
 SELECT e.event_type, e.fields->>'rows_processed' AS rows, e.fields->>'rows_selected' AS selected, e.fields->>'table_name' AS name
-FROM strata.events(topic => 'simd') e WHERE e.event_type = 'simd_filter' ORDER BY seq DESC LIMIT 1;
+FROM strata.events(topic => 'simd', max_rows => 1000000) e WHERE e.event_type = 'simd_filter' ORDER BY seq DESC LIMIT 1;
 -- one operation and all of them
 SELECT calls, rows_processed = (SELECT sum(rows_processed) FROM strata.simd_metrics()) AS rows,
        simd_ops = (SELECT sum(simd_ops) FROM strata.simd_metrics()) AS simd_ops FROM strata.simd_stats();
