@@ -7,7 +7,7 @@ use StrataTest;
 
 my $node = new_node('main', "strata.memory_max = '64MB'", "strata.memory = '8MB'", 'strata.auto_populate = off');
 $node->safe_psql('postgres', "CREATE TABLE items (id bigint, grp int, val int, amount numeric(10,2), day date, note text);
-	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, g % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text)
+	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, g % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text) || md5((g + 1)::text)
 	FROM generate_series(1, 400000) g");
 $node->safe_psql('postgres', 'VACUUM (FREEZE, ANALYZE) items');
 $node->safe_psql('postgres', "SELECT strata.enable('items')");

@@ -42,7 +42,7 @@ wait_for("SELECT measured_at > now() - interval '1 minute' AND pressure_level IS
 
 fill($node, 'items', 300000);
 # Incompressible, so that pages have a size.
-$node->safe_psql('postgres', "UPDATE items SET note = md5(id::text) || md5((id + 1)::text)");
+$node->safe_psql('postgres', "UPDATE items SET note = md5(id::text) || md5((id + 1)::text) || md5((-id)::text) || md5((-id - 1)::text)");
 $node->safe_psql('postgres', 'VACUUM (FULL, FREEZE, ANALYZE) items');
 $node->safe_psql('postgres', 'VACUUM (FREEZE) items');
 fill($node, 'later', 50000);

@@ -20,9 +20,9 @@ sub resize
 	$node->reload;
 }
 
-# Incompressible, so that it takes its size in any tier.
+# Hexadecimal digits, which shrink to half and no further, so that it takes its size in any tier.
 $node->safe_psql('postgres', "CREATE TABLE items (id bigint, grp int, val int, amount numeric(10,2), day date, note text);
-	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, g % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text) || md5((g + 1)::text)
+	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, g % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text) || md5((g + 1)::text) || md5((-g)::text) || md5((-g - 1)::text)
 	FROM generate_series(1, 600000) g");
 $node->safe_psql('postgres', 'VACUUM (FREEZE, ANALYZE) items');
 $node->safe_psql('postgres', "SELECT strata.enable('items')");

@@ -38,7 +38,7 @@ sub reload
 sub log_from { return slurp_file($node->logfile, $_[0]); }
 
 $node->safe_psql('postgres', "CREATE TABLE items (id bigint, grp int, val int, amount numeric(10,2), day date, note text);
-	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, hashint8(g + 1) % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text)
+	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, hashint8(g + 1) % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text) || md5((-g)::text)
 	FROM generate_series(1, 600000) g");
 $node->safe_psql('postgres', 'VACUUM (FREEZE, ANALYZE) items');
 $node->safe_psql('postgres', 'CHECKPOINT');
