@@ -323,7 +323,8 @@ strata_values_restore(StrataGroups *g, int a, StrataAccum *saved)
 void
 strata_values_count(StrataGroups *g, uint32 n)
 {
-	if (g->counting)
+	/* Groups without aggregates have no rows to count. */
+	if (g->counting || g->naggs == 0)
 		return;
 	g->counting = true;
 	for (uint32 i = 0; i < n; i++)

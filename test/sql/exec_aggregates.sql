@@ -209,7 +209,15 @@ EXPLAIN (COSTS OFF) SELECT sum(DISTINCT f8) FROM agg;
 -- and what is not
 EXPLAIN (COSTS OFF) SELECT few, t, count(DISTINCT i4) FILTER (WHERE b) FROM agg GROUP BY ROLLUP (few, t) HAVING count(*) > 1;
 
-DROP TABLE agg, big, dim;
+-- 12. Groups without aggregates, found row by row in vector after vector: a NaN keeps the unit's numerics as bytes
+CREATE TABLE scales (id int, n numeric(20,4));
+INSERT INTO scales SELECT i, CASE WHEN i = 3000 THEN 'NaN' ELSE i / 8.0 END FROM generate_series(1, 8000) i;
+VACUUM ANALYZE scales;
+SELECT strata.enable('scales');
+SELECT strata.populate('scales') > 0 AS populated;
+SELECT differs(q) FROM unnest(ARRAY['SELECT DISTINCT n FROM scales', 'SELECT n FROM scales GROUP BY n HAVING n > 3']) q;
+
+DROP TABLE agg, big, dim, scales;
 DROP TYPE mood;
 DROP DOMAIN small;
 DROP FUNCTION answer, differs, differ;
