@@ -83,7 +83,7 @@ const allocators = { slab: 'Slabs', arena: 'Arenas', large_object: 'Large object
 /** "7 pages", "1 page". */
 const pages = (n) => `${count(n)} ${Number(n) === 1 ? 'page' : 'pages'}`;
 
-const nouns = { simd_filter: 'Filtered', simd_aggregate: 'Aggregated', simd_scan: 'Scanned' };
+const nouns = { simd_filter: 'Filtered', simd_aggregate: 'Aggregated', simd_scan: 'Scanned', simd_hash: 'Hashed', simd_string_match: 'Matched strings of' };
 
 /** One sentence for an event; an event this page does not know is shown field by field. */
 export function sentence(e) {
@@ -109,6 +109,8 @@ export function sentence(e) {
     case 'compression_completed':
       return `${e.table_name}.${e.column_name}: ${bytes(e.original_bytes)} became ${bytes(e.compressed_bytes)} as ${e.compression_type}.`;
     case 'simd_filter':
+    case 'simd_hash':
+    case 'simd_string_match':
     case 'simd_aggregate':
     case 'simd_scan': {
       const of = e.event_type === 'simd_filter' ? `, ${percent(e.selectivity)} kept` : '';
