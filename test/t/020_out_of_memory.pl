@@ -9,7 +9,7 @@ my $node = new_node('main', "strata.memory_max = '64MB'", "strata.memory = '8MB'
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
-sql("CREATE TABLE items (id bigint, note text); INSERT INTO items SELECT g, md5(g::text) FROM generate_series(1, 400000) g");
+sql("CREATE TABLE items (id bigint, note text); INSERT INTO items SELECT g, md5(g::text) || md5((-g)::text) FROM generate_series(1, 400000) g");
 sql('VACUUM (FREEZE, ANALYZE) items');
 sql("SELECT strata.enable('items')");
 populated($node, 'items');
