@@ -9,6 +9,7 @@
 
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/memutils.h"
 
 #include "exec/append.h"
 
@@ -123,6 +124,7 @@ next_vector(StrataAppendState *append)
 		StrataBatch *from = append->children[append->current].batch;
 
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(append->batch.memory);
 		if (from->next(from))
 		{
 			show_child(append);

@@ -878,6 +878,8 @@ next_vector(StrataJoinState *join)
 						join->phase = PHASE_BUILD;
 					break;
 				}
+				/* What the round before left: a row with many matches makes many rounds of one vector. */
+				MemoryContextReset(join->batch.memory);
 				if (probe_round(join))
 					return true;
 				break;
