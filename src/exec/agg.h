@@ -31,9 +31,6 @@ typedef enum StrataAggKind
 	AGG_BIT_XOR
 } StrataAggKind;
 
-/* palloc aligns to 8 bytes, the compiler would take 16 for granted. */
-typedef __int128 StrataSum __attribute__((aligned(8)));
-
 /* The general form of an accumulator: whatever an aggregate meets goes in.  Zero bytes are an empty one. */
 typedef struct StrataAccum
 {

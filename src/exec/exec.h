@@ -433,6 +433,18 @@ typedef enum StrataExprKind
 	STRATA_EXPR_VALUE  /* PostgreSQL's evaluator, once a row or once a distinct value */
 } StrataExprKind;
 
+/* palloc aligns to 8 bytes, the compiler would take 16 for granted. */
+typedef StrataInt128 StrataSum __attribute__((aligned(8)));
+
+/* A numeric to compare scaled integers with. */
+typedef struct StrataNumericBound
+{
+	StrataSum floor; /* floor(value * 10^scale) */
+	int		  scale; /* at most 18 */
+	bool	  more;	 /* the value is greater than that */
+	int		  beyond; /* 1, -1: greater, less than any scaled integer; infinities and NaN too */
+} StrataNumericBound;
+
 struct StrataExpr
 {
 	StrataExprKind kind;
@@ -463,6 +475,7 @@ struct StrataExpr
 	double		 const_f;
 	int			 const_scale;
 	char		*const_t;
+	StrataNumericBound const_bound; /* NUM: good also where the value is const_irregular */
 
 	/* result for the current vector; of rows outside the mask, and of NULLs, anything */
 	const int64	 *vi;
@@ -500,11 +513,23 @@ extern int strata_expr_scale(const StrataExpr *e, const uint64 *rows);
 extern int strata_expr_static_scale(Node *node);
 
 /* Splits a finite numeric into an integer and its display scale; false for NaN, infinities and values of
- * more than 36 digits. */
+ * more than 38 digits. */
 extern bool strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale);
 /* The numeric value / 10^scale with display scale `scale`. */
 extern Datum strata_numeric_make(StrataInt128 value, int scale);
 extern const int64 strata_pow10[19];
+
+/* Where any numeric, NaN and infinities too, lies among the 64-bit multiples of 10^-scale, scale being 0 to 18. */
+typedef enum StrataPlace
+{
+	STRATA_PLACE_AT,	/* it is one */
+	STRATA_PLACE_AFTER, /* between one and the next */
+	STRATA_PLACE_BELOW, /* less than all of them */
+	STRATA_PLACE_ABOVE	/* greater than all */
+} StrataPlace;
+extern void strata_numeric_bound(Datum numeric, StrataNumericBound *b);
+/* AT, AFTER: *at is the multiple, as an integer. */
+extern StrataPlace strata_numeric_place(const StrataNumericBound *b, int scale, int64 *at);
 
 /* ---- match.c ---- */
 typedef struct StrataMatch StrataMatch;

@@ -452,6 +452,7 @@ const_store(StrataExpr *e, Datum d)
 			MemoryContextSwitchTo(old);
 			break;
 		case NUMERICOID:
+			strata_numeric_bound(d, &e->const_bound);
 			if (!strata_numeric_split(d, &v, &e->const_scale) || v > PG_INT64_MAX || v < PG_INT64_MIN ||
 				e->const_scale > STRATA_MAX_SCALE)
 				e->const_irregular = true;

@@ -10,7 +10,10 @@
 
 #include "exec/exec.h"
 
-const int64 strata_pow10[19] = {
+/* Scales that strata_pow10 can bring together. */
+#define MAX_SCALE 18
+
+const int64 strata_pow10[MAX_SCALE + 1] = {
 	INT64CONST(1),
 	INT64CONST(10),
 	INT64CONST(100),
@@ -57,7 +60,7 @@ strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
 		}
 		if (v != 0 || *p != '0')
 			digits++;
-		if (digits > 36)
+		if (digits > 38)
 			return false;
 		v = v * 10 + (*p - '0');
 		if (fraction)
@@ -67,6 +70,76 @@ strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
 	*value = negative ? -v : v;
 	return true;
 }
+
+/* ---- comparing with any numeric ---- */
+
+/* A value of so many digits that 128 bits do not hold it. */
+static void
+bound_of_long(Datum numeric, StrataNumericBound *b)
+{
+	Datum cut;
+	int order;
+
+	/* NaN is greater than everything, as infinity is. */
+	if (DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, NumericGetDatum(int64_to_numeric(PG_INT64_MAX)))) > 0)
+		b->beyond = 1;
+	else if (DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, NumericGetDatum(int64_to_numeric(PG_INT64_MIN)))) < 0)
+		b->beyond = -1;
+	if (b->beyond != 0)
+		return;
+	cut = DirectFunctionCall2(numeric_trunc, numeric, Int32GetDatum(MAX_SCALE));
+	if (!strata_numeric_split(cut, &b->floor, &b->scale))
+		elog(ERROR, "numeric of 19 digits and %d decimals cannot be split", MAX_SCALE);
+	order = DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, cut));
+	b->more = order != 0;
+	if (order < 0)
+		b->floor--;
+}
+
+void
+strata_numeric_bound(Datum numeric, StrataNumericBound *b)
+{
+	StrataInt128 v;
+	int scale;
+
+	memset(b, 0, sizeof(*b));
+	if (!strata_numeric_split(numeric, &v, &scale) || scale > MAX_SCALE)
+	{
+		bound_of_long(numeric, b);
+		return;
+	}
+	b->floor = v;
+	b->scale = scale;
+}
+
+StrataPlace
+strata_numeric_place(const StrataNumericBound *b, int scale, int64 *at)
+{
+	StrataInt128 v = b->floor, rest = 0;
+
+	Assert(scale >= 0 && scale <= MAX_SCALE);
+	if (b->beyond != 0)
+		return b->beyond > 0 ? STRATA_PLACE_ABOVE : STRATA_PLACE_BELOW;
+	if (b->scale > scale)
+	{
+		StrataInt128 p = strata_pow10[b->scale - scale];
+
+		rest = v % p;
+		v = v / p - (rest < 0);
+	}
+	/* One of 20 digits and more has no product to compute, which might not fit. */
+	else if (v <= PG_INT64_MAX && v >= PG_INT64_MIN)
+		v *= strata_pow10[scale - b->scale];
+	if (v > PG_INT64_MAX)
+		return STRATA_PLACE_ABOVE;
+	/* PG_INT64_MIN - 1 and a fraction is less than all, too. */
+	if (v < PG_INT64_MIN)
+		return STRATA_PLACE_BELOW;
+	*at = (int64)v;
+	return rest != 0 || b->more ? STRATA_PLACE_AFTER : STRATA_PLACE_AT;
+}
+
+/* ---- back ---- */
 
 /*
  * numeric.c has a fast constructor that is used for the scales where first calls show that it keeps the

@@ -574,13 +574,10 @@ floor_div(int64 a, int64 b)
 	return (a % b != 0 && (a < 0) != (b < 0)) ? q - 1 : q;
 }
 
-/* v cmp (quotient, remainder of k by d) in whole steps of d */
+/* v cmp a number right after `bound` and before the next value */
 static Bound
-round_bound(int64 k, int64 d, StrataCmp *cmp, int64 *bound)
+bound_between(StrataCmp *cmp)
 {
-	*bound = floor_div(k, d);
-	if (*bound * d == k)
-		return BOUND_OK;
 	switch (*cmp)
 	{
 		case STRATA_EQ:
@@ -597,6 +594,34 @@ round_bound(int64 k, int64 d, StrataCmp *cmp, int64 *bound)
 	}
 }
 
+/* v cmp k in whole steps of d */
+static Bound
+round_bound(int64 k, int64 d, StrataCmp *cmp, int64 *bound)
+{
+	*bound = floor_div(k, d);
+	return *bound * d == k ? BOUND_OK : bound_between(cmp);
+}
+
+static Bound
+numeric_bound(StrataPred *p, int scale, StrataCmp *cmp, int64 *bound)
+{
+	bool less = *cmp == STRATA_LT || *cmp == STRATA_LE;
+
+	if (scale > STRATA_MAX_SCALE)
+		return BOUND_UNKNOWN;
+	switch (strata_numeric_place(&p->r->const_bound, scale, bound))
+	{
+		case STRATA_PLACE_AT:
+			return BOUND_OK;
+		case STRATA_PLACE_AFTER:
+			return bound_between(cmp);
+		case STRATA_PLACE_ABOVE:
+			return less || *cmp == STRATA_NE ? BOUND_ALWAYS : BOUND_NEVER;
+		default:
+			return less || *cmp == STRATA_EQ ? BOUND_NEVER : BOUND_ALWAYS;
+	}
+}
+
 /* Restates `value cmp p->r` for integer values that carry `scale` decimal digits. */
 static Bound
 integer_bound(StrataPred *p, int scale, StrataCmp *cmp, int64 *bound)
@@ -607,18 +632,16 @@ integer_bound(StrataPred *p, int scale, StrataCmp *cmp, int64 *bound)
 	*bound = k;
 	if (p->date_timestamp)
 		return TIMESTAMP_NOT_FINITE(k) ? BOUND_UNKNOWN : round_bound(k, USECS_PER_DAY, cmp, bound);
-	if (p->l->cls == STRATA_CLASS_NUM && p->r->const_scale != scale)
-	{
-		int d = p->r->const_scale - scale;
-
-		if (abs(d) > 18)
-			return BOUND_UNKNOWN;
-		if (d > 0)
-			return round_bound(k, strata_pow10[d], cmp, bound);
-		if (__builtin_mul_overflow(k, strata_pow10[-d], bound))
-			return BOUND_UNKNOWN;
-	}
+	if (p->l->cls == STRATA_CLASS_NUM)
+		return numeric_bound(p, scale, cmp, bound);
 	return BOUND_OK;
+}
+
+/* Evaluates the constant on the right.  False: there is nothing that vectors can be compared with. */
+static bool
+constant_ready(StrataPred *p)
+{
+	return strata_expr_const(p->r) || p->r->cls == STRATA_CLASS_NUM;
 }
 
 /* What a range of values says about `value cmp k`, nulls aside. */
@@ -634,25 +657,15 @@ integer_bound(StrataPred *p, int scale, StrataCmp *cmp, int64 *bound)
 static bool
 list_item(StrataPred *p, Datum d, int scale, int64 *item)
 {
-	StrataInt128 v;
-	int			 has;
+	StrataNumericBound b;
 
 	if (p->l->cls != STRATA_CLASS_NUM)
 	{
 		*item = integer_datum(p->list->element, d);
 		return true;
 	}
-	if (!strata_numeric_split(d, &v, &has))
-		return false;
-	for (; has > scale; has--)
-	{
-		if (v % 10 != 0)
-			return false;
-		v /= 10;
-	}
-	if (scale - has > STRATA_MAX_SCALE || v > PG_INT64_MAX || v < PG_INT64_MIN)
-		return false;
-	return !__builtin_mul_overflow((int64) v, strata_pow10[scale - has], item);
+	strata_numeric_bound(d, &b);
+	return strata_numeric_place(&b, scale, item) == STRATA_PLACE_AT;
 }
 
 static double
@@ -732,7 +745,7 @@ comparison_verdict(StrataBatch *in, StrataPred *p)
 	if (!strata_expr_is_column(p->l) || !strata_expr_is_plain(p->r))
 		return STRATA_SOME;
 	zone = in->cols[p->l->col]->zone;
-	if (!zone || !strata_expr_const(p->r))
+	if (!zone || !constant_ready(p))
 		return STRATA_SOME;
 	if (p->r->const_null || (zone->flags & STRATA_SEG_ALL_NULL))
 		return STRATA_NONE;
@@ -925,7 +938,7 @@ eval_comparison(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_t
 	in->counts->vector_values += in->n;
 	if (strata_expr_is_const(p->r))
 	{
-		if (!strata_expr_const(p->r))
+		if (!constant_ready(p))
 			return false;
 		if (p->r->const_null)
 		{
@@ -965,8 +978,10 @@ eval_comparison(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_t
 		switch (integer_bound(p, p->l->scale, &cmp, &k))
 		{
 			case BOUND_NEVER:
+				fill_words(raw, false);
+				break;
 			case BOUND_ALWAYS:
-				fill_words(raw, p->cmp == STRATA_NE);
+				fill_words(raw, true);
 				break;
 			case BOUND_UNKNOWN:
 				return false;
@@ -979,17 +994,16 @@ eval_comparison(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_t
 	d = p->l->cls == STRATA_CLASS_NUM ? p->l->scale - p->r->scale : 0;
 	if (d != 0)
 	{
-		const int64 *low = d > 0 ? b : a;
+		uint64 live[BATCH_WORDS];
 
-		if (abs(d) > 18)
-			return false;
-		for (unsigned i = 0; i < in->n; i++)
-			if (__builtin_mul_overflow(low[i], strata_pow10[abs(d)], &tmp[i]))
-				return false;
+		strata_expr_live(mask, p->l->vnulls, live);
+		strata_expr_live(live, p->r->vnulls, live);
 		if (d > 0)
-			b = tmp;
+			b = strata_rescale(b, p->r->scale, p->l->scale, live, in->n, tmp);
 		else
-			a = tmp;
+			a = strata_rescale(a, p->l->scale, p->r->scale, live, in->n, tmp);
+		if (!a || !b)
+			return false;
 	}
 	strata_kernels->cmp_i64_i64(a, b, in->n, p->cmp, raw);
 	settle(mask, raw, p->l->vnulls, p->r->vnulls, is_true, is_null);
@@ -1022,21 +1036,47 @@ find_items(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *found)
 		});
 }
 
+/* A short list and a column that nobody has decoded: compared with as it is packed. */
+static bool
+find_packed(StrataBatch *in, StrataPred *p, uint64 *found)
+{
+	StrataColumn *col = strata_expr_is_column(p->l) ? in->cols[p->l->col] : NULL;
+	uint64		  one[BATCH_WORDS] = {0};
+
+	if (!col || col->source != STRATA_FROM_SEGMENT || col->have_i64 || strata_col_phys(col) != STRATA_PHYS_INT ||
+		strata_col_scale(col) > STRATA_MAX_SCALE)
+		return false;
+	if (!ready_list(in, p, strata_col_scale(col)) || p->nitems > MAX_FEW)
+		return false;
+	for (int k = 0; k < p->nitems; k++)
+	{
+		strata_segment_cmp_i64(col->seg, col->owner->cur_vector, STRATA_EQ, p->items[k], one);
+		for (int w = 0; w < BATCH_WORDS; w++)
+			found[w] |= one[w];
+	}
+	p->l->vnulls = col->nulls;
+	return true;
+}
+
 static bool
 eval_in(StrataBatch *in, StrataPred *p, const uint64 *mask, uint64 *is_true, uint64 *is_null)
 {
 	uint64 found[BATCH_WORDS] = {0};
+	bool   packed = find_packed(in, p, found);
 
-	if (!strata_expr_eval(in, p->l, mask))
+	if (!packed && !strata_expr_eval(in, p->l, mask))
 		return false;
 	in->counts->vector_values += in->n;
-	if (!ready_list(in, p, p->l->cls == STRATA_CLASS_NUM ? p->l->scale : 0))
+	if (!packed)
 	{
-		fill_words(is_true, false);
-		memcpy(is_null, mask, BATCH_WORDS * sizeof(uint64));
-		return true;
+		if (!ready_list(in, p, p->l->cls == STRATA_CLASS_NUM ? p->l->scale : 0))
+		{
+			fill_words(is_true, false);
+			memcpy(is_null, mask, BATCH_WORDS * sizeof(uint64));
+			return true;
+		}
+		find_items(in, p, mask, found);
 	}
-	find_items(in, p, mask, found);
 	for (int w = 0; w < BATCH_WORDS; w++)
 	{
 		/* With an empty list even a null operand gives an answer. */

@@ -43,26 +43,40 @@ BEGIN
   END IF;
 END $$;
 
+-- A NaN makes a numeric column of a unit one of images, so rows with extremes have a table of their own (k >= 100).
+CREATE FUNCTION rows_of(cond text) RETURNS text LANGUAGE sql AS $$ SELECT CASE cond WHEN 'k >= 100' THEN 'extremes' ELSE 'exprs' END $$;
 -- The values of an expression, counted: by aggregates of several kinds, as a filter, row by row.
 CREATE FUNCTION check_value(expr text, cond text DEFAULT 'k < 100') RETURNS SETOF text LANGUAGE sql AS $$
-  SELECT differs(format('SELECT count(%s) FROM exprs WHERE %s', expr, cond))
-  UNION ALL SELECT differs(format('SELECT id, %s FROM exprs WHERE %s AND (%1$s) IS NOT NULL ORDER BY id LIMIT 300', expr, cond))
-  UNION ALL SELECT differs(format('SELECT (%s) AS v, count(*), min(id) FROM exprs WHERE %s AND id %% 17 = 0 GROUP BY 1 ORDER BY 1, 2, 3', expr, cond))
+  SELECT differs(format('SELECT count(%s) FROM %s WHERE %s', expr, rows_of(cond), cond))
+  UNION ALL SELECT differs(format('SELECT id, %s FROM %s WHERE %s AND (%1$s) IS NOT NULL ORDER BY id LIMIT 300', expr, rows_of(cond), cond))
+  UNION ALL SELECT differs(format('SELECT (%s) AS v, count(*), min(id) FROM %s WHERE %s AND id %% 17 = 0 GROUP BY 1 ORDER BY 1, 2, 3', expr, rows_of(cond), cond))
 $$;
 CREATE FUNCTION check_number(expr text, cond text DEFAULT 'k < 100') RETURNS SETOF text LANGUAGE sql AS $$
   SELECT check_value(expr, cond)
-  UNION ALL SELECT differs(format('SELECT sum(%s), min(%1$s), max(%1$s), avg(%1$s) FROM exprs WHERE %s', expr, cond))
-  UNION ALL SELECT differs(format('SELECT k, sum(%s), min(%1$s), max(%1$s), avg(%1$s) FROM exprs WHERE %s GROUP BY k ORDER BY k', expr, cond))
-  UNION ALL SELECT differs(format('SELECT count(*), min(id), max(id) FROM exprs WHERE %s AND (%s) > 7', cond, expr))
+  UNION ALL SELECT differs(format('SELECT sum(%s), min(%1$s), max(%1$s), avg(%1$s) FROM %s WHERE %s', expr, rows_of(cond), cond))
+  UNION ALL SELECT differs(format('SELECT k, sum(%s), min(%1$s), max(%1$s), avg(%1$s) FROM %s WHERE %s GROUP BY k ORDER BY k', expr, rows_of(cond), cond))
+  UNION ALL SELECT differs(format('SELECT count(*), min(id), max(id) FROM %s WHERE %s AND (%s) > 7', rows_of(cond), cond, expr))
 $$;
 CREATE FUNCTION check_condition(cond text) RETURNS SETOF text LANGUAGE sql AS $$
   SELECT differs(format('SELECT count(*), sum(id), min(id), max(id) FROM exprs WHERE %s', cond))
   UNION ALL SELECT differs(format('SELECT count(*), sum(id), min(id), max(id) FROM exprs WHERE NOT (%s)', cond))
   UNION ALL SELECT differs(format('SELECT count(*), sum(id) FROM exprs WHERE (%s) IS NULL', cond))
   UNION ALL SELECT differs(format('SELECT sum(CASE WHEN %s THEN id ELSE 1 END) FROM exprs WHERE id > 5', cond))
+  UNION ALL SELECT differs(format('SELECT id, %s FROM extremes ORDER BY id', cond))
+  UNION ALL SELECT differs(format('SELECT count(*), sum(id), min(id), max(id) FROM extremes WHERE %s', cond))
 $$;
+-- Rows that vectors could not answer
+CREATE FUNCTION replayed(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+  n bigint := 0;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
+    n := n + COALESCE(substring(line FROM 'Rows Replayed: (\d+)')::bigint, 0);
+  END LOOP;
+  RETURN n;
+END $$;
 
--- k >= 100: rows with the extremes
 CREATE TABLE exprs (id int, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric(10,2), m numeric(12,4), nn numeric,
                     b bool, d date, ts timestamp, tz timestamptz, tm time, o oid, u uuid, mo money,
                     t text, tc text COLLATE "C", raw text, c char(8), v varchar(20), k int);
@@ -76,16 +90,17 @@ SELECT i, i % 100 - 50, (i * 7919) % 100003 - 50000, i::int8 * 1000000007, (i % 
        (ARRAY['AIR', 'RAIL', 'SHIP', 'AI', 'A IR', 'TRUCK'])[1 + i % 6], repeat('v', i % 9), i % 13
 FROM generate_series(1, 9000) i;
 UPDATE exprs SET i4 = NULL, n = NULL, t = NULL, c = NULL, d = NULL, f8 = NULL, raw = NULL, b = NULL WHERE id % 23 = 0;
-INSERT INTO exprs (id, i2, i4, i8, f4, f8, n, m, nn, d, ts, t, c, k) VALUES
+CREATE TABLE extremes (LIKE exprs);
+INSERT INTO extremes (id, i2, i4, i8, f4, f8, n, m, nn, d, ts, t, c, k) VALUES
   (9001, 32767, 2147483647, 9223372036854775807, 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 'infinity', 'infinity', '', '', 100),
   (9002, -32768, -2147483648, -9223372036854775808, 'Infinity', 'Infinity', 99999999.99, 99999999.9999, 'Infinity', '-infinity', '-infinity', 'ü', 'ab ', 101),
   (9003, 0, 0, 0, '-Infinity', '-Infinity', -99999999.99, 0, '-Infinity', '4713-01-01 BC', '4713-01-01 BC', ' ', 'ab', 102),
   (9004, 1, 1, 1, '-0', '-0', 0, 0.0001, 1e30, '0044-03-15 BC', '0044-03-15 12:00 BC', NULL, NULL, 103),
   (9005, 1, 1, 1, 1e38, 1e308, 0, 0.0001, 1e-20, '5874897-12-31', '294276-12-31', 'x', 'x', 104),
   (9006, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-VACUUM (FREEZE, ANALYZE) exprs;
-SELECT strata.enable('exprs');
-SELECT strata.populate('exprs') > 0 AS populated;
+VACUUM (FREEZE, ANALYZE) exprs, extremes;
+SELECT strata.enable('exprs'), strata.enable('extremes');
+SELECT strata.populate('exprs') > 0 AND strata.populate('extremes') > 0 AS populated;
 
 -- arithmetic
 SELECT check_number(e) FROM unnest(ARRAY['i4 + i2', 'i4 - i8 % 1000', 'i2 * i4', 'i4::int8 * i4', 'i8 / 3', 'i8 % 7', 'i4 / 7', 'mod(i4, 5)', '-i4', 'abs(i4)',
@@ -120,6 +135,19 @@ FROM (VALUES ('i4', '1000'), ('i4', 'i2'), ('i8', '5000000035000'), ('n', '50.25
 WHERE NOT (x = 't' AND y = 'tc' AND op NOT IN ('=', '<>')) AND NOT (x = 't' AND y = 'tc');
 SELECT check_condition(e) FROM unnest(ARRAY['i4 BETWEEN 10 AND 2000', 'd BETWEEN ''1991-01-01'' AND ''1992-01-01''', 'n NOT BETWEEN 0 AND 20.5', 'tc BETWEEN ''B'' AND ''a''', 't BETWEEN ''a'' AND ''c''',
   '17 < i4', '''alpha'' = t', 'date ''1995-01-01'' > d']) e;
+
+-- numerics of other scales than the column, longer than 64 or 128 bits hold, and no numbers
+SELECT check_condition(format('%s %s %s', x, op, y))
+FROM (VALUES ('n', '50.25000000000000000000000001'), ('n', '-20.00499999999999999999999'), ('n', '-20.0050'), ('n', '50.25000000000000000000000000000000000000000000000'),
+  ('n', '''NaN'''), ('n', '''Infinity'''), ('n', '''-Infinity'''), ('n', '99999999999999999999999999999999999999999999999999.5'), ('n', '-9223372036854775808.5'), ('n', '-9223372036854775808'),
+  ('n', '92233720368547758.07'), ('n', '92233720368547758.08'), ('n', '-92233720368547758.09'), ('n', '12345678901234567890123456789012345678'), ('m', '6.24999999999999999999999999999999999999'),
+  ('nn', '2.2500000000000000001'), ('n * m', '25.00000000000000000000001'), ('n + 1', '1e30'), ('n', '(SELECT avg(n) FROM exprs)'), ('i4::numeric', '1000.5'), ('-92233720368547758.08 + n * 0', '-92233720368547758.085')) AS p(x, y),
+  unnest(ARRAY['=', '<>', '<', '<=', '>', '>=']) op;
+SELECT check_condition(e) FROM unnest(ARRAY['n BETWEEN 9.9999999999999999999 AND 50.00000000000000000001', 'n IN (50, 1.2500000000000000000000000000000000000000000000, 3.0000000000000000000000000001, ''NaN'')',
+  'n NOT IN (50.0000000000000000000000000, 1e40, -1e40)', 'n IN (50, 20.25)', 'm = ANY (''{0.0625000000000000000000,NULL,Infinity}'')', 'n <> ALL (''{1,2,3,4,5,6.00000000000000000000000}'')', '50.0000000000000000001 > n']) e;
+SELECT sum(replayed(format('SELECT count(*) FROM exprs WHERE n %s %s', op, y))) AS replayed
+FROM unnest(ARRAY['=', '<', '>=']) op, unnest(ARRAY['4500.1234567890123456', '''NaN''', '1e60', '(SELECT avg(n) FROM exprs)']) y;
+SELECT replayed('SELECT count(*) FROM exprs WHERE n IN (50, 3.00000000000000000000000000000000000000001) AND n BETWEEN 2.123456789012345678901 AND 1e20') AS replayed;
 
 -- lists
 SELECT check_condition(e) FROM unnest(ARRAY['i4 IN (1, 2, 3, NULL)', 'i4 NOT IN (1, 2, 3)', 'i4 NOT IN (7919, NULL)', 'n IN (1.25, 50, 7.123, 1.250)', 'm NOT IN (0.0625, 5)', 'f8 IN (1.5, 2, ''NaN'')', 'd IN (''1991-01-01'', ''1993-05-05'')',
@@ -179,9 +207,11 @@ SET strata.column_scan = on;
 SET strata.column_aggregate = on;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*), sum(position('a' in t)) FROM exprs WHERE upper(raw) = 'X' AND n < 3;
 
-DROP TABLE exprs;
+DROP TABLE exprs, extremes;
 DROP FUNCTION check_value(text, text);
 DROP FUNCTION check_number(text, text);
 DROP FUNCTION check_condition(text);
+DROP FUNCTION rows_of(text);
+DROP FUNCTION replayed(text);
 DROP FUNCTION differs(text);
 DROP FUNCTION answer(text);
