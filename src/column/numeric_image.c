@@ -56,6 +56,42 @@ load16(const char *p)
 	return v;
 }
 
+/*
+ * The last digit, which may reach up to three decimals past the display scale: they are zeros, and left out.
+ * Divisors that the compiler knows cost a multiplication.
+ */
+static inline bool
+add_last_digit(int64_t *acc, uint32_t digit, int exponent)
+{
+	uint32_t kept = digit, unit = 1;
+	int64_t base = 10000;
+
+	switch (exponent)
+	{
+		case -1:
+			kept = digit / 10;
+			unit = 10;
+			base = 1000;
+			break;
+		case -2:
+			kept = digit / 100;
+			unit = 100;
+			base = 100;
+			break;
+		case -3:
+			kept = digit / 1000;
+			unit = 1000;
+			base = 10;
+			break;
+	}
+	if (kept * unit != digit)
+		return false;
+	if (*acc > (INT64_MAX - 9999) / 10000 && *acc > (INT64_MAX - 9999) / base)
+		return false;
+	*acc = *acc * base + kept;
+	return true;
+}
+
 bool
 strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
 {
@@ -99,23 +135,15 @@ strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
 	exponent = 4 * (weight - (int)ndigits + 1) + dscale;
 	if (exponent < -3 || exponent > STRATA_NUMERIC_MAX_SCALE)
 		return false;
-	for (uint32_t i = 0; i < ndigits; i++)
+	for (uint32_t i = 0; i + 1 < ndigits; i++)
 	{
-		int64_t digit = load16(digits + i * 2);
-		int64_t base = 10000;
-
-		/* The last digit may reach up to three decimals past the display scale, and they are zeros. */
-		if (exponent < 0 && i == ndigits - 1)
-		{
-			if (digit % power_of_ten[-exponent] != 0)
-				return false;
-			digit /= power_of_ten[-exponent];
-			base /= power_of_ten[-exponent];
-		}
-		if (acc > (INT64_MAX - 9999) / base)
+		/* Four digits and what they may be multiplied with below are 10^16 at most. */
+		if (i >= 3 && acc > (INT64_MAX - 9999) / 10000)
 			return false;
-		acc = acc * base + digit;
+		acc = acc * 10000 + load16(digits + i * 2);
 	}
+	if (!add_last_digit(&acc, load16(digits + (ndigits - 1) * 2), exponent))
+		return false;
 	if (exponent > 0)
 	{
 		if (acc > INT64_MAX / power_of_ten[exponent])

@@ -77,10 +77,11 @@ typedef struct BuildColumn
 	AttrNumber attnum;
 	DeformAction action;
 	bool has_nulls;
-	bool toastable; /* BYTES: may be given a short header */
-	bool irregular; /* NUMERIC: some value does not fit; to be walked again as BYTES */
-	int scale;		/* NUMERIC: of every value so far; -1: none seen */
-	uint64 *nulls;	/* bit a row */
+	bool toastable;	  /* BYTES: may be given a short header */
+	bool long_images; /* BYTES: there may be headers of four bytes */
+	bool irregular;	  /* NUMERIC: some value does not fit; to be walked again as BYTES */
+	int scale;		  /* NUMERIC: of every value so far; -1: none seen */
+	uint64 *nulls;	  /* bit a row */
 	union
 	{
 		void *any;
@@ -101,9 +102,24 @@ typedef struct BuildColumn
 typedef struct DeformAttribute
 {
 	int16 attlen;
-	char attalign;
+	uintptr_t pad;		 /* what it is aligned to, less 1 */
 	BuildColumn *column; /* NULL: step over */
 } DeformAttribute;
+
+/*
+ * Tuples that are walked together.  One attribute is taken from all of them before the next is, so that what
+ * its type asks for is one loop over values that are still in the nearest cache.
+ */
+#define WALK_TUPLES 128
+
+typedef struct TupleWalk
+{
+	uint32 n;
+	uint32 row; /* of the first */
+	bool whole; /* none has a null or lacks an attribute */
+	HeapTupleHeader tuple[WALK_TUPLES];
+	const char *at[WALK_TUPLES]; /* behind the last attribute that was taken */
+} TupleWalk;
 
 typedef struct UnitBuild
 {
@@ -299,6 +315,8 @@ populate_drop_others(Page page, const OffsetNumber *lines, int nlines)
 {
 	int n = 0;
 
+	if (nlines == PageGetMaxOffsetNumber(page))
+		return;
 	for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
 		if (n < nlines && lines[n] == line)
 			n++;
@@ -415,7 +433,7 @@ populate_choose_columns(UnitBuild *b)
 		StrataType type;
 
 		b->atts[a].attlen = att->attlen;
-		b->atts[a].attalign = att->attalign;
+		b->atts[a].pad = att_align_nominal((uintptr_t)1, att->attalign) - 1;
 		if (att->attisdropped || !strata_store_column_wanted(&b->config, a + 1) ||
 			!strata_column_type(att->atttypid, &type))
 			continue;
@@ -500,6 +518,37 @@ populate_room(UnitBuild *b, BuildColumn *col, Size len)
 }
 
 /*
+ * Copies 1 to 127 bytes, in pieces that may overlap.  For a length that it knows to be small gcc puts a
+ * string instruction in memcpy's place, whose start takes longer than all of this.
+ */
+static inline void
+populate_copy_short(char *to, const char *from, uint32 len)
+{
+	if (len >= 16)
+	{
+		for (uint32 i = 0; i + 16 <= len; i += 16)
+			memcpy(to + i, from + i, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	}
+	else if (len >= 8)
+	{
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
+	}
+	else if (len >= 4)
+	{
+		memcpy(to, from, 4);
+		memcpy(to + len - 4, from + len - 4, 4);
+	}
+	else
+	{
+		to[0] = from[0];
+		to[len / 2] = from[len / 2];
+		to[len - 1] = from[len - 1];
+	}
+}
+
+/*
  * A varlena as the store keeps it: inline, not compressed, with a 1-byte header where it fits, so that equal
  * values are equal bytes.  Types that are never toasted keep their 4-byte header: their functions may know no
  * other.
@@ -509,45 +558,55 @@ populate_room(UnitBuild *b, BuildColumn *col, Size len)
  * ones stay in the page copy when nothing has to be changed.
  */
 static void
-populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
+populate_put_long(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
 {
-	/* A pointer to an out-of-line value passes for a short header too. */
-	if (VARATT_IS_SHORT(value) && !VARATT_IS_EXTERNAL(value))
+	if (VARATT_IS_EXTENDED(value))
 	{
-		Size len = VARSIZE_SHORT(value);
+		/* Refuse before fetching what would be refused afterwards. */
+		if (b->bytes + toast_raw_datum_size(PointerGetDatum(value)) > POPULATE_MAX_BYTES)
+		{
+			b->bytes = POPULATE_MAX_BYTES + 1;
+			populate_set_null(col, row);
+			return;
+		}
+		value = detoast_attr(value);
+	}
+	if (col->toastable && VARATT_CAN_MAKE_SHORT(value))
+	{
+		Size len = VARATT_CONVERTED_SHORT_SIZE(value);
+		char *s = populate_room(b, col, len);
 
-		value = memcpy(populate_room(b, col, len), value, len);
+		SET_VARSIZE_SHORT(s, len);
+		memcpy(s + VARHDRSZ_SHORT, VARDATA(value), len - VARHDRSZ_SHORT);
+		value = (struct varlena *)s;
 	}
 	else
-	{
-		if (VARATT_IS_EXTENDED(value))
-		{
-			/* Refuse before fetching what would be refused afterwards. */
-			if (b->bytes + toast_raw_datum_size(PointerGetDatum(value)) > POPULATE_MAX_BYTES)
-			{
-				b->bytes = POPULATE_MAX_BYTES + 1;
-				populate_set_null(col, row);
-				return;
-			}
-			value = detoast_attr(value);
-		}
-		if (col->toastable && VARATT_CAN_MAKE_SHORT(value))
-		{
-			Size len = VARATT_CONVERTED_SHORT_SIZE(value);
-			char *s = populate_room(b, col, len);
-
-			SET_VARSIZE_SHORT(s, len);
-			memcpy(s + VARHDRSZ_SHORT, VARDATA(value), len - VARHDRSZ_SHORT);
-			value = (struct varlena *)s;
-		}
-	}
+		col->long_images = true;
 	col->v.ptr[row] = (const char *)value;
 	col->len[row] = VARSIZE_ANY(value);
 	b->bytes += col->len[row];
 }
 
+static pg_attribute_always_inline void
+populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
+{
+	/* A pointer to an out-of-line value passes for a short header too. */
+	if (VARATT_IS_SHORT(value) && !VARATT_IS_EXTERNAL(value))
+	{
+		uint32 len = VARSIZE_SHORT(value);
+		char *to = populate_room(b, col, len);
+
+		populate_copy_short(to, (const char *)value, len);
+		col->v.ptr[row] = to;
+		col->len[row] = len;
+		b->bytes += len;
+	}
+	else
+		populate_put_long(b, col, row, value);
+}
+
 /* A value of fixed length by reference: its bytes behind a header. */
-static void
+static inline void
 populate_put_fixed(BuildColumn *col, uint32 row, const char *value)
 {
 	char *image = col->images + (Size)row * INTALIGN(col->image_len);
@@ -567,7 +626,7 @@ populate_put_fixed(BuildColumn *col, uint32 row, const char *value)
 }
 
 /* A numeric as an integer of the scale that all values of the column share, or else marks the column. */
-static void
+static inline void
 populate_put_numeric(BuildColumn *col, uint32 row, struct varlena *value)
 {
 	int scale;
@@ -582,11 +641,11 @@ populate_put_numeric(BuildColumn *col, uint32 row, struct varlena *value)
 		col->scale = scale;
 }
 
-/* The value of one attribute at p into its column. */
-static inline void
-populate_put(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
+/* The value of one attribute at p into its column, whose action the caller knows. */
+static pg_attribute_always_inline void
+populate_put(UnitBuild *b, BuildColumn *col, DeformAction action, uint32 row, const char *p)
 {
-	switch (col->action)
+	switch (action)
 	{
 		case DEFORM_BOOL:
 			col->v.i64[row] = *(const bool *)p;
@@ -626,6 +685,13 @@ populate_put(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
 	}
 }
 
+/* The same where this is rare. */
+static pg_noinline void
+populate_put_any(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
+{
+	populate_put(b, col, col->action, row, p);
+}
+
 /* An attribute that the tuple is too short to have: its missing value, or null. */
 static void
 populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
@@ -636,7 +702,7 @@ populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
 	if (isnull)
 		populate_set_null(col, row);
 	else if (!TupleDescAttr(RelationGetDescr(b->rel), col->attnum - 1)->attbyval)
-		populate_put(b, col, row, DatumGetPointer(value));
+		populate_put_any(b, col, row, DatumGetPointer(value));
 	else
 	{
 		/* By value: store it as it would lie in a tuple. */
@@ -644,77 +710,160 @@ populate_put_missing(UnitBuild *b, BuildColumn *col, uint32 row)
 		char image[sizeof(Datum)] pg_attribute_aligned(8);
 
 		store_att_byval(image, value, att->attlen);
-		populate_put(b, col, row, image);
+		populate_put_any(b, col, row, image);
 	}
 }
 
-/* Walks one tuple.  Columns whose `column` is NULL are stepped over. */
-static void
-populate_deform(UnitBuild *b, HeapTupleHeader tuple, uint32 row)
+/*
+ * Where attribute a of tuple t lies; NULL, with the column's row filled in, when it is null or the tuple too
+ * short to have it.
+ */
+static pg_attribute_always_inline const char *
+walk_value(UnitBuild *b, TupleWalk *w, const DeformAttribute *att, int a, uint32 t, bool whole)
 {
-	int natts = Min(HeapTupleHeaderGetNatts(tuple), b->natts);
-	bool has_nulls = (tuple->t_infomask & HEAP_HASNULL) != 0;
-	const char *start = (const char *)tuple + tuple->t_hoff;
-	uint32 off = 0;
-	int a;
+	const char *p = w->at[t];
 
-	for (a = 0; a < natts; a++)
+	if (!whole)
 	{
-		const DeformAttribute *att = &b->atts[a];
+		HeapTupleHeader tuple = w->tuple[t];
 
-		if (has_nulls && att_isnull(a, tuple->t_bits))
+		if (a >= HeapTupleHeaderGetNatts(tuple))
 		{
 			if (att->column)
-				populate_set_null(att->column, row);
-			continue;
+				populate_put_missing(b, att->column, w->row + t);
+			return NULL;
 		}
-		if (att->attlen > 0)
+		if ((tuple->t_infomask & HEAP_HASNULL) && att_isnull(a, tuple->t_bits))
 		{
-			off = att_align_nominal(off, att->attalign);
 			if (att->column)
-				populate_put(b, att->column, row, start + off);
-			off += att->attlen;
-		}
-		else
-		{
-			off = att_align_pointer(off, att->attalign, att->attlen, start + off);
-			if (att->column)
-				populate_put(b, att->column, row, start + off);
-			off = att_addlength_pointer(off, att->attlen, start + off);
+				populate_set_null(att->column, w->row + t);
+			return NULL;
 		}
 	}
-	for (; a < b->natts; a++)
-		if (b->atts[a].column)
-			populate_put_missing(b, b->atts[a].column, row);
+	/* A short header is not aligned, and its first byte is not zero as padding is. */
+	if (att->attlen == -1 && VARATT_NOT_PAD_BYTE(p))
+		return p;
+	return (const char *)(((uintptr_t)p + att->pad) & ~att->pad);
+}
+
+/* Takes one attribute from all tuples.  It comes as a copy, which no store to a column can change. */
+static pg_attribute_always_inline void
+walk_values(UnitBuild *b, TupleWalk *w, DeformAttribute att, int a, DeformAction action, bool whole)
+{
+	const uint32 n = w->n;
+	const uint32 first = w->row;
+
+	for (uint32 t = 0; t < n; t++)
+	{
+		const char *p = walk_value(b, w, &att, a, t, whole);
+
+		if (p == NULL)
+			continue;
+		if (action != DEFORM_SKIP)
+			populate_put(b, att.column, action, first + t, p);
+		w->at[t] = att_addlength_pointer(p, att.attlen, p);
+	}
+}
+
+/*
+ * A loop of its own for each action, whose length is then known; those for tuples without nulls do not look
+ * for any.
+ */
+static void
+walk_attribute(UnitBuild *b, TupleWalk *w, const DeformAttribute *att, int a)
+{
+	DeformAction action = att->column ? att->column->action : DEFORM_SKIP;
+	DeformAttribute own = *att;
+
+#define WALK_CASE(name, length)                                                                              \
+	case name:                                                                                               \
+		own.attlen = length;                                                                                 \
+		if (w->whole)                                                                                        \
+			walk_values(b, w, own, a, name, true);                                                           \
+		else                                                                                                 \
+			walk_values(b, w, own, a, name, false);                                                          \
+		break
+
+	switch (action)
+	{
+		WALK_CASE(DEFORM_SKIP, att->attlen);
+		WALK_CASE(DEFORM_BOOL, 1);
+		WALK_CASE(DEFORM_UINT1, 1);
+		WALK_CASE(DEFORM_INT2, 2);
+		WALK_CASE(DEFORM_INT4, 4);
+		WALK_CASE(DEFORM_UINT4, 4);
+		WALK_CASE(DEFORM_INT8, 8);
+		WALK_CASE(DEFORM_FLOAT4, 4);
+		WALK_CASE(DEFORM_FLOAT8, 8);
+		WALK_CASE(DEFORM_NUMERIC, -1);
+		WALK_CASE(DEFORM_BYTES, -1);
+		WALK_CASE(DEFORM_FIXED, att->attlen);
+	}
+#undef WALK_CASE
+}
+
+/* Takes the wanted attributes of the tuples gathered, which are then done with. */
+static void
+walk_tuples(UnitBuild *b, TupleWalk *w)
+{
+	for (int a = 0; a < b->natts; a++)
+		walk_attribute(b, w, &b->atts[a], a);
+	w->row += w->n;
+	w->n = 0;
+	w->whole = true;
+}
+
+static inline void
+walk_add(UnitBuild *b, TupleWalk *w, HeapTupleHeader tuple)
+{
+	w->tuple[w->n] = tuple;
+	w->at[w->n] = (const char *)tuple + tuple->t_hoff;
+	w->n++;
+	if ((tuple->t_infomask & HEAP_HASNULL) != 0 || HeapTupleHeaderGetNatts(tuple) < b->natts)
+		w->whole = false;
+}
+
+/* Asks for a page's memory: its tuples lie there backwards, which the processor does not foresee. */
+static inline void
+walk_prefetch(const char *page)
+{
+	for (uint32 i = 0; i < BLCKSZ; i += 64)
+		__builtin_prefetch(page + i);
 }
 
 /* One pass over all copied tuples.  False: too large. */
 static bool
 populate_walk(UnitBuild *b)
 {
-	uint32 row = 0;
+	TupleWalk w = {.whole = true};
 
 	for (uint32 i = 0; i < b->nblocks; i++)
 	{
 		Page page = (Page)b->pages[i];
 
 		CHECK_FOR_INTERRUPTS();
+		if (i + 1 < b->nblocks && b->pages[i + 1] != NULL)
+			walk_prefetch(b->pages[i + 1]);
 		if (page == NULL)
 			continue;
-		Assert(row == b->block_row[i]);
+		Assert(w.row + w.n == b->block_row[i]);
 		for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
 		{
 			ItemId item = PageGetItemId(page, line);
 
 			/* Redirects lead to a normal pointer of the same page, so each tuple comes once. */
-			if (ItemIdIsNormal(item))
-				populate_deform(b, (HeapTupleHeader)PageGetItem(page, item), row++);
+			if (!ItemIdIsNormal(item))
+				continue;
+			walk_add(b, &w, (HeapTupleHeader)PageGetItem(page, item));
+			if (w.n == WALK_TUPLES)
+				walk_tuples(b, &w);
 		}
 		if (b->bytes > POPULATE_MAX_BYTES)
 			return false;
 	}
-	Assert(row == b->nrows);
-	return true;
+	walk_tuples(b, &w);
+	Assert(w.row == b->nrows);
+	return b->bytes <= POPULATE_MAX_BYTES;
 }
 
 /* Fills the arrays; a second pass takes the numerics that are no integers of one scale. */
@@ -873,6 +1022,8 @@ populate_build_segment(UnitBuild *b, BuildColumn *col)
 			data.phys = STRATA_PHYS_BYTES;
 			data.ptr = col->v.ptr;
 			data.len = col->len;
+			data.short_images =
+				!col->long_images && (col->action == DEFORM_BYTES || col->image_len <= VARATT_SHORT_MAX);
 			data.symbols = populate_symbols(b, col);
 			break;
 		default:

@@ -134,9 +134,10 @@ extern unsigned strata_segment_codes(const StrataSegment *s, uint32_t v, uint32_
 extern int64_t strata_segment_code_i64(const StrataSegment *s, uint32_t code);
 extern double strata_segment_code_f64(const StrataSegment *s, uint32_t code);
 extern const char *strata_segment_code_bytes(const StrataSegment *s, uint32_t code, uint32_t *len);
-/* Vector v's packed codes, for cmp_packed and its like (simd.h): those of a DICT, or of an INT kept as FOR, where value =
- * *base + code.  NULL: it is not packed so. */
-extern const uint64_t *strata_segment_packed(const StrataSegment *s, uint32_t v, unsigned *width, int64_t *base);
+/* Vector v's packed codes, for cmp_packed and its like (simd.h): those of a DICT, or of an INT kept as FOR,
+ * where value = *base + code.  NULL: it is not packed so. */
+extern const uint64_t *strata_segment_packed(const StrataSegment *s, uint32_t v, unsigned *width,
+											 int64_t *base);
 /* INT: bounds of vector v that are cheap to know (FOR: from base and width; else the segment's). */
 extern void strata_segment_vector_bounds(const StrataSegment *s, uint32_t v, int64_t *lo, int64_t *hi);
 /* BYTES: the min/max entry. */
@@ -187,6 +188,7 @@ typedef struct StrataColumnData
 	const double *f64;
 	const char *const *ptr; /* BYTES: ignored where null */
 	const uint32_t *len;
+	bool short_images; /* BYTES: all headers are known to be of one byte */
 	/* BYTES: those of an earlier segment of the column, used again as long as they do well; NULL: none. */
 	const StrataSymbols *symbols;
 } StrataColumnData;

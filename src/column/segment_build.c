@@ -272,6 +272,21 @@ measure_floats(SegBuild *b)
 	}
 }
 
+/* The sum and the largest of n lengths. */
+static uint64_t
+sum_lengths(const uint32_t *len, uint32_t n, uint32_t *longest)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		sum += len[i];
+		if (len[i] > *longest)
+			*longest = len[i];
+	}
+	return sum;
+}
+
 /* Lengths and places of the images row by row. */
 static void
 measure_bytes(SegBuild *b)
@@ -289,27 +304,36 @@ measure_bytes(SegBuild *b)
 		SegText *t = &b->texts[v];
 
 		*t = (SegText){.byte = b->text_bytes, .word = (uint32_t)b->text_words};
-		for (uint32_t i = base; i < base + n; i++)
+		if (d->short_images && !d->nulls)
 		{
-			if (seg_row_is_null(d, i))
-			{
-				b->text_bytes++;
-				continue;
-			}
-			b->head.raw_bytes += d->len[i];
-			if (d->len[i] > longest)
-				longest = d->len[i];
-			if (!(d->ptr[i][0] & 1))
-			{
-				t->aligned = true;
-				b->text_bytes = seg_align4(b->text_bytes);
-				b->short_headers &= d->len[i] > SEG_SHORT_KEY + 4;
-				b->key_bytes += d->len[i] - 4;
-			}
-			else
-				b->key_bytes += d->len[i] - 1;
-			b->text_bytes += d->len[i];
+			uint64_t bytes = sum_lengths(d->len + base, n, &longest);
+
+			b->head.raw_bytes += bytes;
+			b->text_bytes += bytes;
+			b->key_bytes += bytes - n;
 		}
+		else
+			for (uint32_t i = base; i < base + n; i++)
+			{
+				if (seg_row_is_null(d, i))
+				{
+					b->text_bytes++;
+					continue;
+				}
+				b->head.raw_bytes += d->len[i];
+				if (d->len[i] > longest)
+					longest = d->len[i];
+				if (!(d->ptr[i][0] & 1))
+				{
+					t->aligned = true;
+					b->text_bytes = seg_align4(b->text_bytes);
+					b->short_headers &= d->len[i] > SEG_SHORT_KEY + 4;
+					b->key_bytes += d->len[i] - 4;
+				}
+				else
+					b->key_bytes += d->len[i] - 1;
+				b->text_bytes += d->len[i];
+			}
 		if (b->key_bytes - keys > b->vector_keys)
 			b->vector_keys = b->key_bytes - keys;
 		t->width = seg_bits(longest);
@@ -339,19 +363,26 @@ bytes_run_begins(const SegBuild *b, uint32_t i, uint32_t *before)
 static void
 measure_bytes_runs(SegBuild *b)
 {
+	const uint32_t *id = b->distinct.id;
 	uint32_t before = UINT32_MAX;
 
+	/* Runs share entries when the distinct values are known. */
+	if (b->distinct.complete)
+	{
+		b->nruns += b->head.nrows > 0;
+		for (uint32_t i = 1; i < b->head.nrows; i++)
+			b->nruns += id[i] != id[i - 1];
+		b->run_bytes = b->distinct.entry_bytes;
+		return;
+	}
 	for (uint32_t i = 0; i < b->head.nrows; i++)
 	{
 		if (bytes_run_begins(b, i, &before))
 		{
 			b->nruns++;
-			b->run_bytes += b->distinct.complete ? 0 : seg_entry_bytes(b->data->len[i]);
+			b->run_bytes += seg_entry_bytes(b->data->len[i]);
 		}
 	}
-	/* Runs share entries when the distinct values are known. */
-	if (b->distinct.complete)
-		b->run_bytes = b->distinct.entry_bytes;
 }
 
 /* ---- layout: the header of each encoding, its offsets and its size ---- */
