@@ -3,8 +3,8 @@
  *
  * A compiled expression is a small tree; each node fills an array of 1024 results.  Integers, dates and
  * timestamps are int64, numerics are int64 scaled by a power of ten that may differ from unit to unit, floats
- * are double, texts are pointers to varlena images.  What has a vector form is in expr_arith.c, expr_case.c
- * and expr_text.c; a part that has none is a VALUE, which asks PostgreSQL's evaluator
+ * are double, texts are pointers to varlena images.  What has a vector form is in expr_arith.c, expr_time.c,
+ * expr_case.c and expr_text.c; a part that has none is a VALUE, which asks PostgreSQL's evaluator
  * (expr_value.c).  What the tree cannot hold makes the batch irregular (see exec.h): no error is ever raised
  * here but by constants and by PostgreSQL's evaluator.
  */
@@ -128,6 +128,18 @@ strata_expr_own(StrataExpr *e)
 	e->bounded = false;
 }
 
+void
+strata_expr_share(StrataExpr *e, const StrataExpr *from)
+{
+	e->vi = from->vi;
+	e->vf = from->vf;
+	e->vt = from->vt;
+	e->vnulls = from->vnulls;
+	e->scale = from->scale;
+	e->vscale = from->vscale;
+	e->bounded = false;
+}
+
 bool
 strata_expr_heavy(const StrataExpr *e)
 {
@@ -222,10 +234,12 @@ strata_expr_call(StrataBatch *in, Oid type, List *args,
 }
 
 static StrataExpr *
-compile_function(StrataBatch *in, Oid func, List *args, Oid result)
+compile_function(StrataBatch *in, Node *node, Oid func, List *args, Oid result)
 {
 	StrataExpr *e = strata_arith_compile(in, func, args, result);
 
+	if (!e)
+		e = strata_time_compile(in, node, func, args, result);
 	if (!e)
 		e = strata_text_compile(in, func, args, result);
 	return e;
@@ -291,11 +305,11 @@ strata_expr_native(StrataBatch *in, Node *node)
 			if (exprType(node) == BOOLOID)
 				return compile_condition(in, node);
 			set_opfuncid((OpExpr *)node);
-			e = compile_function(in, ((OpExpr *)node)->opfuncid, ((OpExpr *)node)->args,
+			e = compile_function(in, node, ((OpExpr *)node)->opfuncid, ((OpExpr *)node)->args,
 								 ((OpExpr *)node)->opresulttype);
 			break;
 		case T_FuncExpr:
-			e = compile_function(in, ((FuncExpr *)node)->funcid, ((FuncExpr *)node)->args,
+			e = compile_function(in, node, ((FuncExpr *)node)->funcid, ((FuncExpr *)node)->args,
 								 ((FuncExpr *)node)->funcresulttype);
 			break;
 		case T_BoolExpr:
@@ -314,7 +328,7 @@ strata_expr_native(StrataBatch *in, Node *node)
 			return NULL;
 	}
 	/* Work on strings is done once a code where one column says it all. */
-	if (e && strata_expr_heavy(e))
+	if (e && !e->coded && strata_expr_heavy(e))
 	{
 		e->coded = strata_value_compile(in, node);
 		if (e->coded && e->coded->col < 0)
@@ -596,13 +610,7 @@ strata_expr_eval(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	{
 		if (!strata_value_eval(in, e->coded, mask))
 			return false;
-		e->vi = e->coded->vi;
-		e->vf = e->coded->vf;
-		e->vt = e->coded->vt;
-		e->vnulls = e->coded->vnulls;
-		e->scale = e->coded->scale;
-		e->vscale = e->coded->vscale;
-		e->bounded = false;
+		strata_expr_share(e, e->coded);
 		return true;
 	}
 	return e->eval(in, e, mask);

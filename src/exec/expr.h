@@ -32,6 +32,8 @@ extern bool strata_expr_args(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 extern void strata_expr_merge_nulls(StrataExpr *e);
 /* Sets vi .. vt to the node's own room. */
 extern void strata_expr_own(StrataExpr *e);
+/* Takes another node's results for its own. */
+extern void strata_expr_share(StrataExpr *e, const StrataExpr *from);
 /* Is a part of it text, or PostgreSQL's to evaluate, so that asking once a code pays? */
 extern bool strata_expr_heavy(const StrataExpr *e);
 extern bool strata_is_text(Oid type);
@@ -58,6 +60,13 @@ extern StrataExpr *strata_arith_compile(StrataBatch *in, Oid func, List *args, O
 /* Brings the values to a larger scale, in tmp where that changes them.  NULL: they do not fit. */
 extern const int64 *strata_rescale(const int64 *v, int from, int to, const uint64 *live, unsigned n,
 								   int64 *tmp);
+
+/* ---- expr_time.c ---- */
+extern StrataExpr *strata_time_compile(StrataBatch *in, Node *node, Oid func, List *args, Oid result);
+/* A date as a timestamp, to compare with one. */
+extern StrataExpr *strata_time_of_date(StrataExpr *date);
+/* The display scale that extract() gives, -1: no such call, or none is known. */
+extern int strata_time_scale(Oid func, List *args);
 
 /* ---- expr_case.c ---- */
 extern StrataExpr *strata_case_compile(StrataBatch *in, Node *node);

@@ -812,8 +812,9 @@ strata_expr_static_scale(Node *node)
 			set_opfuncid((OpExpr *)node);
 			return call_scale(((OpExpr *)node)->opfuncid, ((OpExpr *)node)->args);
 		case T_FuncExpr:
-			if (((FuncExpr *)node)->funcid == F_EXTRACT_TEXT_DATE)
-				return 0;
+			scale = strata_time_scale(((FuncExpr *)node)->funcid, ((FuncExpr *)node)->args);
+			if (scale >= 0)
+				return scale;
 			return call_scale(((FuncExpr *)node)->funcid, ((FuncExpr *)node)->args);
 		default:
 			return -1;

@@ -167,7 +167,8 @@ by_value(const StrataColumn *col)
 {
 	return col->source == STRATA_FROM_SEGMENT && col->seg->phys == STRATA_PHYS_INT &&
 		   (col->seg->flags & STRATA_SEG_HAS_RANGE) && col->seg->min.i > PG_INT64_MIN + MAX_SPAN &&
-		   col->seg->max.i < PG_INT64_MAX - MAX_SPAN && col->seg->max.i - col->seg->min.i < MAX_SPAN;
+		   col->seg->max.i < PG_INT64_MAX - MAX_SPAN &&
+		   (uint64)col->seg->max.i - (uint64)col->seg->min.i < MAX_SPAN;
 }
 
 bool

@@ -300,9 +300,13 @@ compile_comparison(StrataBatch *in, OpExpr *op)
 	}
 	if (!same_units(left, right))
 	{
-		if (left != DATEOID || right != TIMESTAMPOID || !strata_expr_is_const(r))
+		if ((left != DATEOID || right != TIMESTAMPOID) && (left != TIMESTAMPOID || right != DATEOID))
 			return NULL;
-		date_timestamp = true;
+		date_timestamp = left == DATEOID && strata_expr_is_const(r);
+		if (left == DATEOID && !date_timestamp)
+			l = strata_time_of_date(l);
+		if (right == DATEOID)
+			r = strata_time_of_date(r);
 	}
 	p = pred_new(PRED_CMP);
 	p->l = l;

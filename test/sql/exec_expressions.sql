@@ -182,6 +182,54 @@ SELECT check_number(format('date_part(%L, %s)', f, x)) FROM unnest(ARRAY['year',
 SELECT check_number(format('extract(%s from %s)', f, x), 'k >= 100') FROM unnest(ARRAY['year', 'day', 'epoch']) f, unnest(ARRAY['d', 'ts']) x;
 SELECT check_value(e) FROM unnest(ARRAY['date_trunc(''month'', ts)', 'date_trunc(''week'', ts)', 'date_trunc(''month'', d)', 'date_trunc(''day'', tz)', 'd + 7', 'd - 7', '7 + d', 'd + interval ''1 month''', 'd - interval ''1 year 2 days 3 hours''',
   'ts + interval ''1 month''', 'ts - interval ''1 day''', 'd - date ''1990-05-05''', 'ts::date', 'd::timestamp', 'ts - timestamp ''2000-01-01''', 'tz::date', 'tm + interval ''1 hour''', 'age(ts, timestamp ''2000-01-01'')', 'make_date(2000, 1, 1 + k)']) e;
+SELECT check_number(format('extract(%s from %s)', f, x), 'k >= 100')
+FROM unnest(ARRAY['month', 'dow', 'isodow', 'doy', 'week', 'isoyear', 'quarter', 'decade', 'century', 'millennium']) f, unnest(ARRAY['d', 'ts']) x;
+SELECT check_number(e) FROM unnest(ARRAY['extract(decade from d)', 'extract(millennium from ts)', 'extract(isoyear from d)', 'extract(isoyear from ts)', 'extract(julian from d)', 'extract(julian from ts)', 'extract(microseconds from ts)',
+  'extract(hour from tm)', 'extract(minute from tm)', 'extract(second from tm)', 'extract(epoch from tm)', 'extract(year from tm)', 'extract(hour from d)', 'extract(nonsense from ts)', 'date_part(''second'', ts)', 'date_part(''milliseconds'', ts)',
+  'date_part(''microseconds'', ts)', 'date_part(''week'', ts)', 'date_part(''dow'', d)', 'date_part(''hour'', tm)', 'date_part(''Years'', ts)', 'date_part(t, ts)', 'extract(week from ts + interval ''3 days'')']) e;
+SELECT check_number(e, 'k >= 100') FROM unnest(ARRAY['date_part(''month'', ts)', 'date_part(''isoyear'', ts)', 'date_part(''year'', d)', 'date_part(''epoch'', ts)', 'extract(hour from ts)', 'extract(julian from d)']) e;
+-- every day of years around the ends of eras, and of weeks around the ends of years
+CREATE TABLE days AS SELECT day::date AS d, day + interval '23:59:59.999999' AS ts
+  FROM unnest(ARRAY['4714-11-24 BC', '0102-11-01 BC', '0002-01-01 BC', '0099-11-01', '0999-11-01', '1582-01-01', '1896-01-01', '1999-01-01', '294275-01-01']::timestamp[]) first, generate_series(first, first + interval '700 days', '1 day') day;
+VACUUM (ANALYZE) days;
+SELECT strata.enable('days');
+SELECT strata.populate('days') > 0 AS populated;
+SELECT differs(format('SELECT d, extract(%s FROM d), extract(%1$s FROM ts), date_part(%1$L, ts) FROM days WHERE extract(%1$s FROM d) = extract(%1$s FROM ts) ORDER BY d', f))
+FROM unnest(ARRAY['year', 'month', 'day', 'dow', 'isodow', 'doy', 'week', 'isoyear', 'quarter', 'decade', 'century', 'millennium']) f;
+SELECT differs(format('SELECT date_trunc(%L, ts), count(*), min(d) FROM days WHERE d >= ''4713-01-01 BC'' GROUP BY 1 ORDER BY 1', f))
+FROM unnest(ARRAY['microseconds', 'milliseconds', 'second', 'minute', 'hour', 'day', 'week', 'month', 'quarter', 'year', 'decade', 'century', 'millennium', 'mm', 'isoyear', 'dow']) f;
+SELECT differs(format('SELECT date_trunc(%L, ts), count(*) FROM days GROUP BY 1 ORDER BY 1', f)) FROM unnest(ARRAY['week', 'year', 'century']) f;
+-- intervals: ends of months, signs against each other, results out of range
+SELECT differs(format('SELECT ts, %s FROM days WHERE d %s ORDER BY ts', replace(e, 'X', i), w))
+FROM unnest(ARRAY['ts + interval ''X''', 'ts - interval ''X''', 'd + interval ''X''', 'd - interval ''X''']) e,
+  unnest(ARRAY['1 month', '-1 month', '11 months', '-13 months', '1 year 1 month -31 days', '1 month -1 day 25 hours', '-400 days', '1 microsecond', '36 hours', '0', '250 years 1 day']) i, unnest(ARRAY['between ''0001-01-01'' and ''2100-01-01''', '> ''290000-01-01''', '< ''4000-01-01 BC''']) w;
+SELECT differs(format('SELECT count(*), max(ts + %s) FROM days WHERE d BETWEEN ''0001-01-01'' AND ''2100-01-01''', i))
+FROM unnest(ARRAY['interval ''178000000 years''', 'interval ''2147483647 days''', 'interval ''-2147483648 days''', 'interval ''2562047788 hours''', 'NULL::interval', '(SELECT interval ''1 month'')', 'make_interval(months => 1)', 'date_trunc(''day'', now() - now())']) i;
+SELECT check_value(e, 'k >= 100') FROM unnest(ARRAY['ts + interval ''1 month''', 'ts - interval ''1 day''', 'd - interval ''2 months''', 'date_trunc(''month'', ts)', 'date_trunc(''week'', ts)', 'date_trunc(''hour'', ts)', 'd + interval ''1 hour''']) e;
+-- dates against timestamps
+SELECT check_condition(format('%s %s %s', x, op, y))
+FROM (VALUES ('d', 'ts'), ('ts', 'd'), ('d + interval ''1 month''', 'd + 31'), ('ts', 'date ''2000-02-03'''), ('d', 'ts - interval ''10 years'''), ('d + 1', 'timestamp ''1995-01-01''')) AS p(x, y), unnest(ARRAY['=', '<>', '<', '<=', '>', '>=']) op;
+-- time zones: in vectors while they have one offset
+SET timezone = 'UTC';
+SELECT check_number(format('extract(%s from tz)', f)) FROM unnest(ARRAY['year', 'month', 'day', 'dow', 'week', 'hour', 'epoch', 'timezone']) f;
+SET timezone = '+05:30';
+SELECT check_number(format('extract(%s from tz)', f)) FROM unnest(ARRAY['day', 'doy', 'hour', 'minute', 'second', 'epoch']) f;
+SELECT check_value(e) FROM unnest(ARRAY['date_trunc(''day'', tz)', 'date_trunc(''hour'', tz)', 'date_trunc(''month'', tz)', 'date_trunc(''month'', d)', 'date_part(''day'', tz)', 'tz + interval ''1 month 1 day''', 'tz - interval ''25 hours''']) e;
+SET timezone = 'Europe/Berlin';
+SELECT check_number(format('extract(%s from tz)', f)) FROM unnest(ARRAY['day', 'hour', 'epoch']) f;
+SELECT check_value(e) FROM unnest(ARRAY['date_trunc(''day'', tz)', 'date_trunc(''month'', d)', 'date_part(''day'', tz)', 'tz + interval ''1 month 1 day''', 'tz - interval ''25 hours''']) e;
+-- the zone has changed since the query was compiled
+SET timezone = 'UTC';
+BEGIN;
+DECLARE zones CURSOR FOR SELECT extract(hour from tz) AS h, count(*), max(tz + interval '1 day') AS day FROM exprs GROUP BY 1;
+SET LOCAL timezone = 'Europe/Berlin';
+FETCH ALL FROM zones;
+SELECT extract(hour from tz) AS h, count(*), max(tz + interval '1 day') AS day FROM exprs GROUP BY 1;
+COMMIT;
+RESET timezone;
+SELECT sum(replayed(format('SELECT count(*), count(%s) FROM exprs', e))) AS replayed
+FROM unnest(ARRAY['extract(year from d)', 'extract(week from ts)', 'extract(second from ts)', 'date_part(''epoch'', ts)', 'date_trunc(''month'', ts)', 'date_trunc(''hour'', ts)', 'ts + interval ''1 month''', 'd - interval ''1 day''']) e;
+
 SELECT check_value(e, 'k >= 100') FROM unnest(ARRAY['d + 1', 'd - 1', 'd::timestamp', 'ts::date', 'd + interval ''1 month''', 'date_trunc(''year'', ts)', 'd - date ''2000-01-01''']) e;
 SELECT check_condition(e) FROM unnest(ARRAY['d < date ''1994-01-01'' + interval ''1 year''', 'd >= ''1994-01-01'' AND d < date ''1994-01-01'' + interval ''3 months''', 'extract(year from d) = 1995', 'date_part(''month'', ts) = 7',
   'd + 30 < ts', 'date_trunc(''year'', ts) = timestamp ''2001-01-01''', 'ts::date = date ''2000-02-02''', 'd = ts::date', 'd < now()']) e;
@@ -207,7 +255,7 @@ SET strata.column_scan = on;
 SET strata.column_aggregate = on;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*), sum(position('a' in t)) FROM exprs WHERE upper(raw) = 'X' AND n < 3;
 
-DROP TABLE exprs, extremes;
+DROP TABLE exprs, extremes, days;
 DROP FUNCTION check_value(text, text);
 DROP FUNCTION check_number(text, text);
 DROP FUNCTION check_condition(text);
