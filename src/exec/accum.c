@@ -320,6 +320,23 @@ strata_agg_share(StrataAgg *aggs, int n)
 		}
 }
 
+/* Arguments that are summed, and nothing else, may come in 128 bits. */
+void
+strata_agg_widen(StrataAgg *aggs, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		bool sums = aggs[i].expr && aggs[i].cls == STRATA_CLASS_NUM;
+
+		for (int j = 0; j < n && sums; j++)
+			if (aggs[j].expr == aggs[i].expr)
+				sums = (aggs[j].kind == AGG_SUM || aggs[j].kind == AGG_AVG || aggs[j].kind == AGG_COUNT) &&
+					!aggs[j].distinct;
+		if (sums)
+			strata_expr_widen(aggs[i].expr);
+	}
+}
+
 /* ---- exact sums ---- */
 
 static void
@@ -365,6 +382,9 @@ add_exact(StrataAccum *a, StrataInt128 v, int scale, MemoryContext cxt)
 {
 	StrataInt128 t;
 
+	/* Nothing is there to be brought to the scale. */
+	if (scale > a->scale && a->sum == 0 && a->square == 0)
+		a->scale = scale;
 	if (scale != a->scale)
 	{
 		int	 d = abs(scale - a->scale);
@@ -687,9 +707,26 @@ choose_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *liv
 static void
 add_mixed(const StrataAgg *agg, StrataAccum *a, unsigned i, MemoryContext cxt)
 {
-	int scale = agg->expr->vscale[i];
+	int			 scale = agg->expr->vscale[i];
+	StrataInt128 v = agg->expr->vw ? agg->expr->vw[i] : agg->expr->vi[i];
 
-	add_integer(agg, a, agg->expr->vi[i] / strata_pow10[agg->expr->scale - scale], scale, cxt);
+	strata_accum_add(agg, a, v / strata_wide_pow10(agg->expr->scale - scale), scale, 1, cxt);
+}
+
+/* Sums of 128 bits that need more are added one by one. */
+static void
+sum_wide(const StrataAgg *agg, StrataAccum *a, const uint64 *live, int64 n, MemoryContext cxt)
+{
+	const StrataExpr *e = agg->expr;
+	int				  scale = strata_expr_scale(e, live);
+	StrataInt128	  divisor = strata_wide_pow10(e->scale - scale), sum = 0;
+	bool			  fits = true;
+
+	FOREACH_ROW(live, i, { fits &= !__builtin_add_overflow(sum, e->vw[i], &sum); });
+	if (fits)
+		strata_accum_add(agg, a, sum / divisor, scale, n, cxt);
+	else
+		FOREACH_ROW(live, i, { strata_accum_add(agg, a, e->vw[i] / divisor, scale, 1, cxt); });
 }
 
 void
@@ -742,6 +779,11 @@ strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint6
 			/* A sum has the largest of the rows' display scales, which all of them are multiples of. */
 			int scale = strata_expr_scale(agg->expr, live);
 
+			if (agg->expr->vw)
+			{
+				sum_wide(agg, a, live, n, cxt);
+				break;
+			}
 			strata_accum_add(agg, a,
 							 strata_kernels->sum_i64(agg->expr->vi, live, in->n) /
 								 strata_pow10[agg->expr->scale - scale],
@@ -771,6 +813,8 @@ strata_accum_value(StrataBatch *in, const StrataAgg *agg, StrataAccum *a, unsign
 		add_float(agg, a, agg->expr->vf[i]);
 	else if (agg->expr->vscale)
 		add_mixed(agg, a, i, cxt);
+	else if (agg->expr->vw)
+		strata_accum_add(agg, a, agg->expr->vw[i], agg->expr->scale, 1, cxt);
 	else
 		add_integer(agg, a, agg->expr->vi[i], agg->expr->scale, cxt);
 }

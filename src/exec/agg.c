@@ -237,6 +237,7 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 	agg->nkeys = list_length(agg->key_exprs);
 	number_sets(agg);
 	strata_agg_share(agg->aggs, agg->naggs);
+	strata_agg_widen(agg->aggs, agg->naggs);
 	agg->econtext = CreateExprContext(estate);
 	init_groupings(agg, lsecond(plan->custom_private), estate->es_query_cxt);
 	if (agg->ngroupings > 1)

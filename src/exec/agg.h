@@ -86,6 +86,8 @@ typedef struct StrataAgg
 extern bool strata_agg_init(StrataAgg *agg, Aggref *ref, StrataBatch *in);
 /* Finds the calls that have arguments or accumulators in common. */
 extern void strata_agg_share(StrataAgg *aggs, int n);
+/* Tells the expressions whose values are only summed that they may come in 128 bits. */
+extern void strata_agg_widen(StrataAgg *aggs, int n);
 /* One value as a Datum.  cxt: where a kept value is copied to. */
 extern void strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, MemoryContext cxt);
 /* All rows of mask into one accumulator; the argument has been evaluated. */

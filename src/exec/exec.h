@@ -485,9 +485,13 @@ struct StrataExpr
 	int			  scale;
 	/* NUM whose rows differ in display scale: that of each row, which is no more than `scale`; else NULL */
 	const uint8	 *vscale;
+	/* NUM of a node that widens: instead of vi, when 64 bits or the scales they go with were not enough */
+	const StrataSum *vw;
+	bool		  widens;
 	bool		  bounded; /* INT, NUM: all rows of the mask that are not NULL lie within [min, max] */
 	int64		  min, max;
 	int64		 *buf;
+	StrataSum	 *wbuf;
 	double		 *fbuf;
 	const char	**tbuf;
 	uint8		 *sbuf;
@@ -507,6 +511,8 @@ extern bool strata_expr_eval(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 /* Evaluates a constant if that was not done since the last rescan.  False: it does not fit the class. */
 extern bool strata_expr_const(StrataExpr *e);
 extern void strata_expr_rescan(StrataExpr *e);
+/* The caller can take results of 128 bits. */
+extern void strata_expr_widen(StrataExpr *e);
 /* NUM: the display scale of the greatest scale among some rows, which all their values are multiples of. */
 extern int strata_expr_scale(const StrataExpr *e, const uint64 *rows);
 /* The display scale that every finite value of a numeric expression has, -1: none is known. */
@@ -518,6 +524,9 @@ extern bool strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
 /* The numeric value / 10^scale with display scale `scale`. */
 extern Datum strata_numeric_make(StrataInt128 value, int scale);
 extern const int64 strata_pow10[19];
+/* Largest scale of 128-bit results, and powers of ten up to it. */
+#define STRATA_WIDE_SCALE 36
+extern StrataInt128 strata_wide_pow10(int n);
 
 /* Where any numeric, NaN and infinities too, lies among the 64-bit multiples of 10^-scale, scale being 0 to 18. */
 typedef enum StrataPlace

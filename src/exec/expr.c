@@ -117,9 +117,28 @@ strata_expr_scales_room(StrataExpr *e)
 	return e->sbuf;
 }
 
+StrataSum *
+strata_expr_wide_room(StrataExpr *e)
+{
+	if (!e->wbuf)
+		e->wbuf = MemoryContextAllocZero(GetMemoryChunkContext(e), STRATA_VECTOR * sizeof(StrataSum));
+	return e->wbuf;
+}
+
+void
+strata_expr_widen(StrataExpr *e)
+{
+	if (!strata_arith_can_widen(e) && !strata_case_can_widen(e))
+		return;
+	e->widens = true;
+	for (int i = 0; i < e->nargs; i++)
+		strata_expr_widen(e->args[i]);
+}
+
 void
 strata_expr_own(StrataExpr *e)
 {
+	e->vw = NULL;
 	e->vi = e->buf;
 	e->vf = e->fbuf;
 	e->vt = e->tbuf;
@@ -132,6 +151,7 @@ void
 strata_expr_share(StrataExpr *e, const StrataExpr *from)
 {
 	e->vi = from->vi;
+	e->vw = NULL;
 	e->vf = from->vf;
 	e->vt = from->vt;
 	e->vnulls = from->vnulls;

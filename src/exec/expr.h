@@ -21,6 +21,7 @@
 extern StrataExpr *strata_expr_new(StrataExprKind kind, Oid type);
 /* Room that a node needs beyond that of its class. */
 extern uint8 *strata_expr_scales_room(StrataExpr *e);
+extern StrataSum *strata_expr_wide_room(StrataExpr *e);
 /* Compiles what has a vector form; NULL: it has none. */
 extern StrataExpr *strata_expr_native(StrataBatch *in, Node *node);
 /* A CALL over args that are compiled here, vector form or not; NULL when one of them is of no class. */
@@ -48,6 +49,13 @@ strata_expr_live(const uint64 *mask, const uint64 *nulls, uint64 *live)
 		live[w] = nulls ? mask[w] & ~nulls[w] : mask[w];
 }
 
+/* Row i of a NUM, wide or not. */
+static inline StrataInt128
+strata_wide_at(const StrataExpr *e, unsigned i)
+{
+	return e->vw ? e->vw[i] : e->vi[i];
+}
+
 static inline const char *
 strata_text_bytes(const char *image, uint32 *len)
 {
@@ -57,6 +65,8 @@ strata_text_bytes(const char *image, uint32 *len)
 
 /* ---- expr_arith.c ---- */
 extern StrataExpr *strata_arith_compile(StrataBatch *in, Oid func, List *args, Oid result);
+/* Can the node give results of 128 bits, and can it take them from its arguments? */
+extern bool strata_arith_can_widen(const StrataExpr *e);
 /* Brings the values to a larger scale, in tmp where that changes them.  NULL: they do not fit. */
 extern const int64 *strata_rescale(const int64 *v, int from, int to, const uint64 *live, unsigned n,
 								   int64 *tmp);
@@ -70,6 +80,7 @@ extern int strata_time_scale(Oid func, List *args);
 
 /* ---- expr_case.c ---- */
 extern StrataExpr *strata_case_compile(StrataBatch *in, Node *node);
+extern bool strata_case_can_widen(const StrataExpr *e);
 
 /* ---- expr_text.c ---- */
 extern StrataExpr *strata_text_compile(StrataBatch *in, Oid func, List *args, Oid result);

@@ -252,6 +252,8 @@ fits_type(const StrataBatch *in, StrataExpr *e, const uint64 *live)
 
 /* ---- scales ---- */
 
+static bool eval_integer(StrataBatch *in, StrataExpr *e, const uint64 *mask);
+
 const int64 *
 strata_rescale(const int64 *v, int from, int to, const uint64 *live, unsigned n, int64 *tmp)
 {
@@ -361,6 +363,105 @@ eval_mul(StrataBatch *in, StrataExpr *e, const uint64 *live)
 								: !strata_kernels->mul_i64(x->vi, y->vi, in->n, e->buf))
 		return true;
 	return check_rows(e, x->vi, y->vi, live);
+}
+
+/* ---- 128 bits ---- */
+
+bool
+strata_arith_can_widen(const StrataExpr *e)
+{
+	if (e->kind != STRATA_EXPR_CALL || e->cls != STRATA_CLASS_NUM || e->eval != eval_integer)
+		return false;
+	switch (e->op)
+	{
+		case OP_ADD:
+		case OP_SUB:
+		case OP_MUL:
+		case OP_NEG:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+wide_mul(StrataBatch *in, StrataExpr *e, const uint64 *live, StrataSum *out)
+{
+	const StrataExpr *x = e->args[0], *y = e->args[1];
+
+	e->scale = x->scale + y->scale;
+	if (!x->vw && !y->vw)
+	{
+		for (unsigned i = 0; i < in->n; i++)
+			out[i] = (StrataInt128)x->vi[i] * y->vi[i];
+		return true;
+	}
+	FOREACH_ROW(live, i, {
+		StrataInt128 product;
+
+		if (__builtin_mul_overflow(strata_wide_at(x, i), strata_wide_at(y, i), &product))
+			return false;
+		out[i] = product;
+	});
+	return true;
+}
+
+static bool
+wide_add(StrataExpr *e, const uint64 *live, StrataSum *out)
+{
+	const StrataExpr *x = e->args[0], *y = e->args[1];
+	StrataInt128 px, py;
+
+	e->scale = Max(x->scale, y->scale);
+	if (e->scale > STRATA_WIDE_SCALE)
+		return false;
+	px = strata_wide_pow10(e->scale - x->scale);
+	py = strata_wide_pow10(e->scale - y->scale);
+	FOREACH_ROW(live, i, {
+		StrataInt128 a, b, sum;
+
+		if (__builtin_mul_overflow(strata_wide_at(x, i), px, &a) ||
+			__builtin_mul_overflow(strata_wide_at(y, i), py, &b) ||
+			(e->op == OP_ADD ? __builtin_add_overflow(a, b, &sum) : __builtin_sub_overflow(a, b, &sum)))
+			return false;
+		out[i] = sum;
+	});
+	return true;
+}
+
+/* What a node that widens does when 64 bits are not enough, or an argument is wide already. */
+static bool
+eval_wide(StrataBatch *in, StrataExpr *e, const uint64 *live)
+{
+	const StrataExpr *x = e->args[0];
+	StrataSum *out = strata_expr_wide_room(e);
+	bool ok = true;
+
+	strata_expr_own(e);
+	e->vw = out;
+	e->vi = NULL;
+	switch (e->op)
+	{
+		case OP_MUL:
+			ok = wide_mul(in, e, live, out);
+			merge_scales(in, e);
+			break;
+		case OP_NEG:
+			e->scale = x->scale;
+			e->vscale = x->vscale;
+			FOREACH_ROW(live, i, {
+				StrataInt128 negated;
+
+				ok &= !__builtin_sub_overflow((StrataInt128)0, strata_wide_at(x, i), &negated);
+				out[i] = negated;
+			});
+			break;
+		default:
+			ok = wide_add(e, live, out);
+			merge_scales(in, e);
+	}
+	in->counts->scalar_values += in->n;
+	return ok && e->scale <= STRATA_WIDE_SCALE;
 }
 
 /* Division and remainder, C's; of numerics the remainder only. */
@@ -508,6 +609,9 @@ eval_integer(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	strata_expr_own(e);
 	strata_expr_merge_nulls(e);
 	strata_expr_live(mask, e->vnulls, live);
+	for (int k = 0; k < e->nargs; k++)
+		if (e->args[k]->vw)
+			return eval_wide(in, e, live);
 	switch (e->op)
 	{
 		case OP_ADD:
@@ -557,6 +661,8 @@ eval_integer(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 		default:
 			return eval_date(in, e, live);
 	}
+	if (!ok && e->widens)
+		return eval_wide(in, e, live);
 	return ok && fits_type(in, e, live);
 }
 

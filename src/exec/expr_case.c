@@ -34,6 +34,38 @@ common_scale(StrataExpr *const *from, const uint64 (*rows)[BATCH_WORDS], int n, 
 	return Max(scale, 0);
 }
 
+/* A branch of numerics into e's 128 bits.  False: they do not fit. */
+static bool
+blend_wide(StrataExpr *e, const StrataExpr *x, int scale, const uint64 *live)
+{
+	StrataSum *out = strata_expr_wide_room(e);
+	StrataInt128 p;
+
+	if (scale > STRATA_WIDE_SCALE)
+		return false;
+	p = strata_wide_pow10(scale - x->scale);
+	FOREACH_ROW(live, i, {
+		StrataInt128 v;
+
+		if (__builtin_mul_overflow(strata_wide_at(x, i), p, &v))
+			return false;
+		out[i] = v;
+	});
+	return true;
+}
+
+/* Must the result be wide?  Some branch is, or the common scale asks for it. */
+static bool
+wide_branch(const StrataExpr *e, StrataExpr *const *from, const uint64 (*rows)[BATCH_WORDS], int n, int scale)
+{
+	if (!e->widens)
+		return false;
+	for (int k = 0; k < n; k++)
+		if (!mask_empty(rows[k]) && from[k]->vw)
+			return true;
+	return scale > STRATA_MAX_SCALE;
+}
+
 /* Branch k's values where rows[k] is set; the rows are disjoint.  What no branch has is NULL. */
 static bool
 blend(StrataBatch *in, StrataExpr *e, StrataExpr *const *from, const uint64 (*rows)[BATCH_WORDS], int n)
@@ -41,12 +73,13 @@ blend(StrataBatch *in, StrataExpr *e, StrataExpr *const *from, const uint64 (*ro
 	bool mixed = false;
 	int scale = 0;
 	uint64 some[BATCH_WORDS] = {0};
-	bool bounded = true;
+	bool bounded = true, wide;
 	int64 min = PG_INT64_MAX, max = PG_INT64_MIN;
 
 	strata_expr_own(e);
 	if (e->cls == STRATA_CLASS_NUM)
 		scale = common_scale(from, rows, n, &mixed);
+	wide = wide_branch(e, from, rows, n, scale);
 	for (int k = 0; k < n; k++)
 	{
 		const StrataExpr *x = from[k];
@@ -75,7 +108,15 @@ blend(StrataBatch *in, StrataExpr *e, StrataExpr *const *from, const uint64 (*ro
 			default:
 			{
 				int64 tmp[STRATA_VECTOR];
-				const int64 *v = strata_rescale(x->vi, x->scale, scale, live, in->n, tmp);
+				const int64 *v;
+
+				if (wide)
+				{
+					if (!blend_wide(e, x, scale, live))
+						return false;
+					break;
+				}
+				v = strata_rescale(x->vi, x->scale, scale, live, in->n, tmp);
 
 				if (!v)
 					return false;
@@ -94,7 +135,12 @@ blend(StrataBatch *in, StrataExpr *e, StrataExpr *const *from, const uint64 (*ro
 	e->vnulls = e->nbuf;
 	e->scale = scale;
 	e->vscale = mixed ? e->sbuf : NULL;
-	e->bounded = bounded && min <= max;
+	if (wide)
+	{
+		e->vw = strata_expr_wide_room(e);
+		e->vi = NULL;
+	}
+	e->bounded = bounded && !wide && min <= max;
 	e->min = min;
 	e->max = max;
 	return true;
@@ -303,6 +349,13 @@ eval_min_max(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	ok = ok && blend(in, e, e->args, (const uint64(*)[BATCH_WORDS])rows, e->nargs);
 	pfree(rows);
 	return ok;
+}
+
+bool
+strata_case_can_widen(const StrataExpr *e)
+{
+	return e->kind == STRATA_EXPR_CALL && e->cls == STRATA_CLASS_NUM &&
+		   (e->eval == eval_case || e->eval == eval_coalesce);
 }
 
 StrataExpr *

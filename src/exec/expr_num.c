@@ -35,6 +35,12 @@ const int64 strata_pow10[MAX_SCALE + 1] = {
 	INT64CONST(1000000000000000000),
 };
 
+StrataInt128
+strata_wide_pow10(int n)
+{
+	return n <= MAX_SCALE ? strata_pow10[n] : (StrataInt128)strata_pow10[MAX_SCALE] * strata_pow10[n - MAX_SCALE];
+}
+
 /* Goes through the decimal text: only constants and stray rows come here. */
 bool
 strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)

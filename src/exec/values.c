@@ -446,6 +446,18 @@ add_sums(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint32 *
 	strata_kernels->group_add_i64(v->v, ngroups, gids, x, n);
 }
 
+/* Of 128 bits; the count stays where it is. */
+static void
+add_wide(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, const uint32 *gids, unsigned n)
+{
+	StrataAccum *accums = general(g, &g->values[a]);
+	const StrataExpr *e = g->aggs[a].expr;
+
+	in->counts->scalar_values += n;
+	for (unsigned r = 0; r < n; r++)
+		strata_accum_add(&g->aggs[a], &accums[gids[r]], e->vw[at[r]], e->scale, 0, g->cxt);
+}
+
 static void
 add_extremes(StrataValues *v, const int64 *x, const uint32 *gids, unsigned n)
 {
@@ -558,6 +570,8 @@ strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, co
 	in->counts->vector_values += n;
 	if (v->fast == FAST_SUM_F64 || v->fast == FAST_SUM_F32)
 		add_floats(v, agg->expr->vf, at, gids, n);
+	else if (v->fast == FAST_SUM && agg->expr->vw)
+		add_wide(g, in, a, at, gids, n);
 	else if (v->fast != FAST_COUNT && spread)
 	{
 		if (g->ngroups == g->capacity)

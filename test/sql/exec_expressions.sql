@@ -113,6 +113,21 @@ SELECT check_number(e) FROM unnest(ARRAY['i4 + i2', 'i4 - i8 % 1000', 'i2 * i4',
 SELECT check_number(e, 'k >= 100') FROM unnest(ARRAY['i4 + 1', 'i2 * 2::int2', '-i2', 'abs(i4)', 'i8 - 1', 'i8 * 2', 'i8 / -1', 'n * n', 'm * m', 'nn + 1', 'n + 1', 'abs(n)', 'm * 1000000000000',
   'f4 * f4', 'f8 * 10', 'f8 / 0', 'f8 / f4', 'f4::int', 'f8::int8', 'n::int', 'nn::int8', 'round(nn, 2)', 'n::numeric(5,2)', 'd - date ''2000-01-01''']) e;
 
+-- sums of products that 64 bits do not hold, or that have more than 18 decimals; of some, 128 bits do not either
+CREATE FUNCTION check_sum(expr text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT differs(format('SELECT sum(%s) FROM exprs', expr))
+  UNION ALL SELECT differs(format('SELECT sum(%s), avg(%1$s), count(%1$s), sum(%1$s) FILTER (WHERE k > 3), sum(n) FROM exprs WHERE id > 77', expr))
+  UNION ALL SELECT differs(format('SELECT k, sum(%s), count(*), avg(%1$s), avg(%1$s) FILTER (WHERE i2 > 0), sum(id) FROM exprs GROUP BY k ORDER BY k', expr))
+  UNION ALL SELECT differs(format('SELECT id, avg(%s), sum(%1$s) FROM exprs WHERE id %% 9 = 2 GROUP BY id ORDER BY id', expr))
+  UNION ALL SELECT differs(format('SELECT sum(%s), max(%1$s), sum(DISTINCT %1$s) FROM exprs WHERE k < 5', expr))
+  UNION ALL SELECT differs(format('SELECT k, sum(%s), avg(%1$s) FROM extremes GROUP BY k ORDER BY k', expr))
+$$;
+SELECT check_sum(e) FROM unnest(ARRAY['i8::numeric * i8', 'i8::numeric * i8 * 1000000', '-(i8::numeric * i8)', 'i8::numeric * i8 * i8', 'i8::numeric * i8 * i8 * i8', '(i8::numeric * i8 - n) * 3', 'n - i8::numeric * i8', 'n * i8 * i8 * m', 'm * m * m * m * m',
+  'm * m * m * (1 - m) * (1 + n)', '1.23456789012 * m * n * 0.00000001', 'CASE WHEN k > 5 THEN m * m * m * m * m ELSE 0 END', 'COALESCE(n * m * m * m * m, m)', 'CASE WHEN id % 1000 = 7 THEN i8::numeric * i8 ELSE n END',
+  'CASE WHEN id < 2000 THEN i8::numeric * i8 * i8 * i8 WHEN id < 4000 THEN m * m * m * m * m END + 1', 'nn * i8 * i8', 'm * m * m * m * m * m * m * m * m * m', '(CASE WHEN i2 > 0 THEN n ELSE m END) * i8 * i8']) e;
+SELECT sum(replayed(format('SELECT k, sum(%s), avg(%1$s) FROM exprs GROUP BY k', e))) AS replayed
+FROM unnest(ARRAY['i8::numeric * i8 * 1000000', 'm * m * m * (1 - m) * (1 + n)', 'CASE WHEN k > 5 THEN m * m * m * m * m ELSE 0 END', 'COALESCE(n * m * m * m * m, m)']) e;
+
 -- CASE and its like
 SELECT check_number(e) FROM unnest(ARRAY['CASE WHEN i2 > 0 THEN n ELSE 0 END', 'CASE WHEN i2 > 0 THEN n * m ELSE m END', 'CASE WHEN i2 > 0 THEN i4 END', 'CASE WHEN i2 <> 0 THEN 100 / i2 ELSE -1 END',
   'CASE i2 WHEN 1 THEN 10 WHEN 2 THEN 20 ELSE i2 END', 'CASE c WHEN ''AIR'' THEN 1 WHEN ''RAIL'' THEN 2 END', 'CASE WHEN tc LIKE ''PROMO%'' THEN m * (1 - n) ELSE 0 END',
@@ -259,6 +274,7 @@ DROP TABLE exprs, extremes, days;
 DROP FUNCTION check_value(text, text);
 DROP FUNCTION check_number(text, text);
 DROP FUNCTION check_condition(text);
+DROP FUNCTION check_sum(text);
 DROP FUNCTION rows_of(text);
 DROP FUNCTION replayed(text);
 DROP FUNCTION differs(text);
