@@ -96,6 +96,10 @@ typedef struct StrataType
 extern bool strata_column_type(Oid type, StrataType *t);
 extern bool strata_column_rep(Oid type, StrataRep *rep);
 
+/* Does strata_numeric_parse() read what numeric_out() prints?  Without agreement numerics are kept as bytes, which
+ * needs no knowledge of their insides. */
+extern bool strata_column_numeric_known(void);
+
 /*
  * Datums of stored values.  strata_int_datum: of BOOL .. INT8.  strata_image_datum: of VARLENA, FIXED, and
  * NUMERIC where it is kept as BYTES; points into the image, or to a copy in `context` when the image lies where a

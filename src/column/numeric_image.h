@@ -1,7 +1,7 @@
 /*
  * numeric_image.h - a stored numeric as a scaled 64-bit integer.
  *
- * Included by: column/, unit tests (plain C11; no postgres.h).  Memory: the caller's.  Locking: none.
+ * Included by: column/, exec/, unit tests (plain C11; no postgres.h).  Memory: the caller's.  Locking: none.
  * Not here: the way back (exec/), when a column is kept as integers (populate.c).
  */
 #ifndef STRATA_COLUMN_NUMERIC_IMAGE_H

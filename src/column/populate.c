@@ -219,12 +219,9 @@ populate_work(UnitBuild *b, Size bytes)
 
 /* ---- numerics ---- */
 
-/*
- * Does strata_numeric_parse() read what numeric_out() prints?  Once a process; without agreement numerics are
- * kept as bytes, which needs no knowledge of their insides.
- */
-static bool
-numeric_parse_works(void)
+/* Once a process. */
+bool
+strata_column_numeric_known(void)
 {
 	static const char *const regular[] = {
 		"0",
@@ -445,7 +442,7 @@ populate_choose_columns(UnitBuild *b)
 			col->image_len = type.len <= VARATT_SHORT_MAX - VARHDRSZ_SHORT ? type.len + VARHDRSZ_SHORT
 																		   : type.len + VARHDRSZ;
 		col->scale = -1;
-		if (col->action == DEFORM_NUMERIC && !numeric_parse_works())
+		if (col->action == DEFORM_NUMERIC && !strata_column_numeric_known())
 			col->action = DEFORM_BYTES;
 		b->atts[a].column = col;
 		b->natts = a + 1;

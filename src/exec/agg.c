@@ -495,15 +495,22 @@ feed_some(StrataAggState *agg, Grouping *q, int a, const uint64 *mask)
 static const uint32 *
 spread_groups(Grouping *q, unsigned n)
 {
-	if (q->n == n)
-		return q->gids;
-	if (q->n < n / 2)
+	const uint32 *gids = q->gids;
+	const uint16 *at = q->at;
+	uint32 *spread = q->spread;
+	uint32 none = q->g.groups.ngroups;
+	unsigned used = q->n;
+
+	if (used == n)
+		return gids;
+	if (used < n / 2)
 		return NULL;
-	for (unsigned i = 0; i < n; i++)
-		q->spread[i] = q->g.groups.ngroups;
-	for (unsigned r = 0; r < q->n; r++)
-		q->spread[q->at[r]] = q->gids[r];
-	return q->spread;
+	/* To a constant end: compilers make vectors of that. */
+	for (unsigned i = 0; i < STRATA_VECTOR; i++)
+		spread[i] = none;
+	for (unsigned r = 0; r < used; r++)
+		spread[at[r]] = gids[r];
+	return spread;
 }
 
 static void

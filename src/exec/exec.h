@@ -272,8 +272,18 @@ struct StrataRows
 	Size	bytes; /* of arrays and values */
 	char   *image; /* where the next small image goes */
 	Size	image_left;
+	bool	toasted; /* some values are as the heap has them, compressed or pointers: see strata_rows_fetch() */
 	StrataRowsColumn *cols;
 };
+
+/* How tuples of a heap become rows. */
+typedef struct StrataTupleWalk
+{
+	TupleDesc desc;
+	int		  natts;  /* attributes to walk: up to the last that is a column */
+	int16	 *column; /* of each attribute; -1: none */
+	bool	 *early;  /* of each column: its values are wanted before it is known which rows are */
+} StrataTupleWalk;
 
 extern StrataRows *strata_rows_create(MemoryContext parent, int ncols);
 extern void strata_rows_column(StrataRows *rows, int c, Oid type, const StrataType *rep);
@@ -282,12 +292,18 @@ extern void strata_rows_reset(StrataRows *rows);
 extern void strata_rows_reserve(StrataRows *rows);
 /* The rows of mask, from cols[0 .. rows->ncols). */
 extern void strata_rows_add_batch(StrataRows *rows, StrataColumn *const *cols, const uint64 *mask, unsigned n);
-/* One row; values[att[c]] is column c. */
 /* Rows row[0..n) of another, with the same columns. */
 extern void strata_rows_add_rows(StrataRows *rows, const StrataRows *from, const uint32 *row, uint32 n);
 /* A value; numerics are made in the current memory context, all else lives as long as the rows. */
 extern Datum strata_rows_datum(const StrataRowsColumn *col, uint32 row, bool *isnull);
+/* One row; values[att[c] - 1] is column c. */
 extern void strata_rows_add_slot(StrataRows *rows, const Datum *values, const bool *isnull, const AttrNumber *att);
+/* Attribute att[c] is column c. */
+extern StrataTupleWalk *strata_tuple_walk(TupleDesc desc, int ncols, const AttrNumber *att);
+/* Tuples that stay where they are for the call only.  Values of columns that are not `early` and lie in TOAST are
+ * there after strata_rows_fetch(), which fetches those of the rows of mask. */
+extern void strata_rows_add_tuples(StrataRows *rows, const StrataTupleWalk *w, const HeapTupleData *tuples, int n);
+extern void strata_rows_fetch(StrataRows *rows, const uint64 *mask);
 
 /* Any plan as a maker of batches: up to 1024 rows a time. */
 typedef struct StrataRowSource
@@ -389,6 +405,7 @@ typedef struct StrataScanState
 	int				  page_next;
 	TupleTableSlot	 *heap_slot;
 	StrataRows		 *heap_rows; /* wants_batches: rows of the item from the heap, gathered */
+	StrataTupleWalk	 *heap_walk;
 	bool			  heap_shown; /* they are the vector at hand */
 
 	/* the vector at hand */
@@ -521,6 +538,8 @@ extern int strata_expr_static_scale(Node *node);
 /* Splits a finite numeric into an integer and its display scale; false for NaN, infinities and values of
  * more than 38 digits. */
 extern bool strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale);
+/* The same for an image that is neither compressed nor elsewhere; false too for what does not fit 63 bits. */
+extern bool strata_numeric_i64(const struct varlena *image, int64 *value, int *scale);
 /* The numeric value / 10^scale with display scale `scale`. */
 extern Datum strata_numeric_make(StrataInt128 value, int scale);
 extern const int64 strata_pow10[19];

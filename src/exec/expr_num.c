@@ -8,6 +8,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "column/numeric_image.h"
 #include "exec/exec.h"
 
 /* Scales that strata_pow10 can bring together. */
@@ -41,7 +42,21 @@ strata_wide_pow10(int n)
 	return n <= MAX_SCALE ? strata_pow10[n] : (StrataInt128)strata_pow10[MAX_SCALE] * strata_pow10[n - MAX_SCALE];
 }
 
-/* Goes through the decimal text: only constants and stray rows come here. */
+bool
+strata_numeric_i64(const struct varlena *image, int64 *value, int *scale)
+{
+	StrataInt128 v;
+
+	if (strata_column_numeric_known())
+		return strata_numeric_parse(VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image), value, scale);
+	if (!strata_numeric_split(PointerGetDatum(image), &v, scale) || *scale > MAX_SCALE || v < -PG_INT64_MAX ||
+		v > PG_INT64_MAX)
+		return false;
+	*value = (int64)v;
+	return true;
+}
+
+/* Goes through the decimal text: only constants and what is no 64-bit integer come here. */
 bool
 strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
 {

@@ -170,10 +170,20 @@ group_of_codes(StrataGrouping *g, StrataBatch *in, uint32 combined)
 	return gid;
 }
 
+static pg_attribute_always_inline void
+add_codes(uint32 *restrict combined, const uint32 *restrict codes, uint32 m, bool first, unsigned n)
+{
+	if (first)
+		for (unsigned i = 0; i < n; i++)
+			combined[i] = codes[i] * m;
+	else
+		for (unsigned i = 0; i < n; i++)
+			combined[i] += codes[i] * m;
+}
+
 static void
 combine_codes(StrataGrouping *g, StrataBatch *in, uint32 *combined)
 {
-	memset(combined, 0, in->n * sizeof(uint32));
 	for (int k = 0; k < g->nkeys; k++)
 	{
 		StrataColumn *col = in->cols[g->keys[k].col];
@@ -181,8 +191,11 @@ combine_codes(StrataGrouping *g, StrataBatch *in, uint32 *combined)
 		uint32 ncodes = strata_col_ncodes(col);
 		uint32 m = g->multiplier[k];
 
-		for (unsigned i = 0; i < in->n; i++)
-			combined[i] += codes[i] * m;
+		/* What a segment is decoded to has room for a whole vector, and compilers unroll loops to a constant end. */
+		if (col->source == STRATA_FROM_SEGMENT)
+			add_codes(combined, codes, m, k == 0, STRATA_VECTOR);
+		else
+			add_codes(combined, codes, m, k == 0, in->n);
 		if (col->nulls)
 			FOREACH_ROW(col->nulls, i, {
 				if (i < in->n)
@@ -194,16 +207,25 @@ combine_codes(StrataGrouping *g, StrataBatch *in, uint32 *combined)
 static void
 find_by_codes(StrataGrouping *g, StrataBatch *in, const uint16 *at, unsigned n, uint32 *gids)
 {
-	uint32 room[STRATA_VECTOR];
+	uint32 room[STRATA_VECTOR], all[STRATA_VECTOR];
 	const uint32 *combined = room;
-	bool unknown = false;
+	bool unknown = false, dense = n > in->n / 4;
 
+	for (int k = 0; k < g->nkeys; k++)
+		dense &= in->cols[g->keys[k].col]->source == STRATA_FROM_SEGMENT;
 	if (g->nkeys == 1 && !in->cols[g->keys[0].col]->nulls)
 		combined = strata_col_codes(in->cols[g->keys[0].col]);
 	else
 		combine_codes(g, in, room);
 	if (n == in->n)
 		strata_kernels->gather_u32(g->code_map, combined, n, gids);
+	else if (dense)
+	{
+		/* In a segment, positions that are no rows have codes too. */
+		strata_kernels->gather_u32(g->code_map, combined, in->n, all);
+		for (unsigned r = 0; r < n; r++)
+			gids[r] = all[at[r]];
+	}
 	else
 		for (unsigned r = 0; r < n; r++)
 			gids[r] = g->code_map[combined[at[r]]];

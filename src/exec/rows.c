@@ -8,11 +8,15 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/tupmacs.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "column/numeric_image.h"
 #include "exec/exec.h"
 
 #define FIRST_CAPACITY STRATA_VECTOR
@@ -67,6 +71,7 @@ strata_rows_reset(StrataRows *rows)
 	rows->bytes = 0;
 	rows->image = NULL;
 	rows->image_left = 0;
+	rows->toasted = false;
 	for (int c = 0; c < rows->ncols; c++)
 	{
 		StrataRowsColumn *col = &rows->cols[c];
@@ -215,25 +220,24 @@ numerics_to_images(StrataRows *rows, StrataRowsColumn *col)
 static void
 put_numeric(StrataRows *rows, StrataRowsColumn *col, uint32 row, Datum d)
 {
-	StrataInt128 v;
-	int			 scale;
+	struct varlena *image = PG_DETOAST_DATUM_PACKED(d);
+	int64			v;
+	int				scale;
 
 	if (col->phys == STRATA_PHYS_INT)
 	{
-		d = PointerGetDatum(PG_DETOAST_DATUM(d));
-		if (strata_numeric_split(d, &v, &scale) && scale <= 18 && v >= PG_INT64_MIN && v <= PG_INT64_MAX &&
-			(col->scale < 0 || col->scale == scale))
+		if (strata_numeric_i64(image, &v, &scale) && (col->scale < 0 || col->scale == scale))
 		{
 			col->scale = scale;
-			col->v.i64[row] = (int64) v;
+			col->v.i64[row] = v;
 			return;
 		}
 		numerics_to_images(rows, col);
 	}
-	col->v.bytes[row] = keep_image(rows, (char *) PG_DETOAST_DATUM_PACKED(d));
+	col->v.bytes[row] = keep_image(rows, (char *) image);
 }
 
-static void
+static inline void
 put_datum(StrataRows *rows, StrataRowsColumn *col, uint32 row, Datum d)
 {
 	switch (col->rep.rep)
@@ -288,6 +292,128 @@ strata_rows_add_slot(StrataRows *rows, const Datum *values, const bool *isnull, 
 			put_datum(rows, &rows->cols[c], rows->n, values[a]);
 	}
 	rows->n++;
+}
+
+/* ---- tuples of the heap ---- */
+
+StrataTupleWalk *
+strata_tuple_walk(TupleDesc desc, int ncols, const AttrNumber *att)
+{
+	StrataTupleWalk *w = palloc0(sizeof(StrataTupleWalk));
+
+	w->desc = desc;
+	w->column = palloc(sizeof(int16) * Max(desc->natts, 1));
+	for (int a = 0; a < desc->natts; a++)
+		w->column[a] = -1;
+	for (int c = 0; c < ncols; c++)
+	{
+		w->column[att[c] - 1] = c;
+		w->natts = Max(w->natts, att[c]);
+	}
+	w->early = palloc0(sizeof(bool) * Max(ncols, 1));
+	return w;
+}
+
+/* A value that is stored compressed or elsewhere and may not be wanted stays so until it is: strata_rows_fetch(). */
+static inline bool
+put_toasted(StrataRows *rows, const StrataTupleWalk *w, int c, Datum d)
+{
+	struct varlena *image = (struct varlena *) DatumGetPointer(d);
+
+	if (rows->cols[c].rep.rep != STRATA_REP_VARLENA || w->early[c] ||
+		(!VARATT_IS_EXTERNAL(image) && !VARATT_IS_COMPRESSED(image)))
+		return false;
+	rows->cols[c].v.bytes[rows->n] = keep_image(rows, (char *) image);
+	rows->toasted = true;
+	return true;
+}
+
+/* An attribute that the tuple is too short to have. */
+static void
+put_missing(StrataRows *rows, const StrataTupleWalk *w, int a)
+{
+	bool  isnull;
+	Datum d = getmissingattr(w->desc, a + 1, &isnull);
+
+	if (isnull)
+		set_null(&rows->cols[w->column[a]], rows->n);
+	else
+		put_datum(rows, &rows->cols[w->column[a]], rows->n, d);
+}
+
+static void
+add_tuple(StrataRows *rows, const StrataTupleWalk *w, HeapTupleHeader tuple)
+{
+	const char *start = (const char *) tuple + tuple->t_hoff;
+	bool		has_nulls = (tuple->t_infomask & HEAP_HASNULL) != 0;
+	int			natts = Min(HeapTupleHeaderGetNatts(tuple), w->natts);
+	uint32		off = 0;
+	int			a;
+
+	for (a = 0; a < natts; a++)
+	{
+		Form_pg_attribute att = TupleDescAttr(w->desc, a);
+		int				  c = w->column[a];
+		Datum			  d;
+
+		if (has_nulls && att_isnull(a, tuple->t_bits))
+		{
+			if (c >= 0)
+				set_null(&rows->cols[c], rows->n);
+			continue;
+		}
+		off = att_align_pointer(off, att->attalign, att->attlen, start + off);
+		if (c >= 0)
+		{
+			d = fetchatt(att, start + off);
+			if (att->attlen != -1 || !put_toasted(rows, w, c, d))
+				put_datum(rows, &rows->cols[c], rows->n, d);
+		}
+		off = att_addlength_pointer(off, att->attlen, start + off);
+	}
+	for (; a < w->natts; a++)
+		if (w->column[a] >= 0)
+			put_missing(rows, w, a);
+	rows->n++;
+}
+
+void
+strata_rows_add_tuples(StrataRows *rows, const StrataTupleWalk *w, const HeapTupleData *tuples, int n)
+{
+	make_room(rows, n);
+	if (w->natts == 0)
+		rows->n += n;
+	else
+		for (int i = 0; i < n; i++)
+			add_tuple(rows, w, tuples[i].t_data);
+}
+
+void
+strata_rows_fetch(StrataRows *rows, const uint64 *mask)
+{
+	static const char empty[] = {0x03};
+
+	if (!rows->toasted)
+		return;
+	for (int c = 0; c < rows->ncols; c++)
+	{
+		StrataRowsColumn *col = &rows->cols[c];
+
+		if (col->rep.rep != STRATA_REP_VARLENA)
+			continue;
+		for (uint32 r = 0; r < rows->n; r++)
+		{
+			struct varlena *image = (struct varlena *) col->v.bytes[r];
+
+			if (!VARATT_IS_EXTERNAL(image) && !VARATT_IS_COMPRESSED(image))
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			/* Nobody looks at the others, but no vector is to hold a value in this form. */
+			col->v.bytes[r] =
+				mask[r / 64] >> (r % 64) & 1 ? keep_image(rows, (char *) detoast_attr(image)) : empty;
+		}
+	}
+	rows->toasted = false;
 }
 
 /* The values of a batch's column at positions at[0..n) to the end of the kept one. */

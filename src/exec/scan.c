@@ -11,7 +11,7 @@
  * vector that has survivors all others.  Up to there nothing has left the node, so when a page cannot be had
  * the unit is given up and the item comes from the heap as if the unit had not been there.
  *
- * A parent StrataAggregate takes batches (strata_scan_next); any other parent gets rows.
+ * A parent of the store takes batches; any other parent gets rows.
  */
 #include "postgres.h"
 
@@ -511,7 +511,7 @@ next_vector(StrataScanState *scan)
 static bool
 open_all_columns(StrataScanState *scan)
 {
-	if (scan->all_pinned)
+	if (scan->all_pinned || scan->heap_shown)
 		return true;
 	if (!pin_columns(scan, true))
 		return false;
@@ -538,7 +538,7 @@ filter_rows(StrataScanState *scan, unsigned before)
 		else
 			memset(scan->batch.mask, 0, sizeof(scan->batch.mask));
 	}
-	if (!scan->replay && scan->unit)
+	if (!scan->replay && (scan->unit || scan->heap_shown))
 		for (int i = 0; i < scan->nfilters; i++)
 			filter_for_above(scan, &scan->filters[i]);
 	MemoryContextSwitchTo(old);
@@ -628,20 +628,12 @@ slot_from_heap(StrataScanState *scan, HeapTuple tuple)
 	ExecStoreVirtualTuple(slot);
 }
 
-/* The next passing heap row of the item into the scan slot. */
+/* Makes sure that the page at hand has a tuple left.  False: the item has no more. */
 static bool
-next_heap_row(StrataScanState *scan)
+next_heap_tuple(StrataScanState *scan)
 {
-	for (;;)
+	while (!scan->page || scan->page_next >= scan->page->ntuples)
 	{
-		if (scan->page && scan->page_next < scan->page->ntuples)
-		{
-			scan->counts.rows_heap++;
-			slot_from_heap(scan, &scan->page->tuples[scan->page_next++]);
-			if (row_passes(scan))
-				return true;
-			continue;
-		}
 		while (scan->heap_next < scan->fresh.nblocks && !block_from_heap(scan, scan->heap_next))
 			scan->heap_next++;
 		if (scan->heap_next >= scan->fresh.nblocks)
@@ -658,6 +650,94 @@ next_heap_row(StrataScanState *scan)
 		scan->page = strata_heap_item(scan->heap, scan->item * scan->read->unit_blocks, &scan->fresh, scan->heap_next++);
 		scan->page_next = 0;
 		scan->counts.blocks_heap++;
+	}
+	return true;
+}
+
+/* For parents that take rows: the next passing heap row of the item into the scan slot. */
+static bool
+next_heap_row(StrataScanState *scan)
+{
+	while (next_heap_tuple(scan))
+	{
+		scan->counts.rows_heap++;
+		slot_from_heap(scan, &scan->page->tuples[scan->page_next++]);
+		if (row_passes(scan))
+			return true;
+	}
+	return false;
+}
+
+static void
+begin_heap_rows(StrataScanState *scan)
+{
+	StrataBatch	 *b = &scan->batch;
+	MemoryContext old = MemoryContextSwitchTo(scan->css.ss.ps.state->es_query_cxt);
+
+	scan->heap_rows = strata_rows_create(CurrentMemoryContext, b->ncols);
+	for (int c = 0; c < b->ncols; c++)
+		strata_rows_column(scan->heap_rows, c, b->cols[c]->type, &b->cols[c]->rep);
+	scan->heap_walk = strata_tuple_walk(RelationGetDescr(scan->css.ss.ss_currentRelation), b->ncols, b->att);
+	for (int i = 0; i < scan->nqual_cols; i++)
+		scan->heap_walk->early[scan->qual_cols[i]] = true;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * For parents that take batches: the next vector of rows from the heap, filtered as one of a unit is.  What comes
+ * from units and what comes from the heap is never in the same vector.  False: the item has no more; the mask may be
+ * empty otherwise.
+ */
+static bool
+load_heap_vector(StrataScanState *scan)
+{
+	StrataRows	 *rows;
+	MemoryContext old;
+	unsigned	  after;
+
+	if (!scan->heap_rows)
+		begin_heap_rows(scan);
+	rows = scan->heap_rows;
+	MemoryContextReset(scan->batch.memory);
+	old = MemoryContextSwitchTo(scan->batch.memory);
+	strata_rows_reset(rows);
+	while (rows->n < STRATA_VECTOR && next_heap_tuple(scan))
+	{
+		int n = Min(scan->page->ntuples - scan->page_next, (int) (STRATA_VECTOR - rows->n));
+
+		strata_rows_add_tuples(rows, scan->heap_walk, &scan->page->tuples[scan->page_next], n);
+		scan->page_next += n;
+	}
+	MemoryContextSwitchTo(old);
+	if (rows->n == 0)
+		return false;
+	strata_batch_show_rows(&scan->batch, rows, rows->n);
+	scan->heap_shown = true;
+	scan->replay = false;
+	/* What the unit's zone maps have proven is of the unit's rows. */
+	memset(scan->pred_proven, 0, sizeof(bool) * scan->npreds);
+	after = filter_rows(scan, rows->n);
+	old = MemoryContextSwitchTo(scan->batch.memory);
+	strata_rows_fetch(rows, scan->batch.mask);
+	MemoryContextSwitchTo(old);
+	scan->counts.rows_heap += rows->n;
+	scan->counts.rows_out += after;
+	InstrCountFiltered1(scan, rows->n - after);
+	scan->vector_open = after > 0;
+	return true;
+}
+
+/* The last vector was of heap rows: columns go back to stand for units. */
+static void
+hide_heap_rows(StrataScanState *scan)
+{
+	if (!scan->heap_shown)
+		return;
+	scan->heap_shown = false;
+	for (int c = 0; c < scan->batch.ncols; c++)
+	{
+		scan->batch.cols[c]->source = STRATA_FROM_NONE;
+		scan->batch.cols[c]->nulls = NULL;
 	}
 }
 
@@ -681,6 +761,7 @@ next_batch(StrataScanState *scan)
 		}
 		CHECK_FOR_INTERRUPTS();
 		scan->vector_open = false;
+		hide_heap_rows(scan);
 		if (!scan->item_open && !open_item(scan))
 		{
 			strata_batch_drop_buffers(&scan->batch);
@@ -698,76 +779,19 @@ next_batch(StrataScanState *scan)
 			ExecClearTuple(scan->css.ss.ss_ScanTupleSlot);
 			release_unit(scan);
 		}
-		if (next_heap_row(scan))
+		if (scan->wants_batches)
+		{
+			if (load_heap_vector(scan))
+			{
+				if (scan->vector_open)
+					return STRATA_BATCH_VECTOR;
+				continue;
+			}
+		}
+		else if (next_heap_row(scan))
 			return STRATA_BATCH_ROW;
 		scan->item_open = false;
 	}
-}
-
-/* The rows of the item from the heap go up as a vector of their own. */
-static bool
-show_heap_rows(StrataScanState *scan)
-{
-	strata_batch_show_rows(&scan->batch, scan->heap_rows, scan->heap_rows->n);
-	scan->heap_shown = true;
-	return true;
-}
-
-static void
-keep_heap_row(StrataScanState *scan)
-{
-	TupleTableSlot *slot = scan->css.ss.ss_ScanTupleSlot;
-
-	if (!scan->heap_rows)
-	{
-		scan->heap_rows = strata_rows_create(scan->css.ss.ps.state->es_query_cxt, scan->batch.ncols);
-		for (int c = 0; c < scan->batch.ncols; c++)
-			strata_rows_column(scan->heap_rows, c, scan->batch.cols[c]->type, &scan->batch.cols[c]->rep);
-	}
-	strata_rows_add_slot(scan->heap_rows, slot->tts_values, slot->tts_isnull, scan->batch.att);
-}
-
-/* The last vector was of heap rows: columns go back to stand for units. */
-static void
-hide_heap_rows(StrataScanState *scan)
-{
-	if (!scan->heap_shown)
-		return;
-	scan->heap_shown = false;
-	strata_rows_reset(scan->heap_rows);
-	for (int c = 0; c < scan->batch.ncols; c++)
-	{
-		scan->batch.cols[c]->source = STRATA_FROM_NONE;
-		scan->batch.cols[c]->nulls = NULL;
-	}
-}
-
-/*
- * For parents that take batches.  Rows from the heap are gathered, at most to the end of the work item: what comes from
- * units and what comes from the heap is never in the same vector.
- */
-static bool
-next_vector_up(StrataScanState *scan)
-{
-	hide_heap_rows(scan);
-	for (;;)
-		switch (next_batch(scan))
-		{
-			case STRATA_BATCH_END:
-				return false;
-			case STRATA_BATCH_VECTOR:
-				return true;
-			case STRATA_BATCH_ROW:
-				do
-				{
-					MemoryContext old = MemoryContextSwitchTo(scan->batch.memory);
-
-					keep_heap_row(scan);
-					MemoryContextSwitchTo(old);
-				} while (scan->heap_rows->n < STRATA_VECTOR && next_heap_row(scan));
-				MemoryContextReset(scan->batch.memory);
-				return show_heap_rows(scan);
-		}
 }
 
 /* Goes past ExecProcNode, which would have kept EXPLAIN ANALYZE's books. */
@@ -783,7 +807,7 @@ scan_batch_next(StrataBatch *b)
 		ExecReScan(&scan->css.ss.ps);
 	if (instr)
 		InstrStartNode(instr);
-	more = next_vector_up(scan);
+	more = next_batch(scan) == STRATA_BATCH_VECTOR;
 	if (instr)
 		InstrStopNode(instr, scan->counts.rows_out - before);
 	return more;

@@ -1,0 +1,138 @@
+-- Rows that come from the heap, as their blocks changed or are not in the store yet, in vectors with the store's own.
+-- Every query runs with the column store off and on; the function prints nothing but differences.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS pg_strata;
+RESET client_min_messages;
+SET max_parallel_workers_per_gather = 0;
+
+CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  r record;
+  out text := '';
+BEGIN
+  FOR r IN EXECUTE query LOOP
+    out := out || r::text || E'\n';
+  END LOOP;
+  RETURN out;
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+
+CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  off text;
+  onn text;
+BEGIN
+  PERFORM set_config('strata.column_scan', 'off', false), set_config('strata.column_aggregate', 'off', false);
+  off := answer(query);
+  PERFORM set_config('strata.column_scan', 'on', false), set_config('strata.column_aggregate', 'on', false);
+  onn := answer(query);
+  IF off IS DISTINCT FROM onn THEN
+    RETURN NEXT query || E'\noff: ' || off || E'\non:  ' || onn;
+  END IF;
+END $$;
+
+-- How many rows the scan had from either side.
+CREATE FUNCTION parts(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
+    IF line ~ 'Rows From|Removed by Filter' THEN
+      RETURN NEXT trim(line);
+    END IF;
+  END LOOP;
+END $$;
+
+-- ---- every kind of value ----
+
+CREATE TABLE mixed (id int PRIMARY KEY, b bool, i2 int2, i8 int8, f4 float4, f8 float8, n numeric(12,2), nn numeric,
+                    d date, c char(6), t text, u uuid, a int[], dropped int, far text)
+  WITH (fillfactor = 90, autovacuum_enabled = off);
+ALTER TABLE mixed ALTER COLUMN far SET STORAGE EXTERNAL;
+CREATE FUNCTION mixed_rows(first int, last int) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO mixed (id, b, i2, i8, f4, f8, n, nn, d, c, t, u, a, far)
+  SELECT g, g % 2 = 0, g % 100, g * 1000000007::int8, g / 8.0, g / 16.0, g / 4.0,
+         CASE WHEN g % 501 = 0 THEN 'NaN' ELSE g % 7 + 0.5 END, date '2020-01-01' + g % 400, 'c' || g % 5,
+         CASE WHEN g % 11 = 0 THEN NULL ELSE 'text ' || g % 9 END, md5(g::text)::uuid, ARRAY[g % 3, g % 4],
+         CASE WHEN g % 100 = 0 THEN repeat(md5(g::text), 100) WHEN g % 3 = 0 THEN NULL ELSE 'near' || g % 4 END
+  FROM generate_series(first, last) g
+$$;
+SELECT mixed_rows(1, 6000);
+ALTER TABLE mixed DROP COLUMN dropped;
+ALTER TABLE mixed ADD COLUMN later int DEFAULT 42, ADD COLUMN later_text text DEFAULT 'as it was';
+VACUUM (ANALYZE) mixed;
+SELECT strata.enable('mixed');
+SELECT strata.populate('mixed') > 0 AS populated;
+UPDATE mixed SET n = n + 1, t = t || '!' WHERE id % 40 = 0;
+DELETE FROM mixed WHERE id % 70 = 0;
+SELECT mixed_rows(6001, 9000);
+ANALYZE mixed;
+SELECT parts('SELECT sum(id) FROM mixed');
+
+SELECT differs('SELECT count(*), count(t), count(far), sum(i2), sum(i8), sum(n), avg(n), min(d), max(d) FROM mixed');
+SELECT differs('SELECT sum(f4), sum(f8), sum(nn), min(nn), max(nn) FROM mixed WHERE id > 5500');
+SELECT differs('SELECT b, c, count(*), sum(n), min(t), max(u::text) FROM mixed GROUP BY b, c ORDER BY 1, 2');
+SELECT differs('SELECT later, later_text, count(*) FROM mixed GROUP BY 1, 2 ORDER BY 1, 2');
+SELECT differs('SELECT a, count(*), sum(id) FROM mixed GROUP BY a ORDER BY a');
+SELECT differs('SELECT nn, count(*) FROM mixed GROUP BY nn ORDER BY nn');
+SELECT differs('SELECT t, count(*) FROM mixed WHERE t LIKE ''text%!'' GROUP BY t ORDER BY t');
+
+-- Conditions that vectors decide, that the evaluator decides, that come from zone maps for the unit's rows only, and
+-- that raise an error for a row that one before it takes out.
+SELECT differs('SELECT count(*), sum(n) FROM mixed WHERE n BETWEEN 100 AND 2000.5 AND i2 < 50');
+SELECT differs('SELECT count(*), sum(id) FROM mixed WHERE id <= 6000');
+SELECT differs('SELECT count(*), sum(id) FROM mixed WHERE id > 6000');
+SELECT differs('SELECT count(*), sum(id) FROM mixed WHERE id <> 6500 AND 1000 / (id - 6500) < 5');
+SELECT differs('SELECT count(*), sum(id) FROM mixed WHERE 1000 / (id - 6500) < 5');
+SELECT differs('SELECT count(*), sum(id) FROM mixed WHERE nn > 3 AND md5(t) < ''8''');
+SELECT differs('SELECT count(*) FROM mixed WHERE random() >= 0 AND id % 3 = 1');
+SELECT parts('SELECT sum(id) FROM mixed WHERE i2 < 50 AND n > 10');
+
+-- Values in TOAST, of rows that pass and of rows that do not, wanted by the filter, by what is above it, or by both.
+SELECT differs('SELECT count(*), sum(length(far)), max(far) FROM mixed WHERE id % 2 = 0');
+SELECT differs('SELECT count(*), sum(id) FROM mixed WHERE length(far) > 100');
+SELECT differs('SELECT far, count(*) FROM mixed WHERE far >= ''f'' GROUP BY far ORDER BY 1');
+SELECT differs('SELECT left(far, 12), count(*) FROM mixed WHERE id > 5990 GROUP BY 1 ORDER BY 1');
+SELECT differs('SELECT x.id, left(y.far, 20) FROM mixed x JOIN mixed y ON x.id = y.id + 1 WHERE x.i2 = 1 ORDER BY 1');
+SELECT differs('SELECT id, far FROM mixed WHERE i8 > 0 ORDER BY d DESC, id LIMIT 20');
+-- What is not wanted of them is not fetched: not for a row that is filtered off, and not when nobody reads the column.
+CREATE TABLE toasted (id int, far text) WITH (autovacuum_enabled = off);
+ALTER TABLE toasted ALTER COLUMN far SET STORAGE EXTERNAL;
+INSERT INTO toasted SELECT g, 'near' FROM generate_series(1, 3000) g;
+VACUUM (ANALYZE) toasted;
+SELECT strata.enable('toasted');
+SELECT strata.populate('toasted') > 0 AS populated;
+INSERT INTO toasted SELECT g, repeat('far ', 1000) FROM generate_series(3001, 3010) g;
+CREATE FUNCTION fetched() RETURNS bigint LANGUAGE sql AS $$
+  SELECT pg_stat_get_xact_numscans(i.indexrelid) FROM pg_class c JOIN pg_index i ON i.indrelid = c.reltoastrelid
+  WHERE c.oid = 'toasted'::regclass
+$$;
+BEGIN;
+SELECT fetched() AS before \gset
+SELECT count(*), max(length(far)) FROM toasted WHERE id <> 3001;
+SELECT fetched() - :before AS fetched;
+SELECT count(*), max(id) FROM toasted;
+SELECT fetched() - :before AS fetched;
+COMMIT;
+
+-- ---- a table that VACUUM cut shorter than its unit ----
+
+-- Unit 1 ends in blocks without rows.  Then pages change: of unit 0 one in each block of its second 64, of unit 1 one.
+CREATE TABLE cut (id int, val int) WITH (fillfactor = 60, autovacuum_enabled = off);
+INSERT INTO cut SELECT g, g % 10 FROM generate_series(1, 80000) g;
+DELETE FROM cut WHERE ctid >= '(517,0)';
+VACUUM (ANALYZE, TRUNCATE off) cut;
+SELECT strata.enable('cut');
+SELECT strata.populate('cut') > 0 AS populated;
+SELECT unit, blocks, copied_blocks FROM strata.column_units WHERE relid = 'cut'::regclass ORDER BY unit;
+UPDATE cut SET val = val + 100 WHERE ctid IN (SELECT format('(%s,7)', b)::tid FROM generate_series(64, 127) b)
+  OR ctid = '(514,7)';
+VACUUM cut;
+SELECT pg_relation_size('cut') / current_setting('block_size')::int AS blocks;
+SELECT parts('SELECT sum(val) FROM cut');
+SELECT differs('SELECT count(*), sum(val), max(val), sum(id) FROM cut');
+SELECT stale_blocks FROM strata.column_tables WHERE relid = 'cut'::regclass;
+
+DROP TABLE mixed, toasted, cut;
+DROP FUNCTION answer, differs, parts, mixed_rows, fetched;
