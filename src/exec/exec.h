@@ -349,6 +349,8 @@ struct StrataScanFilter
 	bool		  keep_nulls; /* rows without a value pass */
 	int64		  min, max;
 	const uint64 *bits; /* bit (value - min), or NULL */
+	const StrataBloomBlock *bloom; /* of the values' hashes (hash_i64, seed 0), of nblocks, or NULL */
+	uint32		  nblocks;
 };
 
 typedef struct StrataScanState
@@ -378,6 +380,7 @@ typedef struct StrataScanState
 	{
 		int				  col;
 		StrataScanFilter *filter;
+		uint64			  tested, passed; /* by the Bloom filter */
 	} *filters;
 
 	AttrNumber	  max_attr; /* highest needed */

@@ -524,10 +524,19 @@ add_build_vector(StrataJoinState *join, StrataColumn **cols)
 	strata_rows_add_batch(join->rows, cols, mask, b->n);
 }
 
+static Size
+memory_left(const StrataJoinState *join)
+{
+	Size used = strata_joinhash_bytes(&join->hash) + join->rows->bytes;
+	Size limit = get_hash_memory_limit();
+
+	return used < limit ? limit - used : 0;
+}
+
 static bool
 over_memory(const StrataJoinState *join)
 {
-	return strata_joinhash_bytes(&join->hash) + join->rows->bytes > get_hash_memory_limit();
+	return memory_left(join) == 0;
 }
 
 static void
@@ -552,6 +561,8 @@ set_filter(StrataJoinState *join)
 	join->filter.min = h->min;
 	join->filter.max = h->max;
 	join->filter.bits = h->bits;
+	join->filter.bloom = h->bloom;
+	join->filter.nblocks = h->nblocks;
 	join->filter.active = true;
 }
 
@@ -595,7 +606,7 @@ build_table(StrataJoinState *join)
 		}
 	}
 	pfree(cols);
-	strata_joinhash_build(&join->hash);
+	strata_joinhash_build(&join->hash, join->has_filter ? memory_left(join) : 0);
 	/* Positions without a match read row 0, which must be there. */
 	strata_rows_reserve(join->rows);
 	if (answers_build_rows(join->kind))
@@ -1049,6 +1060,11 @@ join_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	ExplainPropertyUInteger("Build Rows", NULL, join->rows->n, es);
 	if (es->verbose && join->hash.single && join->hash.nkeyed > 0)
 		ExplainPropertyText("Hash Table", join->hash.direct ? "array by value" : "open addressing", es);
+	if (es->verbose && join->has_filter && (join->hash.bits || join->hash.bloom))
+		ExplainPropertyText("Key Filter",
+							psprintf("%s, %zu kB", join->hash.bits ? "a bit a value" : "Bloom",
+									 (join->hash.filter_bytes + 1023) / 1024),
+							es);
 	if (join->passes > 1)
 		ExplainPropertyInteger("Passes", NULL, join->passes, es);
 	if (join->counts.rows_replayed > 0)

@@ -12,8 +12,16 @@
 /* The array by value may be this many times as long as there are rows, or this long anyway. */
 #define DIRECT_FACTOR 8
 #define DIRECT_SMALL  65536
-/* Bits of the key filter: 16 MB at most. */
-#define BITS_MAX (UINT64CONST(1) << 27)
+/*
+ * The key filter, of 16 MB at most.  One bit a value between least and greatest key is exact, and is taken while it
+ * needs no more than a Bloom filter would, or next to nothing.  That has 16 bits a key, 0.1 % of other keys pass; at 6
+ * bits, one in ten does, and less is not worth it.
+ */
+#define FILTER_MAX		   ((Size) 16 * 1024 * 1024)
+#define BITS_SMALL		   ((Size) 1024 * 1024)
+#define BLOOM_KEY_BITS	   16
+#define BLOOM_KEY_BITS_MIN 6
+#define BLOOM_BLOCK_BITS   (8 * sizeof(StrataBloomBlock))
 
 void
 strata_joinhash_init(StrataJoinHash *h, MemoryContext parent, bool single, int nkeys, StrataKey *keys)
@@ -38,6 +46,8 @@ strata_joinhash_reset(StrataJoinHash *h)
 	h->has_keyless = false;
 	h->next = h->table = h->first = NULL;
 	h->bits = NULL;
+	h->bloom = NULL;
+	h->filter_bytes = 0;
 	h->direct = false;
 	h->unique = true;
 	if (h->groups)
@@ -202,9 +212,10 @@ build_slots(StrataJoinHash *h)
 }
 
 static void
-build_bits(StrataJoinHash *h, uint64 span)
+build_bits(StrataJoinHash *h, Size bytes)
 {
-	h->bits = MemoryContextAllocExtended(h->cxt, (span / 64 + 2) * sizeof(uint64), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	h->bits = MemoryContextAllocExtended(h->cxt, bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	h->filter_bytes = bytes;
 	for (uint32 r = 0; r < h->n; r++)
 		if (!keyless(h, r))
 		{
@@ -212,6 +223,39 @@ build_bits(StrataJoinHash *h, uint64 span)
 
 			h->bits[at / 64] |= UINT64CONST(1) << (at % 64);
 		}
+}
+
+static void
+build_bloom(StrataJoinHash *h, Size bytes)
+{
+	uint64 hash[STRATA_VECTOR];
+
+	h->nblocks = bytes / sizeof(StrataBloomBlock);
+	h->filter_bytes = bytes + sizeof(StrataBloomBlock);
+	h->bloom = (StrataBloomBlock *) TYPEALIGN(
+		sizeof(StrataBloomBlock),
+		MemoryContextAllocExtended(h->cxt, h->filter_bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+	/* Rows without a key have 0 there: one more that passes, and finds nothing. */
+	for (uint32 r = 0; r < h->n; r += STRATA_VECTOR)
+	{
+		unsigned n = Min(STRATA_VECTOR, h->n - r);
+
+		strata_kernels->hash_i64(h->key + r, n, 0, hash);
+		strata_kernels->bloom_add(h->bloom, h->nblocks, hash, n);
+	}
+}
+
+static void
+build_filter(StrataJoinHash *h, uint64 span, Size room)
+{
+	Size bits = (span / 64 + 2) * sizeof(uint64);
+	Size bloom = ((Size) h->n * BLOOM_KEY_BITS / BLOOM_BLOCK_BITS + 1) * sizeof(StrataBloomBlock);
+
+	room = Min(room, FILTER_MAX);
+	if (bits <= room && (bits <= BITS_SMALL || bits <= bloom))
+		build_bits(h, bits);
+	else if (Min(bloom, room) * 8 >= (Size) h->n * BLOOM_KEY_BITS_MIN)
+		build_bloom(h, Min(bloom, room) / sizeof(StrataBloomBlock) * sizeof(StrataBloomBlock));
 }
 
 /* Adds to the figures of the operation: keys, and the time since `begin`. */
@@ -230,7 +274,7 @@ count_keys(StrataJoinHash *h, uint64 keys, instr_time begin)
 }
 
 void
-strata_joinhash_build(StrataJoinHash *h)
+strata_joinhash_build(StrataJoinHash *h, Size room)
 {
 	instr_time begin;
 	uint64	   span;
@@ -245,8 +289,7 @@ strata_joinhash_build(StrataJoinHash *h)
 		build_direct(h, span);
 	else
 		build_slots(h);
-	if (span < BITS_MAX)
-		build_bits(h, span);
+	build_filter(h, span, room);
 	count_keys(h, h->nkeyed, begin);
 }
 

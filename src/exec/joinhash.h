@@ -33,7 +33,12 @@ typedef struct StrataJoinHash
 	bool	direct;
 	uint32 *table; /* direct: row + 1 by key - min; else slots */
 	uint64	mask;  /* slots - 1 */
-	uint64 *bits;  /* by key - min, with a word of zeroes at the end; NULL: the range is too wide */
+	/* which keys there are: bits by key - min, with a word of zeroes at the end; where that would be too many, a Bloom
+	 * filter of the keys' hashes (hash_i64, seed 0); NULL: none */
+	uint64			 *bits;
+	StrataBloomBlock *bloom;
+	uint32			  nblocks;
+	Size			  filter_bytes;
 
 	/* else */
 	StrataGroups *groups;
@@ -51,7 +56,8 @@ extern void strata_joinhash_reset(StrataJoinHash *h);
  * rows h->n .. h->n + n - 1. */
 extern void strata_joinhash_add(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,
 								const uint64 *const *nulls, const uint16 *at, unsigned n);
-extern void strata_joinhash_build(StrataJoinHash *h);
+/* After the last row.  The filter takes at most `room` bytes, and is left out when that is too little for it. */
+extern void strata_joinhash_build(StrataJoinHash *h, Size room);
 extern Size strata_joinhash_bytes(const StrataJoinHash *h);
 /* The first row of the key at each position of mask into rowid (0 where there is none); `found` has the positions. */
 extern void strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,

@@ -64,6 +64,7 @@ strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 	ExplainPropertyUInteger("Rows From Columns", NULL, c->rows_columns, es);
 	ExplainPropertyUInteger("Rows From Heap", NULL, c->rows_heap, es);
 	show(es, "Rows Replayed", c->rows_replayed);
+	show(es, "Rows Removed for Joins", c->rows_join_filtered);
 	ExplainPropertyUInteger("Units Read", NULL, c->units, es);
 	show(es, "Units Pruned", c->units_pruned);
 	show(es, "Units Answered by Zone Maps", c->units_answered);

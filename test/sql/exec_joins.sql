@@ -115,6 +115,29 @@ SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f JOIN ej_dim d ON f.id 
 SELECT ej_same('SELECT count(*) FROM ej_fact f JOIN ej_dim d ON f.k + 2147483147 = d.k');
 SELECT ej_same('SELECT count(*) FROM ej_fact f JOIN ej_dim d ON f.k = d.k AND 100 / d.grp > f.id');
 
+-- What the scan below the probe side is told: a bit a value between least and greatest key, or a Bloom filter where these
+-- lie too far apart.  Rows that it lets pass and that have no match are few.  Nothing where rows without a match count.
+CREATE FUNCTION ej_filter(query text, OUT filter text, OUT removed bigint) LANGUAGE plpgsql AS $$
+DECLARE
+  plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) ' || query INTO plan;
+  filter := substring(plan::text FROM '"Key Filter": "([a-zA-Z ]*), ');
+  removed := (regexp_match(plan::text, '"Rows Removed for Joins": ([1-9][0-9]*)'))[1];
+END $$;
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_nestloop = off;
+SELECT filter, removed FROM ej_filter('SELECT count(*) FROM ej_fact f JOIN ej_dim d ON f.k = d.k WHERE d.grp = 3');
+SELECT count(*) AS to_remove FROM ej_fact f WHERE NOT EXISTS (SELECT FROM ej_dim d WHERE f.k = d.k AND d.grp = 3);
+SELECT filter, removed BETWEEN (SELECT count(*) * 0.99 FROM ej_fact f WHERE NOT EXISTS (SELECT FROM ej_dim d WHERE f.wide = d.wide AND d.grp = 3))
+                           AND (SELECT count(*) FROM ej_fact f WHERE NOT EXISTS (SELECT FROM ej_dim d WHERE f.wide = d.wide AND d.grp = 3)) AS most
+  FROM ej_filter('SELECT count(*) FROM ej_fact f JOIN ej_dim d ON f.wide = d.wide WHERE d.grp = 3');
+SELECT filter, removed FROM ej_filter('SELECT count(*) FROM ej_fact f LEFT JOIN ej_dim d ON f.wide = d.wide AND d.grp = 3');
+RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop;
+SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f JOIN ej_dim d ON f.wide = d.wide WHERE d.grp = 3');
+SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f JOIN ej_fact g ON f.wide = g.wide AND g.id < 1200 WHERE f.id > 20000');
+SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f WHERE f.wide IN (SELECT wide FROM ej_dim WHERE grp = 1 UNION ALL SELECT NULL)');
+DROP FUNCTION ej_filter;
+
 -- little memory: passes over parts of the keys
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
