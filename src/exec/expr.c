@@ -261,7 +261,7 @@ compile_function(StrataBatch *in, Node *node, Oid func, List *args, Oid result)
 	if (!e)
 		e = strata_time_compile(in, node, func, args, result);
 	if (!e)
-		e = strata_text_compile(in, func, args, result);
+		e = strata_text_compile(in, func, args, result, exprInputCollation(node));
 	return e;
 }
 

@@ -83,7 +83,7 @@ extern StrataExpr *strata_case_compile(StrataBatch *in, Node *node);
 extern bool strata_case_can_widen(const StrataExpr *e);
 
 /* ---- expr_text.c ---- */
-extern StrataExpr *strata_text_compile(StrataBatch *in, Oid func, List *args, Oid result);
+extern StrataExpr *strata_text_compile(StrataBatch *in, Oid func, List *args, Oid result, Oid collation);
 
 /* `string op constant` and `string op ANY (constants)` */
 typedef struct StrataTextTest StrataTextTest;

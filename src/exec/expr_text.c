@@ -9,10 +9,13 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/pg_locale.h"
@@ -147,14 +150,17 @@ typedef enum TestKind
 {
 	TEST_COMPARE,
 	TEST_LIKE,
-	TEST_IN
+	TEST_IN,
+	/* compiled as LIKE */
+	TEST_ILIKE,
+	TEST_REGEX
 } TestKind;
 
 static const struct
 {
 	Oid func;
 	TestKind kind;
-	StrataCmp cmp; /* LIKE: EQ or NE */
+	StrataCmp cmp; /* LIKE and its like: EQ or NE */
 	bool bpchar;
 } operators[] = {
 	{F_TEXTEQ, TEST_COMPARE, STRATA_EQ, false},		 {F_TEXTNE, TEST_COMPARE, STRATA_NE, false},
@@ -166,6 +172,10 @@ static const struct
 	{F_TEXTLIKE, TEST_LIKE, STRATA_EQ, false},		 {F_TEXTNLIKE, TEST_LIKE, STRATA_NE, false},
 	{F_BPCHARLIKE, TEST_LIKE, STRATA_EQ, true},		 {F_BPCHARNLIKE, TEST_LIKE, STRATA_NE, true},
 	{F_LIKE_TEXT_TEXT, TEST_LIKE, STRATA_EQ, false}, {F_NOTLIKE_TEXT_TEXT, TEST_LIKE, STRATA_NE, false},
+	{F_TEXTICLIKE, TEST_ILIKE, STRATA_EQ, false},	 {F_TEXTICNLIKE, TEST_ILIKE, STRATA_NE, false},
+	{F_BPCHARICLIKE, TEST_ILIKE, STRATA_EQ, true},	 {F_BPCHARICNLIKE, TEST_ILIKE, STRATA_NE, true},
+	{F_TEXTREGEXEQ, TEST_REGEX, STRATA_EQ, false},	 {F_TEXTREGEXNE, TEST_REGEX, STRATA_NE, false},
+	{F_BPCHARREGEXEQ, TEST_REGEX, STRATA_EQ, true},	 {F_BPCHARREGEXNE, TEST_REGEX, STRATA_NE, true},
 };
 
 static int
@@ -246,6 +256,76 @@ test_new(StrataBatch *in, int which, TestKind kind, Oid collation)
 	return t;
 }
 
+/* ILIKE is LIKE of both sides in lower case, where PostgreSQL does it that way: not in encodings of one byte a character,
+ * unless letters are those of ASCII alone. */
+static Node *
+lower_of(Node *node, Oid collation)
+{
+	if (GetDatabaseEncoding() != PG_UTF8 && !lc_ctype_is_c(collation))
+		return NULL;
+	return (Node *)makeFuncExpr(F_LOWER_TEXT, TEXTOID, list_make1(node), collation, collation, COERCE_EXPLICIT_CALL);
+}
+
+/*
+ * A regular expression of plain characters, perhaps with an anchor at an end, as a pattern for LIKE.  NULL: it is more
+ * than that, or nothing at all.
+ */
+static Node *
+pattern_of_regex(Node *node)
+{
+	Const *c = (Const *)node;
+	StringInfoData pattern;
+	char *regex, *p;
+	bool anchored = false;
+
+	if (!IsA(c, Const) || c->constisnull)
+		return NULL;
+	regex = p = TextDatumGetCString(c->constvalue);
+	initStringInfo(&pattern);
+	if (*p == '^')
+		p++;
+	else
+		appendStringInfoChar(&pattern, '%');
+	if (*p == '\0')
+		return NULL;
+	for (; *p; p++)
+	{
+		if (*p == '$' && p[1] == '\0' && p > regex + (*regex == '^'))
+		{
+			anchored = true;
+			break;
+		}
+		if (strchr("^$.[]{}()*+?|\\", *p))
+			return NULL;
+		if (*p == '%' || *p == '_')
+			appendStringInfoChar(&pattern, '\\');
+		appendStringInfoChar(&pattern, *p);
+	}
+	if (!anchored)
+		appendStringInfoChar(&pattern, '%');
+	return (Node *)makeConst(TEXTOID, -1, c->constcollid, -1, CStringGetTextDatum(pattern.data), false, false);
+}
+
+/* Makes a LIKE of what can be one: other operands.  False: it cannot. */
+static bool
+turn_into_like(TestKind kind, Oid collation, Node **l, Node **r)
+{
+	if (!deterministic(collation) || !like_possible())
+		return false;
+	switch (kind)
+	{
+		case TEST_ILIKE:
+			*l = lower_of(*l, collation);
+			*r = lower_of(*r, collation);
+			return *l && *r;
+		case TEST_REGEX:
+			*r = pattern_of_regex(*r);
+			return *r != NULL;
+		default:
+			return true;
+	}
+}
+
 static StrataTextTest *
 compile_operator(StrataBatch *in, OpExpr *op, StrataExpr **left)
 {
@@ -258,7 +338,7 @@ compile_operator(StrataBatch *in, OpExpr *op, StrataExpr **left)
 	if (which < 0 || list_length(op->args) != 2 || !OidIsValid(op->inputcollid))
 		return NULL;
 	r = lsecond(op->args);
-	if (operators[which].kind == TEST_LIKE && (!deterministic(op->inputcollid) || !like_possible()))
+	if (operators[which].kind != TEST_COMPARE && !turn_into_like(operators[which].kind, op->inputcollid, &l, &r))
 		return NULL;
 	if (strata_node_is_const(l) && operators[which].kind == TEST_COMPARE)
 	{
@@ -273,7 +353,7 @@ compile_operator(StrataBatch *in, OpExpr *op, StrataExpr **left)
 	*left = strata_expr_compile(in, l);
 	if (!*left || (*left)->cls != STRATA_CLASS_TEXT)
 		return NULL;
-	t = test_new(in, which, operators[which].kind, op->inputcollid);
+	t = test_new(in, which, operators[which].kind == TEST_COMPARE ? TEST_COMPARE : TEST_LIKE, op->inputcollid);
 	if (turned)
 		t->cmp = commute(t->cmp);
 	t->right = strata_expr_compile(in, r);
@@ -578,6 +658,9 @@ strata_text_test_prune(const StrataTextTest *t, const StrataSegment *zone)
 
 enum
 {
+	OP_LOWER,
+	OP_UPPER,
+	OP_CONCAT,
 	OP_STRIP,  /* char(n) as text */
 	OP_SUBSTR, /* from character `from`, `length` of them (-1: to the end) */
 	OP_LENGTH, /* in characters */
@@ -592,8 +675,9 @@ typedef struct Maker
 	Size left;
 } Maker;
 
+/* A string of `len` bytes, to be filled in at *data. */
 static const char *
-make_image(StrataBatch *in, Maker *m, const char *p, uint32 len)
+new_image(StrataBatch *in, Maker *m, uint32 len, char **data)
 {
 	Size size = len + 1 <= VARATT_SHORT_MAX ? len + VARHDRSZ_SHORT : len + VARHDRSZ;
 	char *image;
@@ -608,10 +692,171 @@ make_image(StrataBatch *in, Maker *m, const char *p, uint32 len)
 		SET_VARSIZE_SHORT(image, size);
 	else
 		SET_VARSIZE(image, size);
-	memcpy(VARDATA_ANY(image), p, len);
+	*data = VARDATA_ANY(image);
 	m->next += INTALIGN(size);
 	m->left -= INTALIGN(size);
 	return image;
+}
+
+static const char *
+make_image(StrataBatch *in, Maker *m, const char *p, uint32 len)
+{
+	char *data;
+	const char *image = new_image(in, m, len, &data);
+
+	memcpy(data, p, len);
+	return image;
+}
+
+/* ---- upper and lower case ---- */
+
+#define EACH_BYTE(b) (UINT64CONST(0x0101010101010101) * (b))
+
+/* The letters of ASCII in the other case, eight bytes a time; none of them has its high bit set. */
+static inline uint64
+fold_word(uint64 w, char first, char last)
+{
+	uint64 letters = (w + EACH_BYTE(0x80 - first)) & ~(w + EACH_BYTE(0x7f - last)) & EACH_BYTE(0x80);
+
+	return w ^ letters >> 2;
+}
+
+/* False: some character is none of ASCII. */
+static bool
+fold_ascii(const char *p, uint32 len, bool to_upper, char *out)
+{
+	char first = to_upper ? 'a' : 'A', last = to_upper ? 'z' : 'Z';
+	uint64 w, seen = 0;
+
+	for (; len >= sizeof(w); p += sizeof(w), out += sizeof(w), len -= sizeof(w))
+	{
+		memcpy(&w, p, sizeof(w));
+		seen |= w;
+		w = fold_word(w, first, last);
+		memcpy(out, &w, sizeof(w));
+	}
+	w = 0;
+	memcpy(&w, p, len);
+	seen |= w;
+	w = fold_word(w, first, last);
+	memcpy(out, &w, len);
+	return (seen & EACH_BYTE(0x80)) == 0;
+}
+
+static const char *
+ask_fold(StrataBatch *in, bool to_upper, Oid collation, const char *image)
+{
+	MemoryContext old = MemoryContextSwitchTo(in->memory);
+	Datum d = DirectFunctionCall1Coll(to_upper ? upper : lower, collation, PointerGetDatum(image));
+
+	MemoryContextSwitchTo(old);
+	return DatumGetPointer(d);
+}
+
+/*
+ * Does PostgreSQL fold the characters of ASCII like ASCII?  Not in Turkish, say.  Each is folded by itself, in libc's
+ * locales; ICU knows no other rules for a string of nothing but ASCII than for its letters.
+ */
+static bool
+folds_ascii(bool to_upper, Oid collation)
+{
+	char all[127], want[127];
+	text *folded;
+
+	for (int i = 0; i < lengthof(all); i++)
+		all[i] = (char)(i + 1);
+	fold_ascii(all, sizeof(all), to_upper, want);
+	folded = DatumGetTextPP(DirectFunctionCall1Coll(to_upper ? upper : lower, collation,
+													PointerGetDatum(cstring_to_text_with_len(all, sizeof(all)))));
+	return VARSIZE_ANY_EXHDR(folded) == sizeof(want) && memcmp(VARDATA_ANY(folded), want, sizeof(want)) == 0;
+}
+
+/* Strings of ASCII here, others by PostgreSQL's function. */
+static bool
+eval_fold(StrataBatch *in, StrataExpr *e, const uint64 *mask)
+{
+	Maker m = {NULL, 0};
+	uint64 live[BATCH_WORDS];
+	bool to_upper = e->op == OP_UPPER;
+
+	if (!strata_expr_args(in, e, mask))
+		return false;
+	strata_expr_own(e);
+	strata_expr_merge_nulls(e);
+	strata_expr_live(mask, e->vnulls, live);
+	FOREACH_ROW(live, i, {
+		uint32 len;
+		const char *p = strata_text_bytes(e->args[0]->vt[i], &len);
+		char *data;
+
+		e->tbuf[i] = new_image(in, &m, len, &data);
+		if (!fold_ascii(p, len, to_upper, data))
+		{
+			CHECK_FOR_INTERRUPTS();
+			e->tbuf[i] = ask_fold(in, to_upper, (Oid)e->param, e->args[0]->vt[i]);
+			in->counts->scalar_values++;
+		}
+	});
+	in->counts->vector_values += in->n;
+	return true;
+}
+
+static StrataExpr *
+compile_fold(StrataBatch *in, int op, List *args, Oid result, Oid collation)
+{
+	StrataExpr *e;
+
+	/* Without a collation PostgreSQL has an error to raise. */
+	if (!OidIsValid(collation) || !folds_ascii(op == OP_UPPER, collation))
+		return NULL;
+	e = strata_expr_call(in, result, args, eval_fold);
+	if (!e || e->args[0]->cls != STRATA_CLASS_TEXT)
+		return NULL;
+	e->op = op;
+	e->param = collation;
+	return e;
+}
+
+/* ---- others ---- */
+
+/* Longer strings are left to PostgreSQL, which knows how long they may be. */
+#define CONCAT_MAX (64 * 1024 * 1024)
+
+static bool
+eval_concat(StrataBatch *in, StrataExpr *e, const uint64 *mask)
+{
+	Maker m = {NULL, 0};
+	uint64 live[BATCH_WORDS];
+
+	if (!strata_expr_args(in, e, mask))
+		return false;
+	strata_expr_own(e);
+	strata_expr_merge_nulls(e);
+	strata_expr_live(mask, e->vnulls, live);
+	FOREACH_ROW(live, i, {
+		uint32 la, lb;
+		const char *a = strata_text_bytes(e->args[0]->vt[i], &la);
+		const char *b = strata_text_bytes(e->args[1]->vt[i], &lb);
+		char *data;
+
+		if (la > CONCAT_MAX || lb > CONCAT_MAX)
+			return false;
+		e->tbuf[i] = new_image(in, &m, la + lb, &data);
+		memcpy(data, a, la);
+		memcpy(data + la, b, lb);
+	});
+	in->counts->scalar_values += in->n;
+	return true;
+}
+
+static StrataExpr *
+compile_concat(StrataBatch *in, List *args, Oid result)
+{
+	StrataExpr *e = strata_expr_call(in, result, args, eval_concat);
+
+	if (!e || e->args[0]->cls != STRATA_CLASS_TEXT || e->args[1]->cls != STRATA_CLASS_TEXT)
+		return NULL;
+	return e;
 }
 
 /* Bytes of the first `chars` characters. */
@@ -716,7 +961,7 @@ substring_bounds(Oid func, List *args, int64 *from, int64 *length)
 }
 
 StrataExpr *
-strata_text_compile(StrataBatch *in, Oid func, List *args, Oid result)
+strata_text_compile(StrataBatch *in, Oid func, List *args, Oid result, Oid collation)
 {
 	StrataExpr *e;
 	int op;
@@ -724,6 +969,11 @@ strata_text_compile(StrataBatch *in, Oid func, List *args, Oid result)
 
 	switch (func)
 	{
+		case F_LOWER_TEXT:
+		case F_UPPER_TEXT:
+			return compile_fold(in, func == F_LOWER_TEXT ? OP_LOWER : OP_UPPER, args, result, collation);
+		case F_TEXTCAT:
+			return compile_concat(in, args, result);
 		case F_TEXT_BPCHAR:
 			op = OP_STRIP;
 			break;
