@@ -440,24 +440,30 @@ choose_exact(const StrataAgg *agg, StrataAccum *a, StrataInt128 v, int scale)
 
 /* ---- floats, step by step as float.c does ---- */
 
+void
+strata_agg_overflow(const StrataAgg *agg)
+{
+	if (!agg->overflow)
+		float_overflow_error();
+	*agg->overflow = true;
+}
+
 static void
 float_sum(const StrataAgg *agg, StrataAccum *a, double v)
 {
-	double r;
+	double r = a->has_value ? a->f + v : v;
 
-	if (!a->has_value)
-		r = v;
-	else if (agg->argtype == FLOAT4OID)
-		r = float4_pl((float4) a->f, (float4) v);
-	else
-		r = float8_pl(a->f, v);
+	if (agg->argtype == FLOAT4OID)
+		r = (float4) r;
+	if (unlikely(isinf(r)) && a->has_value && !isinf(a->f) && !isinf(v))
+		strata_agg_overflow(agg);
 	a->f = r;
 	a->has_value = true;
 }
 
 /* float8_accum: Youngs and Cramer's update. */
 static void
-float_avg(StrataAccum *a, double v)
+float_avg(const StrataAgg *agg, StrataAccum *a, double v)
 {
 	double n_before = a->count - 1, n = a->count;
 	double sx = a->f, sxx = a->f2;
@@ -471,7 +477,7 @@ float_avg(StrataAccum *a, double v)
 		if (isinf(sx) || isinf(sxx))
 		{
 			if (!isinf(a->f) && !isinf(v))
-				float_overflow_error();
+				strata_agg_overflow(agg);
 			sxx = get_float8_nan();
 		}
 	}
@@ -498,7 +504,7 @@ add_float(const StrataAgg *agg, StrataAccum *a, double v)
 	if (agg->kind == AGG_SUM_F64)
 		float_sum(agg, a, v);
 	else if (agg->kind == AGG_AVG_F64 || agg->kind == AGG_VARIANCE_F64)
-		float_avg(a, v);
+		float_avg(agg, a, v);
 	else
 		float_choose(agg, a, v);
 }

@@ -28,7 +28,7 @@
 #include "utils/memutils.h"
 #include "utils/ruleutils.h"
 
-#include "exec/agg.h"
+#include "exec/memo.h"
 
 /* No finer parts of groups or values than by so many bits of a hash. */
 #define PART_BITS_MAX 24
@@ -84,7 +84,9 @@ typedef struct StrataAggState
 	List *key_exprs;
 	List *key_refs; /* grouping sets: sortgrouprefs of the keys */
 	int ngroupings;
-	Grouping *groupings;
+	Grouping *groupings; /* of a memo, one more: the groups that are remembered */
+	StrataMemo *memo;	 /* NULL: nothing is ever remembered */
+	bool float_overflow; /* while groups are made to be remembered */
 	int naggs;
 	StrataAgg *aggs;
 	int nsets; /* of each grouping */
@@ -163,7 +165,22 @@ init_set(StrataAggState *agg, Set *set, const StrataAgg *call, bool grouped, Mem
 }
 
 static void
-init_grouping(StrataAggState *agg, Grouping *q, bool all, List *members, MemoryContext parent)
+init_grouping(StrataAggState *agg, Grouping *q, StrataKey *keys, int nkeys, MemoryContext parent)
+{
+	q->at = palloc((STRATA_VECTOR + 64) * sizeof(uint16));
+	q->gids = palloc(STRATA_VECTOR * sizeof(uint32));
+	q->spread = palloc(STRATA_VECTOR * sizeof(uint32));
+	strata_grouping_init(&q->g, parent, nkeys, keys);
+	strata_groups_aggregate(&q->g.groups, agg->naggs, agg->aggs);
+	q->sets = palloc0(sizeof(Set) * Max(agg->nsets, 1));
+	for (int a = 0; a < agg->naggs; a++)
+		if (agg->aggs[a].set >= 0 && !q->sets[agg->aggs[a].set].agg)
+			init_set(agg, &q->sets[agg->aggs[a].set], &agg->aggs[a], nkeys > 0, parent);
+}
+
+/* By all keys, or by those of a grouping set. */
+static void
+init_plan_grouping(StrataAggState *agg, Grouping *q, bool all, List *members, MemoryContext parent)
 {
 	StrataKey *keys = palloc0(sizeof(StrataKey) * Max(agg->nkeys, 1));
 	int nkeys = 0, k = 0;
@@ -177,24 +194,16 @@ init_grouping(StrataAggState *agg, Grouping *q, bool all, List *members, MemoryC
 		if (in)
 			agg->vectors &= strata_key_init(&keys[nkeys++], agg->in, lfirst(lc));
 	}
-	q->at = palloc((STRATA_VECTOR + 64) * sizeof(uint16));
-	q->gids = palloc(STRATA_VECTOR * sizeof(uint32));
-	q->spread = palloc(STRATA_VECTOR * sizeof(uint32));
-	strata_grouping_init(&q->g, parent, nkeys, keys);
-	strata_groups_aggregate(&q->g.groups, agg->naggs, agg->aggs);
-	q->sets = palloc0(sizeof(Set) * Max(agg->nsets, 1));
-	for (int a = 0; a < agg->naggs; a++)
-		if (agg->aggs[a].set >= 0 && !q->sets[agg->aggs[a].set].agg)
-			init_set(agg, &q->sets[agg->aggs[a].set], &agg->aggs[a], nkeys > 0, parent);
+	init_grouping(agg, q, keys, nkeys, parent);
 }
 
 static void
 init_groupings(StrataAggState *agg, List *sets, MemoryContext parent)
 {
 	agg->ngroupings = sets ? list_length(sets) : 1;
-	agg->groupings = palloc0(sizeof(Grouping) * agg->ngroupings);
+	agg->groupings = palloc0(sizeof(Grouping) * (agg->ngroupings + 1));
 	for (int i = 0; i < agg->ngroupings; i++)
-		init_grouping(agg, &agg->groupings[i], sets == NIL, sets ? list_nth(sets, i) : NIL, parent);
+		init_plan_grouping(agg, &agg->groupings[i], sets == NIL, sets ? list_nth(sets, i) : NIL, parent);
 }
 
 static void
@@ -245,8 +254,12 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 			agg->aggs[a].by_rows = true;
 	if (agg->vectors && agg->nkeys == 0 && agg->ngroupings == 1 && agg->scan)
 	{
+		int after = intVal(lfourth(plan->custom_private));
+
 		agg->scan->can_take_unit = can_take_unit;
 		agg->scan->take_unit = take_unit;
+		if (after > 0 && !agg->partial)
+			agg->memo = strata_memo_create(agg->scan, agg->aggs, agg->naggs, after, &css->ss.ps);
 	}
 }
 
@@ -601,8 +614,9 @@ count_work(StrataAggState *agg, const StrataScanCounts *before)
 	agg->counts.busy_ns += now->busy_ns - before->busy_ns;
 }
 
-static void
-feed_batch(StrataAggState *agg)
+/* A batch that vectors cannot do is fed row by row; quietly it is not.  False: it was not fed. */
+static bool
+feed_batch(StrataAggState *agg, bool quietly)
 {
 	StrataBatch *in = agg->in;
 	StrataScanCounts before = *in->counts;
@@ -620,14 +634,15 @@ feed_batch(StrataAggState *agg)
 	MemoryContextSwitchTo(old);
 	if (!agg->scan)
 		count_work(agg, &before);
-	if (done)
-		return;
+	if (done || quietly)
+		return done;
 	in->counts->rows_replayed += strata_kernels->count(in->mask, in->n);
 	FOREACH_ROW(in->mask, i, {
 		CHECK_FOR_INTERRUPTS();
 		strata_batch_fill(in, i);
 		feed_row(agg, in->slot);
 	});
+	return true;
 }
 
 /* ---- passes ---- */
@@ -750,7 +765,7 @@ fill_groups(StrataAggState *agg)
 	while (agg->in->next(agg->in))
 	{
 		CHECK_FOR_INTERRUPTS();
-		feed_batch(agg);
+		feed_batch(agg, false);
 		if (entries(agg) >= limit_check)
 		{
 			Use use = measure(agg);
@@ -971,9 +986,139 @@ emit(StrataAggState *agg, Grouping *q, uint32 gid)
 	return ExecStoreVirtualTuple(slot);
 }
 
+/* ---- groups that are remembered ---- */
+
+static void
+release_memo(StrataAggState *agg)
+{
+	Grouping *q = &agg->groupings[1];
+
+	for (int s = 0; s < agg->nsets; s++)
+		strata_grouping_reset(&q->sets[s].g);
+	strata_grouping_reset(&q->g);
+}
+
+/* The grouping by the memo's keys; false: a key is not at hand as a vector. */
+static bool
+init_memo_grouping(StrataAggState *agg)
+{
+	StrataMemo *memo = agg->memo;
+	Grouping *q = &agg->groupings[1];
+	StrataKey *keys;
+	bool same = q->g.keys && q->g.nkeys == memo->nkeys;
+	MemoryContext old;
+
+	for (int k = 0; same && k < memo->nkeys; k++)
+		same = memo->grouped[k] == memo->keys[k].column;
+	if (same)
+		return true;
+	old = MemoryContextSwitchTo(agg->css.ss.ps.state->es_query_cxt);
+	if (q->g.keys)
+	{
+		for (int s = 0; s < agg->nsets; s++)
+			MemoryContextDelete(q->sets[s].g.groups.cxt);
+		MemoryContextDelete(q->g.groups.cxt);
+	}
+	memset(q, 0, sizeof(Grouping));
+	keys = palloc0(sizeof(StrataKey) * memo->nkeys);
+	same = true;
+	for (int k = 0; k < memo->nkeys; k++)
+	{
+		memo->grouped[k] = memo->keys[k].column;
+		same &= strata_key_init(&keys[k], agg->in, memo->keys[k].column) && keys[k].col >= 0 &&
+				(!keys[k].expr || strata_expr_is_column(keys[k].expr));
+	}
+	init_grouping(agg, q, keys, memo->nkeys, agg->css.ss.ps.state->es_query_cxt);
+	MemoryContextSwitchTo(old);
+	return same;
+}
+
+/* Reads everything into the groups.  False: an error might have been raised, or memory does not do. */
+static bool
+fill_memo(StrataAggState *agg)
+{
+	uint64 limit_check = 1024;
+
+	while (agg->in->next(agg->in))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!feed_batch(agg, true) || agg->float_overflow)
+			return false;
+		if (entries(agg) >= limit_check)
+		{
+			if (measure(agg).bytes > get_hash_memory_limit())
+				return false;
+			limit_check = entries(agg);
+			limit_check += Max(1024, limit_check / 8);
+		}
+	}
+	return !agg->scan->stopped && measure(agg).bytes <= get_hash_memory_limit();
+}
+
+static void
+build_memo(StrataAggState *agg)
+{
+	StrataMemo *memo = agg->memo;
+	Grouping *plain = &agg->groupings[0], *q = &agg->groupings[1];
+	bool done;
+
+	if (!init_memo_grouping(agg))
+	{
+		memo->failed = true;
+		return;
+	}
+	strata_scan_leave_out(agg->scan, memo->quals);
+	agg->scan->can_take_unit = NULL;
+	for (int a = 0; a < agg->naggs; a++)
+		agg->aggs[a].overflow = &agg->float_overflow;
+	agg->float_overflow = false;
+	agg->ngroupings = 2;
+	plain->g.active = false;
+	q->g.active = true;
+	reset_pass(agg);
+	done = fill_memo(agg);
+	plain->g.active = true;
+	agg->ngroupings = 1;
+	for (int a = 0; a < agg->naggs; a++)
+		agg->aggs[a].overflow = NULL;
+	agg->scan->can_take_unit = can_take_unit;
+	strata_scan_leave_out(agg->scan, NULL);
+	memo->built = done;
+	memo->failed = !done;
+	memo->groups = done ? q->g.groups.ngroups : 0;
+	for (int s = 0; s < agg->nsets; s++)
+		strata_grouping_reset(&q->sets[s].g);
+	if (done)
+	{
+		/* What nothing is answered by. */
+		reset_pass(agg);
+		the_group(&plain->g.groups);
+		return;
+	}
+	release_memo(agg);
+	ExecReScan(agg->in->ps);
+}
+
+/* The one row of the aggregate, looked up. */
+static TupleTableSlot *
+remembered_group(StrataAggState *agg)
+{
+	uint32 gid;
+
+	if (agg->filled)
+		return NULL;
+	agg->filled = true;
+	gid = strata_memo_find(agg->memo, &agg->groupings[1].g.groups, agg->econtext);
+	return gid != STRATA_NO_GROUP ? emit(agg, &agg->groupings[1], gid) : emit(agg, &agg->groupings[0], 0);
+}
+
 static TupleTableSlot *
 next_group(StrataAggState *agg)
 {
+	if (agg->memo && !agg->filled && strata_memo_due(agg->memo, agg->econtext))
+		build_memo(agg);
+	if (agg->memo && agg->memo->built)
+		return remembered_group(agg);
 	if (!agg->filled)
 		start_pass(agg);
 	for (;;)
@@ -1029,12 +1174,30 @@ agg_end(CustomScanState *css)
 	ExecEndNode(agg->in->ps);
 }
 
+/* Will the next answer be looked up? */
+static bool
+is_remembered(StrataAggState *agg)
+{
+	bool was = agg->memo->built;
+
+	strata_memo_rescan(agg->memo, agg->css.ss.ps.chgParam);
+	if (was && !agg->memo->built)
+		release_memo(agg);
+	return agg->memo->built;
+}
+
 static void
 agg_rescan(CustomScanState *css)
 {
 	StrataAggState *agg = (StrataAggState *)css;
 
 	ExecClearTuple(css->ss.ss_ScanTupleSlot);
+	if (agg->memo && is_remembered(agg))
+	{
+		agg->filled = false;
+		ExecScanReScan(&css->ss);
+		return;
+	}
 	for (int i = 0; i < agg->naggs; i++)
 	{
 		strata_expr_rescan(agg->aggs[i].expr);
@@ -1106,8 +1269,13 @@ agg_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 				keys, deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true));
 	}
 	explain_keys(agg, keys, es);
-	if (es->analyze && agg->passes > 1)
+	if (es->analyze && agg->passes > 1 && (agg->nkeys > 0 || agg->nsets > 0))
 		ExplainPropertyInteger("Passes", NULL, agg->passes, es);
+	if (es->analyze && agg->memo && (agg->memo->lookups > 0 || es->format != EXPLAIN_FORMAT_TEXT))
+	{
+		ExplainPropertyUInteger("Groups Remembered", NULL, agg->memo->groups, es);
+		ExplainPropertyUInteger("Lookups", NULL, agg->memo->lookups, es);
+	}
 }
 
 static CustomExecMethods agg_exec_methods = {

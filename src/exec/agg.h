@@ -79,6 +79,7 @@ typedef struct StrataAgg
 	Node *argument; /* as in the plan */
 
 	uint64 mask[BATCH_WORDS]; /* FILTER: rows of the current vector that count */
+	bool *overflow;			  /* set when a sum of floats overflows; NULL: that is an error */
 } StrataAgg;
 
 /* ---- accum.c ---- */
@@ -90,6 +91,8 @@ extern void strata_agg_share(StrataAgg *aggs, int n);
 extern void strata_agg_widen(StrataAgg *aggs, int n);
 /* One value as a Datum.  cxt: where a kept value is copied to. */
 extern void strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, MemoryContext cxt);
+/* A sum of floats has outgrown its type. */
+extern void strata_agg_overflow(const StrataAgg *agg);
 /* All rows of mask into one accumulator; the argument has been evaluated. */
 extern void strata_accum_vector(StrataBatch *in, StrataAgg *agg, StrataAccum *a, const uint64 *mask,
 								MemoryContext cxt);
@@ -175,6 +178,8 @@ extern bool strata_key_init(StrataKey *key, StrataBatch *in, Node *expr);
  */
 extern bool strata_key_normalise(struct StrataGroups *g, int k, StrataKey *key, StrataBatch *in,
 								 const uint64 *mask, bool create, const uint64 **nulls);
+/* Does `column op value` mean that the two have the same normalised form, as strata_key_sought() makes it of the value? */
+extern bool strata_lookup_key_supported(Node *column, Node *value, Oid opno, Oid collation);
 /* Row i's string of a text key. */
 extern const char *strata_key_image(const StrataKey *key, StrataBatch *in, unsigned i);
 
@@ -264,6 +269,8 @@ extern void strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uin
 									 const uint16 *at, unsigned n, uint32 *gids);
 /* Number of the group with these keys, none of them NULL or special; STRATA_NO_GROUP: there is none. */
 extern uint32 strata_groups_lookup(const StrataGroups *g, const int64 *norm);
+/* The same where keys may be special, and groups may not all be in the table yet. */
+extern uint32 strata_groups_seek(StrataGroups *g, const int64 *norm, uint32 special);
 /* Key 0 holds group numbers of another table, which are now number[]. */
 extern void strata_groups_rekey(StrataGroups *g, const uint32 *number);
 /* Normalised form of a varlena image as a value of key k; without `create` only what has a number gets it. */
@@ -278,6 +285,10 @@ extern void strata_groups_keep(StrataGroups *g, uint32 *number);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */
 extern void strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig,
 							 bool *special, const char **image);
+/* Normalises a value of `type`, which may be another than the key's, to look for a group that there may be; false: there
+ * is none.  The operator is one of strata_lookup_key_supported(). */
+extern bool strata_key_sought(StrataGroups *g, const StrataKey *key, int k, Oid type, StrataRep rep, Datum d, int64 *norm,
+							  bool *special);
 extern Datum strata_key_result(const StrataGroups *g, const StrataKey *key, int64 norm, int64 orig,
 							   bool special);
 extern int64 strata_key_float(double v);

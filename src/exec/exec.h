@@ -374,6 +374,8 @@ typedef struct StrataScanState
 	Bitmapset  **pred_attrs;  /* columns that each qual reads, by attnum */
 	int			 nqual_cols;  /* columns that the quals read */
 	int			*qual_cols;
+	bool		*left_out;	  /* quals that are not applied at the moment; NULL: all are */
+	bool		 stopped;	  /* left_out: PostgreSQL's evaluator would have had to be asked, and might have raised one */
 	bool		 row_filter;  /* a qual is volatile: it must run once a row, in order, whatever happens */
 	int			 nfilters; /* from nodes above: they come after the quals */
 	struct StrataPushed
@@ -423,6 +425,12 @@ typedef struct StrataScanState
 
 extern CustomScanMethods strata_scan_methods;
 extern bool strata_is_scan_state(PlanState *ps);
+/*
+ * Before the first batch of a (re)scan: it is to give the rows that pass all but the numbered quals.  PostgreSQL might
+ * never have looked at some of them, so no error is raised for any: the scan ends early instead, and is then `stopped`.
+ * quals NULL: as usual again.
+ */
+extern void strata_scan_leave_out(StrataScanState *scan, const Bitmapset *quals);
 /* Counts of all participants so far. */
 extern StrataScanCounts strata_scan_counts(const StrataScanState *scan);
 
@@ -533,6 +541,8 @@ extern bool strata_expr_const(StrataExpr *e);
 extern void strata_expr_rescan(StrataExpr *e);
 /* The caller can take results of 128 bits. */
 extern void strata_expr_widen(StrataExpr *e);
+/* May it be evaluated for rows that PostgreSQL would not evaluate it for?  It raises no error, but may be irregular. */
+extern bool strata_expr_quiet(const StrataExpr *e);
 /* NUM: the display scale of the greatest scale among some rows, which all their values are multiples of. */
 extern int strata_expr_scale(const StrataExpr *e, const uint64 *rows);
 /* The display scale that every finite value of a numeric expression has, -1: none is known. */
@@ -587,6 +597,10 @@ extern bool strata_pred_eval(StrataBatch *in, StrataPred *p, const uint64 *mask,
 extern StrataVerdict strata_pred_prune(StrataBatch *in, StrataPred *p);
 /* Can its evaluation raise no error, so that quals after it may be tried before it? */
 extern bool strata_pred_safe(const StrataPred *p);
+/* May it be asked of rows that PostgreSQL would not ask it of?  It raises no error, but may be irregular. */
+extern bool strata_pred_quiet(const StrataPred *p);
+/* Does each row have PostgreSQL's evaluator run a subquery, or something else whose answer cannot be kept? */
+extern bool strata_pred_dear(const StrataPred *p);
 extern void strata_pred_rescan(StrataPred *p);
 /* The comparison that a btree operator stands for, if its order is that of our kernels. */
 extern bool strata_operator_meaning(Oid opno, StrataCmp *cmp, Oid *left, Oid *right);

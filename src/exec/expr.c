@@ -432,6 +432,28 @@ strata_expr_is_plain(const StrataExpr *e)
 		   (e->const_param < 0 || e->const_econtext->ecxt_param_exec_vals[e->const_param].execPlan == NULL);
 }
 
+bool
+strata_expr_quiet(const StrataExpr *e)
+{
+	if (!e)
+		return true;
+	for (int i = 0; i < e->nargs; i++)
+		if (!strata_expr_quiet(e->args[i]))
+			return false;
+	for (int i = 0; i < e->npreds; i++)
+		if (!strata_pred_quiet(e->preds[i]))
+			return false;
+	switch (e->kind)
+	{
+		case STRATA_EXPR_CONST:
+			return strata_expr_is_plain(e);
+		case STRATA_EXPR_VALUE:
+			return strata_value_quiet(e);
+		default:
+			return strata_expr_quiet(e->coded);
+	}
+}
+
 /* ---- constants ---- */
 
 static void

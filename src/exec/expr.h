@@ -135,6 +135,9 @@ extern bool strata_value_eval(StrataBatch *in, StrataExpr *e, const uint64 *mask
 /* Is its only column one whose values it can be asked once each, at the moment? */
 extern bool strata_value_by_code(StrataBatch *in, StrataExpr *e);
 extern void strata_value_rescan(StrataExpr *e);
+/* Does PostgreSQL's evaluator raise no error for it, whatever the row? */
+extern bool strata_value_quiet(const StrataExpr *e);
+extern bool strata_node_quiet(Node *node);
 /* Notes for EXPLAIN that PostgreSQL evaluates this. */
 extern void strata_note_outside(StrataBatch *in, Node *node);
 

@@ -36,6 +36,7 @@ typedef struct StrataValue
 	ExprState *state;
 	int ncols;
 	int *cols;
+	bool quiet; /* it raises no error, whatever row it is asked for */
 
 	/* answers by code, or by value - first; the entry after them is that for NULL */
 	MemoryContext cxt; /* of texts, and of the arrays */
@@ -65,6 +66,55 @@ subplan_walker(Node *node, void *context)
 	return expression_tree_walker(node, subplan_walker, context);
 }
 
+static bool
+leaky_function(Oid function, void *context)
+{
+	return !get_func_leakproof(function);
+}
+
+static bool
+noisy_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Const:
+			return false;
+		case T_Param:
+			/* A subquery may have to run for it. */
+			return ((Param *)node)->paramkind == PARAM_EXEC;
+		case T_OpExpr:
+		case T_FuncExpr:
+		case T_ScalarArrayOpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			if (check_functions_in_node(node, leaky_function, NULL))
+				return true;
+			break;
+		case T_BoolExpr:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_RelabelType:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CoalesceExpr:
+		case T_List:
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, noisy_walker, context);
+}
+
+/* Leakproof functions, which raise no errors, and what puts their values together. */
+bool
+strata_node_quiet(Node *node)
+{
+	return !noisy_walker(node, NULL);
+}
+
 StrataExpr *
 strata_value_compile(StrataBatch *in, Node *node)
 {
@@ -90,6 +140,7 @@ strata_value_compile(StrataBatch *in, Node *node)
 	if (e->value->ncols == 1)
 		e->col = e->value->cols[0];
 	e->value->state = ExecInitExpr((Expr *)local, in->ps);
+	e->value->quiet = strata_node_quiet(node);
 	e->value->same_scale = -1;
 	return e;
 }
@@ -224,6 +275,12 @@ memo_entries(StrataBatch *in, StrataExpr *e, const uint64 *mask, uint32 *entry)
 			if (strata_row_null(col->nulls, i))
 				entry[i] = v->n;
 	return true;
+}
+
+bool
+strata_value_quiet(const StrataExpr *e)
+{
+	return e->value->quiet;
 }
 
 void

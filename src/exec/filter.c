@@ -83,6 +83,7 @@ struct StrataPred
 	int		   ncols;
 	int		  *cols;
 	bool	   cacheable;
+	bool	   quiet; /* raises no error, whatever row it is asked for */
 	StrataMatch *match; /* what kernels can do instead where the column has no codes, or NULL */
 	StrataZoneTest *zone; /* what zone maps tell, or NULL */
 	int8	  *by_code; /* -1 unknown, 0 false, 1 true, 2 null; the entry after the codes is for NULL */
@@ -119,6 +120,7 @@ compile_evaluator(StrataBatch *in, Node *node)
 		p->cols[p->ncols++] = lfirst_int(lc);
 	p->state = ExecInitExpr((Expr *) local, in->ps);
 	p->cacheable = !contain_volatile_functions(node) && !contain_subplans(node);
+	p->quiet = strata_node_quiet(node);
 	if (p->ncols == 1 && p->cacheable)
 		p->col = p->cols[0];
 	if (p->col >= 0)
@@ -540,6 +542,26 @@ strata_pred_safe(const StrataPred *p)
 			return false;
 	return (p->kind != PRED_EXPR || p->match || p->zone) && expr_safe(p->l) && expr_safe(p->r) &&
 		(!p->list || strata_array_plain(p->list)) && (!p->test || strata_text_test_plain(p->test));
+}
+
+bool
+strata_pred_quiet(const StrataPred *p)
+{
+	for (int i = 0; i < p->nkids; i++)
+		if (!strata_pred_quiet(p->kids[i]))
+			return false;
+	return (p->kind != PRED_EXPR || p->match || p->zone || p->quiet) && strata_expr_quiet(p->l) &&
+		strata_expr_quiet(p->r) && (!p->coded || strata_pred_quiet(p->coded)) &&
+		(!p->list || strata_array_plain(p->list)) && (!p->test || strata_text_test_plain(p->test));
+}
+
+bool
+strata_pred_dear(const StrataPred *p)
+{
+	for (int i = 0; i < p->nkids; i++)
+		if (strata_pred_dear(p->kids[i]))
+			return true;
+	return p->kind == PRED_EXPR && !p->cacheable;
 }
 
 void

@@ -233,6 +233,14 @@ strata_groups_lookup(const StrataGroups *g, const int64 *norm)
 	return lookup(g, hash_keys(g, norm, 0, 0), norm, 0, 0);
 }
 
+uint32
+strata_groups_seek(StrataGroups *g, const int64 *norm, uint32 special)
+{
+	if (g->nhashed < g->ngroups)
+		complete_table(g);
+	return lookup(g, hash_keys(g, norm, 0, special), norm, 0, special);
+}
+
 static uint32
 append(StrataGroups *g, uint32 hash, const int64 *norm, const int64 *orig, uint32 nulls, uint32 special)
 {
@@ -633,6 +641,53 @@ strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, i
 			*norm = integer_of(key->rep.rep, d);
 	}
 	*orig = *norm;
+}
+
+/*
+ * A numeric on the terms of keys with `scale` decimal digits, all of whose values show that many.  False: it has more
+ * digits, so that none of them equals it.
+ */
+static bool
+numeric_on_scale(Datum d, int scale, Datum *result)
+{
+	*result = DirectFunctionCall2(numeric_round, d, Int32GetDatum(scale));
+	return DatumGetBool(DirectFunctionCall2(numeric_eq, d, *result));
+}
+
+bool
+strata_key_sought(StrataGroups *g, const StrataKey *key, int k, Oid type, StrataRep rep, Datum d, int64 *norm,
+				  bool *special)
+{
+	StrataInt128 v;
+	char *image;
+	int scale;
+
+	*special = false;
+	switch (key->kind)
+	{
+		case KEY_TEXT:
+			image = rep == STRATA_REP_FIXED ? fixed_image(&key->rep, d) : (char *)PG_DETOAST_DATUM_PACKED(d);
+			*norm = strata_groups_intern(g, k, image, false);
+			return (uint32)*norm != STRATA_NO_STRING;
+		case KEY_F64:
+			*norm = strata_key_float(type == FLOAT4OID ? DatumGetFloat4(d) : DatumGetFloat8(d));
+			return true;
+		case KEY_NUM:
+			if (!numeric_on_scale(d, key->scale, &d))
+				return false;
+			if (strata_numeric_split(d, &v, &scale) && scale == key->scale && v >= PG_INT64_MIN &&
+				v <= PG_INT64_MAX)
+			{
+				*norm = (int64)v;
+				return true;
+			}
+			*special = true;
+			*norm = strata_groups_intern(g, k, DatumGetPointer(d), false);
+			return (uint32)*norm != STRATA_NO_STRING;
+		default:
+			*norm = integer_of(rep, d);
+			return true;
+	}
 }
 
 Datum

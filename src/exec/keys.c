@@ -9,6 +9,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_locale.h"
+#include "utils/typcache.h"
 
 #include "exec/agg.h"
 #include "exec/join.h"
@@ -117,6 +118,28 @@ strata_join_operator_supported(Oid opno, Oid collation)
 			return left == right ||
 				!(left == DATEOID || right == DATEOID || left == TIMESTAMPTZOID || right == TIMESTAMPTZOID);
 	}
+}
+
+/* The equality of a type whose equal values are stored alike. */
+static bool
+image_equality(Oid opno, Oid left, Oid right, Oid collation)
+{
+	if (left != right || is_text(left) || !strata_type_image_equal(left, collation))
+		return false;
+	return lookup_type_cache(getBaseType(left), TYPECACHE_EQ_OPR)->eq_opr == opno;
+}
+
+bool
+strata_lookup_key_supported(Node *column, Node *value, Oid opno, Oid collation)
+{
+	Oid			  left = exprType(column), right = exprType(value);
+	StrataKeyKind kind = kind_of(left);
+
+	if (!strata_group_key_supported(column) || kind != kind_of(right))
+		return false;
+	if (kind == KEY_TEXT && (left == BPCHAROID) != (right == BPCHAROID))
+		return false;
+	return strata_join_operator_supported(opno, collation) || image_equality(opno, left, right, collation);
 }
 
 bool

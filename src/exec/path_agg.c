@@ -20,7 +20,7 @@
 #include "optimizer/tlist.h"
 #include "utils/selfuncs.h"
 
-#include "exec/agg.h"
+#include "exec/memo.h"
 #include "exec/paths.h"
 
 static CustomPathMethods agg_path_methods;
@@ -162,7 +162,7 @@ distinct_values(PlannerInfo *root, List *output, double rows)
 
 static CustomPath *
 make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataPath *input, const Collected *c,
-			  List *sets, List *having, double groups)
+			  List *sets, List *having, double groups, int memo_after)
 {
 	CustomPath *path = makeNode(CustomPath);
 	Path	   *in = &input->cpath.path;
@@ -181,7 +181,7 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataP
 	path->path.rows = groups;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(input);
-	path->custom_private = list_make4(c->out, having, sets, c->refs);
+	path->custom_private = list_make5(c->out, having, sets, c->refs, makeInteger(memo_after));
 	path->methods = &agg_path_methods;
 
 	cost_qual_eval(&qual, having, root);
@@ -254,7 +254,7 @@ add_parallel_agg_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *outp
 	if (!input)
 		return;
 	partial_groups = root->parse->groupClause ? Min(groups, Max(input->cpath.path.rows, 1)) : 1;
-	partial = make_agg_path(root, partial_rel, partial_rel->reltarget, input, &c, NIL, NIL, partial_groups);
+	partial = make_agg_path(root, partial_rel, partial_rel->reltarget, input, &c, NIL, NIL, partial_groups, 0);
 	total = partial_groups * input->cpath.path.parallel_workers;
 	gather = (Path *) create_gather_path(root, partial_rel, &partial->path, partial_rel->reltarget, NULL, &total);
 	add_path(output_rel,
@@ -312,6 +312,76 @@ estimate_groups(PlannerInfo *root, const Collected *c, List *sets, double rows)
 	return groups;
 }
 
+/* ---- correlated subqueries ---- */
+
+/*
+ * After how many scans a correlated aggregate makes one for all values of its parameters (memo.c), 0: never.  That one
+ * costs as much as so many others; as nobody knows how often the answer is asked for, it is made when a quarter of
+ * its cost has been spent: few subqueries are asked ten times and no more.
+ */
+static int
+memo_after(PlannerInfo *root, RelOptInfo *rel, StrataPath *input)
+{
+	List	 *others = NIL;
+	double	  all, rows;
+	ListCell *lc;
+
+	if (IS_JOIN_REL(rel) || root->simple_rte_array[rel->relid]->inh)
+		return 0;
+	foreach (lc, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		Node		 *column, *value;
+		int			  param;
+
+		if (!strata_memo_qual((Node *) rinfo->clause, rel->relid, &column, &value, &param))
+			others = lappend(others, rinfo);
+	}
+	if (list_length(others) == list_length(rel->baserestrictinfo))
+		return 0;
+	rows = rel->tuples * clauselist_selectivity(root, others, rel->relid, JOIN_INNER, NULL);
+	all = rel->tuples * COLUMN_VALUE_COST * (list_length(input->cpath.path.pathtarget->exprs) + list_length(rel->baserestrictinfo));
+	all = Max(all, input->batch_total) + rows * MEMO_ROW_COST;
+	return (int) Min(Max(all / Max(input->batch_total, 0.01) / 4, 2), 1e6);
+}
+
+/* What a subplan costs that is a correlated aggregate of ours: a start, and a lookup a call. */
+static bool
+cost_subplans_walker(Node *node, void *context)
+{
+	PlannerInfo *root = context;
+	SubPlan		*sub = (SubPlan *) node;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) && sub->parParam)
+	{
+		CustomScan *plan = list_nth(root->glob->subplans, sub->plan_id - 1);
+
+		if (plan && IsA(plan, CustomScan) && plan->methods == &strata_agg_methods && sub->per_call_cost > MEMO_LOOKUP_COST)
+		{
+			int after = intVal(lfourth(plan->custom_private));
+
+			if (after > 0)
+			{
+				sub->startup_cost = plan->scan.plan.total_cost * after * 5;
+				sub->per_call_cost = MEMO_LOOKUP_COST;
+			}
+		}
+	}
+	return expression_tree_walker(node, cost_subplans_walker, context);
+}
+
+void
+strata_cost_subplans(PlannerInfo *root)
+{
+	if (!root->parse->hasSubLinks || root->glob->subplans == NIL)
+		return;
+	cost_subplans_walker((Node *) root->parse->targetList, root);
+	cost_subplans_walker((Node *) root->parse->jointree, root);
+	cost_subplans_walker(root->parse->havingQual, root);
+}
+
 static void
 add_agg_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel, GroupPathExtraData *extra)
 {
@@ -331,7 +401,8 @@ add_agg_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel, 
 		return;
 	groups = estimate_groups(root, &c, sets, input->cpath.path.rows);
 	add_path(output_rel, &make_agg_path(root, output_rel, output_rel->reltarget, input, &c, sets,
-										(List *) extra->havingQual, groups)
+										(List *) extra->havingQual, groups,
+										c.groups || sets ? 0 : memo_after(root, input_rel, input))
 							  ->path);
 	if (!sets)
 		add_parallel_agg_path(root, input_rel, output_rel, extra, groups);
@@ -360,7 +431,7 @@ add_distinct_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_r
 	input = agg_input(root, input_rel, c.out, false);
 	if (input)
 		add_path(output_rel, &make_agg_path(root, output_rel, target, input, &c, NIL, NIL,
-											estimate_groups(root, &c, NIL, input->cpath.path.rows))
+											estimate_groups(root, &c, NIL, input->cpath.path.rows), 0)
 								  ->path);
 }
 
@@ -392,7 +463,8 @@ plan_agg(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List
 	agg->flags = path->flags;
 	agg->custom_plans = custom_plans;
 	agg->custom_private =
-		list_make3(makeInteger(path->path.parallel_workers > 0), lthird(path->custom_private), lfourth(path->custom_private));
+		list_make4(makeInteger(path->path.parallel_workers > 0), lthird(path->custom_private), lfourth(path->custom_private),
+				   list_nth(path->custom_private, 4));
 	agg->methods = &strata_agg_methods;
 	foreach (lc, output)
 		agg->custom_scan_tlist =

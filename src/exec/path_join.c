@@ -127,6 +127,7 @@ typedef struct JoinInput
 {
 	Path *path;
 	Cost  startup, total; /* of its rows in batches */
+	Cost  dear;			  /* of this, for conditions that are evaluated after a filter from above */
 	bool  batches;
 } JoinInput;
 
@@ -157,6 +158,7 @@ choose_input(PlannerInfo *root, RelOptInfo *rel, bool partial, JoinInput *in)
 		in->path = &spath->cpath.path;
 		in->startup = spath->batch_startup;
 		in->total = spath->batch_total;
+		in->dear = spath->batch_dear;
 		in->batches = true;
 	}
 	if (partial)
@@ -174,6 +176,7 @@ choose_input(PlannerInfo *root, RelOptInfo *rel, bool partial, JoinInput *in)
 		in->path = path;
 		in->startup = path->startup_cost;
 		in->total = path->total_cost + path->rows * ROW_IN_COST;
+		in->dear = 0;
 		in->batches = false;
 	}
 	return true;
@@ -255,16 +258,33 @@ passes_needed(double build_rows, int width, int nkeys)
 	return passes;
 }
 
+/* Of a condition for one row: vectors do with a fifth of what operators cost. */
+static Cost
+evaluation(const QualCost *cost)
+{
+	return cost->per_tuple * (cost->per_tuple > DEAR_OPERATORS * cpu_operator_cost ? 1 : 0.2);
+}
+
+/* Will the build side's keys be handed down to the probe side (join.c)? */
+static bool
+keys_handed_down(StrataJoinKind kind, const JoinClauses *c)
+{
+	return list_length(c->probe_keys) == 1 && IsA(linitial(c->probe_keys), Var) &&
+		(kind == STRATA_JOIN_INNER || kind == STRATA_JOIN_SEMI || kind == STRATA_JOIN_RIGHT ||
+		 kind == STRATA_JOIN_RIGHT_SEMI || kind == STRATA_JOIN_RIGHT_ANTI);
+}
+
 static void
 cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const JoinInput *build, const JoinClauses *c,
-		  double divisor)
+		  StrataJoinKind kind)
 {
 	Path	*p = &path->cpath.path;
 	double	 probe_rows = probe->path->rows, build_rows = build->path->rows;
 	double	 passes = passes_needed(build_rows, build->path->pathtarget->width, list_length(c->build_keys));
 	int		 nkeys = list_length(c->probe_keys);
+	double	 matches;
 	QualCost residual, other;
-	Cost	 work;
+	Cost	 work, probe_total = probe->total;
 
 	cost_qual_eval(&residual, c->residual, root);
 	cost_qual_eval(&other, c->other, root);
@@ -273,10 +293,15 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 	if (build_rows > 500000)
 		work += probe_rows * PROBE_ROW_COST;
 	work += p->rows * COLUMN_VALUE_COST * list_length(path->cpath.path.parent->reltarget->exprs);
-	work += (p->rows + probe_rows) * (residual.per_tuple * 0.2) + p->rows * other.per_tuple * 0.2;
+	matches = p->rows;
+	if (c->residual)
+		matches /= Max(clauselist_selectivity(root, c->residual, 0, JOIN_INNER, NULL), 1e-6);
+	work += matches * evaluation(&residual) + p->rows * evaluation(&other);
+	if (probe->dear > 0 && keys_handed_down(kind, c))
+		probe_total -= probe->dear * (1 - Min(1, matches / Max(probe_rows, 1)));
 	path->batch_startup = build->total * passes + build_rows * BUILD_ROW_COST * nkeys + probe->startup +
 		residual.startup + other.startup;
-	path->batch_total = path->batch_startup + (probe->total - probe->startup) * passes + work;
+	path->batch_total = path->batch_startup + (probe_total - probe->startup) * passes + work;
 	p->startup_cost = path->batch_startup + p->pathtarget->cost.startup;
 	p->total_cost = path->batch_total + p->pathtarget->cost.startup +
 		p->rows * (cpu_tuple_cost + p->pathtarget->cost.per_tuple);
@@ -315,7 +340,7 @@ add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInf
 	path->cpath.custom_private =
 		list_make5(makeInteger(kind), list_make2(c.probe_keys, c.build_keys), c.residual, c.other, vars);
 	path->cpath.methods = &join_path_methods;
-	cost_join(root, path, &probe, &build, &c, 1);
+	cost_join(root, path, &probe, &build, &c, kind);
 	strata_remember_path(joinrel, path);
 	copy = palloc(sizeof(StrataPath));
 	memcpy(copy, path, sizeof(StrataPath));

@@ -26,6 +26,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planner.h"
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
@@ -50,6 +51,7 @@ static planner_hook_type prev_planner;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist;
 static set_join_pathlist_hook_type prev_set_join_pathlist;
 static create_upper_paths_hook_type prev_create_upper_paths;
+static get_relation_info_hook_type prev_get_relation_info;
 
 static CustomPathMethods scan_path_methods;
 
@@ -272,6 +274,33 @@ units_left(PlannerInfo *root, RelOptInfo *rel, Oid relid, double units)
 	return Min(least, 1);
 }
 
+/*
+ * What PostgreSQL's evaluator takes for conditions that cost much more than a comparison, subqueries above all.  They
+ * come last in the plan's order, for rows that pass the others.
+ */
+static Cost
+dear_quals(PlannerInfo *root, RelOptInfo *rel)
+{
+	List *cheap = NIL;
+	Cost per_tuple = 0;
+	ListCell *lc;
+
+	foreach (lc, rel->baserestrictinfo)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		QualCost cost;
+
+		cost_qual_eval_node(&cost, (Node *)rinfo, root);
+		if (cost.per_tuple > DEAR_OPERATORS * cpu_operator_cost)
+			per_tuple += cost.per_tuple;
+		else
+			cheap = lappend(cheap, rinfo);
+	}
+	if (per_tuple == 0)
+		return 0;
+	return per_tuple * rel->tuples * clauselist_selectivity(root, cheap, rel->relid, JOIN_INNER, NULL);
+}
+
 static void
 cost_scan(PlannerInfo *root, RelOptInfo *rel, Oid relid, const StrataTableInfo *info, int ncolumns,
 		  StrataPath *spath, double divisor)
@@ -291,6 +320,8 @@ cost_scan(PlannerInfo *root, RelOptInfo *rel, Oid relid, const StrataTableInfo *
 		  info->units_populated * UNIT_COST * (0.2 + 0.8 * left);
 	cpu += stale * left * (pages * STALE_BLOCK_COST + rel->tuples * STALE_ROW_COST);
 	cpu += (1 - in_columns) * rel->tuples * (cpu_tuple_cost + qual.per_tuple);
+	spath->batch_dear = in_columns * dear_quals(root, rel) / divisor;
+	cpu += spath->batch_dear * divisor;
 	rows_up = rel->rows * (cpu_tuple_cost + path->pathtarget->cost.per_tuple);
 	disk = (1 - in_columns) * pages * seq_page_cost;
 	path->rows = clamp_row_est(rel->rows / divisor);
@@ -394,6 +425,16 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 	}
 }
 
+/* Comes before the conditions are dealt out to relations, and costed. */
+static void
+before_costs(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
+{
+	if (prev_get_relation_info)
+		prev_get_relation_info(root, relid, inhparent, rel);
+	if (strata_planning_allowed() && strata_column_aggregate)
+		strata_cost_subplans(root);
+}
+
 static void
 set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
 				  JoinType jointype, JoinPathExtraData *extra)
@@ -466,6 +507,8 @@ exec_start(bool preloaded)
 	create_upper_paths_hook = create_upper_paths;
 	prev_set_join_pathlist = set_join_pathlist_hook;
 	set_join_pathlist_hook = set_join_pathlist;
+	prev_get_relation_info = get_relation_info_hook;
+	get_relation_info_hook = before_costs;
 }
 
 const StrataModule strata_exec_module = {

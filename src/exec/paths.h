@@ -16,9 +16,12 @@
 
 #define COLUMN_VALUE_COST 0.0001 /* decode and one kernel: some 0.3 ns */
 #define GROUP_ROW_COST	  0.0008 /* find the group and add to one accumulator: some 2 ns */
+#define MEMO_ROW_COST	  0.005	 /* the same with more groups than the cache holds: some 15 ns */
+#define MEMO_LOOKUP_COST  0.15	 /* answer a subquery from what it remembers: some 0.4 us */
 #define BUILD_ROW_COST	  0.004	 /* keep a row and enter it into a hash table: some 10 ns */
 #define PROBE_ROW_COST	  0.0012 /* look up a key: some 3 ns */
 #define ROW_IN_COST		  0.01	 /* a row of another node into a vector: some 25 ns */
+#define DEAR_OPERATORS	  20	 /* a condition that costs more than so many operators is no vector's work */
 #define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
 #define STALE_BLOCK_COST  0.2	 /* look at a changed block: some 0.5 us */
 #define STALE_ROW_COST	  0.002	 /* judge one of its rows: some 5 ns */
@@ -29,6 +32,7 @@ typedef struct StrataPath
 	CustomPath cpath;
 	Cost batch_startup; /* until the first batch */
 	Cost batch_total;	/* when no row leaves the node but in batches */
+	Cost batch_dear;	/* scans: of it, what subqueries and the like take, which a filter from above may spare rows */
 } StrataPath;
 
 /* ---- paths.c ---- */
@@ -60,5 +64,7 @@ extern void strata_add_topn_path(PlannerInfo *root, RelOptInfo *input_rel, RelOp
 /* ---- path_agg.c ---- */
 extern void strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
 									  RelOptInfo *output_rel, void *extra);
+/* Before anything of a query is costed: subqueries that will remember their answers cost less than one scan a call. */
+extern void strata_cost_subplans(PlannerInfo *root);
 
 #endif

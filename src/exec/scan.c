@@ -263,9 +263,16 @@ prune(StrataScanState *scan)
 
 	for (int i = 0; i < scan->npreds; i++)
 	{
-		StrataVerdict v = strata_pred_prune(&scan->batch, scan->preds[i]);
-		bool		  safe = strata_pred_safe(scan->preds[i]);
+		StrataVerdict v;
+		bool		  safe;
 
+		if (scan->left_out && scan->left_out[i])
+		{
+			scan->pred_proven[i] = true;
+			continue;
+		}
+		v = strata_pred_prune(&scan->batch, scan->preds[i]);
+		safe = strata_pred_safe(scan->preds[i]);
 		if (v == STRATA_NONE && in_order && safe)
 			return false;
 		scan->pred_proven[i] = v == STRATA_ALL && safe;
@@ -396,25 +403,6 @@ now_ns(void)
 	return (uint64) t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Runs the filter over the vector's rows.  False: irregular, mask untouched. */
-static bool
-filter_vector(StrataScanState *scan)
-{
-	uint64 mask[BATCH_WORDS], t[BATCH_WORDS], n[BATCH_WORDS];
-
-	memcpy(mask, scan->batch.mask, sizeof(mask));
-	for (int i = 0; i < scan->npreds && !mask_empty(mask); i++)
-	{
-		if (scan->pred_proven[i])
-			continue;
-		if (!strata_pred_eval(&scan->batch, scan->preds[i], mask, t, n))
-			return false;
-		memcpy(mask, t, sizeof(mask));
-	}
-	memcpy(scan->batch.mask, mask, sizeof(mask));
-	return true;
-}
-
 /* A Bloom filter that takes off less than one row in eight costs more than the lookups it saves. */
 #define BLOOM_TRIAL	 65536
 #define BLOOM_PASSED 0.875
@@ -492,6 +480,42 @@ filter_for_above(StrataScanState *scan, struct StrataPushed *pushed)
 	scan->counts.rows_join_filtered += before - strata_kernels->count(b->mask, b->n);
 }
 
+static void
+filter_for_all_above(StrataScanState *scan)
+{
+	for (int i = 0; i < scan->nfilters; i++)
+		filter_for_above(scan, &scan->filters[i]);
+}
+
+/*
+ * Runs the filter over the vector's rows, and the filters from above, which come last but for quals that cost so much
+ * that a row had better be of use.  False: irregular; the mask has lost no row but such as do not pass.
+ */
+static bool
+filter_vector(StrataScanState *scan)
+{
+	uint64 *mask = scan->batch.mask;
+	uint64	t[BATCH_WORDS], n[BATCH_WORDS];
+	bool	for_above = false;
+
+	for (int i = 0; i < scan->npreds && !mask_empty(mask); i++)
+	{
+		if (scan->pred_proven[i] || (scan->left_out && scan->left_out[i]))
+			continue;
+		if (!for_above && strata_pred_dear(scan->preds[i]))
+		{
+			filter_for_all_above(scan);
+			for_above = true;
+		}
+		if (!strata_pred_eval(&scan->batch, scan->preds[i], mask, t, n))
+			return false;
+		memcpy(mask, t, sizeof(t));
+	}
+	if (!for_above)
+		filter_for_all_above(scan);
+	return true;
+}
+
 /*
  * The evaluator's turn, row by row, for a parent that takes whole vectors.  May raise the error that made the vector
  * irregular.
@@ -552,20 +576,27 @@ filter_rows(StrataScanState *scan, unsigned before)
 	uint64		  start = now_ns();
 	MemoryContext old = MemoryContextSwitchTo(scan->batch.memory);
 
-	if (scan->npreds > 0 && (scan->row_filter || !filter_vector(scan)))
+	if (scan->row_filter || !filter_vector(scan))
 	{
+		if (scan->left_out)
+		{
+			scan->stopped = true;
+			memset(scan->batch.mask, 0, sizeof(scan->batch.mask));
+			MemoryContextSwitchTo(old);
+			return 0;
+		}
 		scan->counts.rows_replayed += before;
 		if (!scan->wants_batches)
 			scan->replay = true;
 		/* The evaluator looks at all conditions, those that the zone maps have proven too. */
 		else if (open_all_columns(scan))
+		{
 			filter_by_rows(scan);
+			filter_for_all_above(scan);
+		}
 		else
 			memset(scan->batch.mask, 0, sizeof(scan->batch.mask));
 	}
-	if (!scan->replay && (scan->unit || scan->heap_shown))
-		for (int i = 0; i < scan->nfilters; i++)
-			filter_for_above(scan, &scan->filters[i]);
 	MemoryContextSwitchTo(old);
 	scan->counts.busy_ns += now_ns() - start;
 	return strata_kernels->count(scan->batch.mask, scan->batch.n);
@@ -787,7 +818,7 @@ next_batch(StrataScanState *scan)
 		CHECK_FOR_INTERRUPTS();
 		scan->vector_open = false;
 		hide_heap_rows(scan);
-		if (!scan->item_open && !open_item(scan))
+		if (scan->stopped || (!scan->item_open && !open_item(scan)))
 		{
 			strata_batch_drop_buffers(&scan->batch);
 			return STRATA_BATCH_END;
@@ -897,6 +928,19 @@ scan_begin(CustomScanState *css, EState *estate, int eflags)
 	scan->pred_proven = palloc0(sizeof(bool) * (scan->npreds + 1));
 }
 
+void
+strata_scan_leave_out(StrataScanState *scan, const Bitmapset *quals)
+{
+	if (scan->left_out)
+		pfree(scan->left_out);
+	scan->left_out = NULL;
+	if (!quals)
+		return;
+	scan->left_out = MemoryContextAlloc(scan->css.ss.ps.state->es_query_cxt, sizeof(bool) * scan->npreds);
+	for (int i = 0; i < scan->npreds; i++)
+		scan->left_out[i] = bms_is_member(i, quals);
+}
+
 static TupleTableSlot *
 scan_access(ScanState *ss)
 {
@@ -956,7 +1000,7 @@ scan_rescan(CustomScanState *css)
 
 	close_item(scan);
 	scan->next_unit = 0;
-	scan->looking_ahead = false;
+	scan->looking_ahead = scan->stopped = false;
 	ResetExprContext(scan->batch.econtext);
 	for (int i = 0; i < scan->npreds; i++)
 		strata_pred_rescan(scan->preds[i]);

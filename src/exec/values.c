@@ -481,7 +481,7 @@ add_numbers(StrataGroups *g, StrataBatch *in, int a, const int64 *x, const uint3
 }
 
 static void
-add_floats(StrataValues *v, const double *x, const uint16 *at, const uint32 *gids, unsigned n)
+add_floats(const StrataAgg *agg, StrataValues *v, const double *x, const uint16 *at, const uint32 *gids, unsigned n)
 {
 	double *sum = (double *)v->v;
 	bool f32 = v->fast == FAST_SUM_F32;
@@ -493,7 +493,7 @@ add_floats(StrataValues *v, const double *x, const uint16 *at, const uint32 *gid
 		if (f32)
 			new = (float)new;
 		if (unlikely(isinf(new)) && !isinf(old) && !isinf(x[at[r]]))
-			float_overflow_error();
+			strata_agg_overflow(agg);
 		sum[gids[r]] = new;
 	}
 }
@@ -569,7 +569,7 @@ strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, co
 	}
 	in->counts->vector_values += n;
 	if (v->fast == FAST_SUM_F64 || v->fast == FAST_SUM_F32)
-		add_floats(v, agg->expr->vf, at, gids, n);
+		add_floats(agg, v, agg->expr->vf, at, gids, n);
 	else if (v->fast == FAST_SUM && agg->expr->vw)
 		add_wide(g, in, a, at, gids, n);
 	else if (v->fast != FAST_COUNT && spread)

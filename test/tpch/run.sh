@@ -117,8 +117,6 @@ ask() {
     settings "$1"
     for name in "${names[@]}"; do
       echo "SAVEPOINT s; SET LOCAL search_path = $(case $name in q[0-9]*) echo public ;; *) echo ds ;; esac);"
-      # Without an index each row of partsupp would have lineitem read.
-      case $name in q20*) echo 'SET LOCAL enable_indexscan = on; SET LOCAL enable_nestloop = on;' ;; esac
       echo "\\o $out/$name"
       cat "$work/q/$name.sql"
       if [ "$2" = plans ]; then
