@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_statistic.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -30,6 +31,7 @@
 #include "optimizer/planner.h"
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
+#include "parser/parse_coerce.h"
 #include "parser/parsetree.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -301,6 +303,108 @@ dear_quals(PlannerInfo *root, RelOptInfo *rel)
 	return per_tuple * rel->tuples * clauselist_selectivity(root, cheap, rel->relid, JOIN_INNER, NULL);
 }
 
+/* A string column with few distinct values has codes, and a condition on it is answered once a code of each unit. */
+static double
+strings_looked_at(PlannerInfo *root, RelOptInfo *rel, Var *var, double units)
+{
+	VariableStatData stats;
+	double distinct;
+	bool guess;
+
+	examine_variable(root, (Node *)var, rel->relid, &stats);
+	distinct = get_variable_numdistinct(&stats, &guess);
+	ReleaseVariableStats(stats);
+	return guess ? rel->tuples : Min(rel->tuples, distinct * units);
+}
+
+/* The one column that a condition reads; NULL: none or several. */
+static Var *
+column_of(RestrictInfo *rinfo)
+{
+	List *vars = pull_var_clause((Node *)rinfo->clause, PVC_RECURSE_AGGREGATES | PVC_RECURSE_PLACEHOLDERS);
+
+	return list_length(vars) == 1 ? linitial_node(Var, vars) : NULL;
+}
+
+/* A condition on a string column whose strings have to be looked at. */
+static bool
+is_string_condition(RestrictInfo *rinfo)
+{
+	Var *var;
+
+	if (!IsA(rinfo->clause, OpExpr) && !IsA(rinfo->clause, ScalarArrayOpExpr))
+		return false;
+	var = column_of(rinfo);
+	return var && TypeCategory(var->vartype) == TYPCATEGORY_STRING;
+}
+
+/* A column of numbers, dates and the like against what is known before the scan: a kernel's work, and never an error. */
+static bool
+is_cheap_condition(RestrictInfo *rinfo)
+{
+	OpExpr *op = (OpExpr *)rinfo->clause;
+	Node *left, *right;
+	Var *var;
+
+	if (!IsA(op, OpExpr) || list_length(op->args) != 2 || !get_op_btree_interpretation(op->opno))
+		return false;
+	left = linitial(op->args);
+	right = lsecond(op->args);
+	if (!(IsA(left, Var) && (IsA(right, Const) || IsA(right, Param))) &&
+		!(IsA(right, Var) && (IsA(left, Const) || IsA(left, Param))))
+		return false;
+	var = (Var *)(IsA(left, Var) ? left : right);
+	return get_typbyval(var->vartype) || var->vartype == NUMERICOID;
+}
+
+/*
+ * PostgreSQL orders conditions by what their functions cost, and a comparison of strings costs there what one of
+ * integers does.  Cheap ones go ahead of strings, if nothing else lies between and security levels allow it.
+ */
+static List *
+order_conditions(List *rinfos)
+{
+	List *ordered = NIL;
+	ListCell *lc;
+
+	foreach (lc, rinfos)
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		int at = list_length(ordered);
+
+		if (is_cheap_condition(rinfo))
+			for (; at > 0; at--)
+			{
+				RestrictInfo *before = list_nth_node(RestrictInfo, ordered, at - 1);
+
+				if (!is_string_condition(before) || before->security_level != rinfo->security_level)
+					break;
+			}
+		ordered = list_insert_nth(ordered, at, rinfo);
+	}
+	return ordered;
+}
+
+/* What conditions on strings cost beyond one kernel; each sees the rows that those before it leave. */
+static Cost
+cost_strings(PlannerInfo *root, RelOptInfo *rel, double units)
+{
+	List *before = NIL;
+	Cost cost = 0;
+	ListCell *lc;
+
+	foreach (lc, order_conditions(rel->baserestrictinfo))
+	{
+		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+
+		if (is_string_condition(rinfo))
+			cost += STRING_VALUE_COST * strings_looked_at(root, rel, column_of(rinfo), units) *
+					clauselist_selectivity(root, before, rel->relid, JOIN_INNER, NULL);
+		before = lappend(before, rinfo);
+	}
+	return cost;
+}
+
 static void
 cost_scan(PlannerInfo *root, RelOptInfo *rel, Oid relid, const StrataTableInfo *info, int ncolumns,
 		  StrataPath *spath, double divisor)
@@ -317,7 +421,8 @@ cost_scan(PlannerInfo *root, RelOptInfo *rel, Oid relid, const StrataTableInfo *
 	startup = qual.startup + path->pathtarget->cost.startup;
 	cpu = in_columns * left * rel->tuples * COLUMN_VALUE_COST *
 			  (ncolumns + list_length(rel->baserestrictinfo)) +
-		  info->units_populated * UNIT_COST * (0.2 + 0.8 * left);
+		  info->units_populated * UNIT_COST * (0.2 + 0.8 * left) +
+		  in_columns * left * cost_strings(root, rel, info->units_populated);
 	cpu += stale * left * (pages * STALE_BLOCK_COST + rel->tuples * STALE_ROW_COST);
 	cpu += (1 - in_columns) * rel->tuples * (cpu_tuple_cost + qual.per_tuple);
 	spath->batch_dear = in_columns * dear_quals(root, rel) / divisor;
@@ -463,7 +568,7 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	CustomScan *scan = makeNode(CustomScan);
 
 	scan->scan.plan.targetlist = tlist;
-	scan->scan.plan.qual = extract_actual_clauses(clauses, false);
+	scan->scan.plan.qual = extract_actual_clauses(order_conditions(clauses), false);
 	scan->scan.scanrelid = rel->relid;
 	scan->flags = path->flags;
 	scan->methods = &strata_scan_methods;
