@@ -370,13 +370,42 @@ open_unit(StrataScanState *scan)
 	}
 }
 
+/* The next item of this process.  False: none is left. */
+static bool
+claim_item(StrataScanState *scan, uint32 *item)
+{
+	if (!scan->shared)
+		*item = scan->next_unit++;
+	else if (scan->reading_again)
+	{
+		if (scan->next_unit >= scan->nclaimed)
+			return false;
+		*item = scan->claimed[scan->next_unit++];
+	}
+	else
+		*item = pg_atomic_fetch_add_u32(&scan->shared->next, 1);
+	if (*item >= scan->read->nunits)
+		return false;
+	if (!scan->shared || scan->reading_again)
+		return true;
+	if (scan->nclaimed == scan->claimed_room)
+	{
+		scan->claimed_room = Max(64, scan->claimed_room * 2);
+		scan->claimed = scan->claimed ? repalloc(scan->claimed, scan->claimed_room * sizeof(uint32))
+									  : MemoryContextAlloc(scan->css.ss.ps.state->es_query_cxt,
+														   scan->claimed_room * sizeof(uint32));
+	}
+	scan->claimed[scan->nclaimed++] = *item;
+	return true;
+}
+
 static bool
 open_item(StrataScanState *scan)
 {
-	uint32 item = scan->shared ? pg_atomic_fetch_add_u32(&scan->shared->next, 1) : scan->next_unit++;
+	uint32 item;
 	uint64 judged;
 
-	if (item >= scan->read->nunits)
+	if (!claim_item(scan, &item))
 		return false;
 	scan->item = item;
 	scan->item_open = true;
@@ -999,7 +1028,9 @@ scan_rescan(CustomScanState *css)
 	StrataScanState *scan = (StrataScanState *) css;
 
 	close_item(scan);
+	/* Below a join that makes another pass: the others have theirs.  Gather's own rescan forgets what was claimed. */
 	scan->next_unit = 0;
+	scan->reading_again = scan->shared != NULL;
 	scan->looking_ahead = scan->stopped = false;
 	ResetExprContext(scan->batch.econtext);
 	for (int i = 0; i < scan->npreds; i++)
@@ -1030,6 +1061,14 @@ scan_estimate_dsm(CustomScanState *css, ParallelContext *pcxt)
 	return sizeof(StrataParallelScan);
 }
 
+/* All items are to be claimed, by whoever comes first. */
+static void
+begin_sharing(StrataScanState *scan)
+{
+	scan->nclaimed = 0;
+	scan->reading_again = scan->looking_ahead = false;
+}
+
 static void
 scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
 {
@@ -1044,7 +1083,7 @@ scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinat
 	for (int i = 0; i < STRATA_NCOUNTS; i++)
 		pg_atomic_init_u64(&shared->counts[i], 0);
 	scan->shared = shared;
-	scan->looking_ahead = false;
+	begin_sharing(scan);
 }
 
 static void
@@ -1055,7 +1094,7 @@ scan_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordin
 	scan->shared = coordinate;
 	pg_atomic_write_u32(&scan->shared->next, 0);
 	pg_atomic_write_u32(&scan->shared->asked, 0);
-	scan->looking_ahead = false;
+	begin_sharing(scan);
 }
 
 static void

@@ -159,6 +159,23 @@ SELECT ej_passes('SELECT count(*) FROM ej_fact f JOIN ej_fact g ON f.id = g.id +
 RESET work_mem;
 RESET hash_mem_multiplier;
 
+-- passes under Gather: each process reads again what was its share, and nobody else's
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1;
+SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT ej_same(q, 'StrataJoin', 'Gather', 'Parallel Custom Scan (StrataScan)') FROM unnest(ARRAY[
+  'SELECT count(*), sum(f.id), count(g.id) FROM ej_fact f LEFT JOIN ej_fact g ON f.id = g.id * 2',
+  'SELECT count(*), sum(hashtext(f.pad || g.pad)) FROM ej_fact f JOIN ej_fact g ON f.id = g.id + 1',
+  'SELECT count(*), sum(f.id) FROM ej_fact f WHERE NOT EXISTS (SELECT 1 FROM ej_fact g WHERE g.t = f.pad)'
+]) q;
+-- and Gather itself is asked again
+SELECT ej_same('SELECT x, (SELECT count(*) FROM ej_fact f LEFT JOIN ej_fact g ON f.id = g.id + 1 WHERE f.k > x) FROM generate_series(100, 400, 150) x', 'StrataJoin');
+SELECT ej_passes('SELECT count(*) FROM ej_fact f LEFT JOIN ej_fact g ON f.id = g.id + 1') AS several_passes;
+RESET max_parallel_workers_per_gather; RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
+SET max_parallel_workers_per_gather = 0;
+RESET work_mem;
+RESET hash_mem_multiplier;
+
 -- rows that are not in columns: changed since, and new
 BEGIN;
 UPDATE ej_fact SET n = n + 1, k = k + 1 WHERE id % 50 = 3;
