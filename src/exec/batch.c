@@ -502,29 +502,45 @@ strata_col_codes(StrataColumn *col)
 }
 
 /*
- * The image of row i.  Where images must be made, only those of rows that are left of the vector are, if they are few:
- * a thousand texts take longer than all else that is done with ten of them.
+ * Where images must be made, only those that are asked for are, if they are few: a thousand texts take longer than all
+ * else that is done with ten of them.
  */
+const char *const *
+strata_col_bytes_of(StrataColumn *col, const uint64 *rows)
+{
+	StrataBatch *b = col->owner;
+	bool		 made = col->have_some;
+
+	if (col->have_bytes || col->source != STRATA_FROM_SEGMENT || col->seg->encoding != STRATA_ENC_FSST)
+		return strata_col_bytes(col);
+	for (int w = 0; made && w < BATCH_WORDS; w++)
+		made = (rows[w] & ~col->some[w]) == 0;
+	if (made)
+		return col->bytes_room;
+	/* Once more than the rows that somebody had before, or for most rows: then for all. */
+	if (col->have_some || strata_kernels->count(rows, b->n) > b->n / 2)
+		return strata_col_bytes(col);
+	memcpy(col->some, rows, sizeof(col->some));
+	strata_segment_bytes(col->seg, b->cur_vector, col->some, ROOM(col, bytes_room, char *), NULL, image_room(col));
+	b->counts->scalar_values += strata_kernels->count(rows, b->n);
+	col->have_some = true;
+	return col->bytes_room;
+}
+
+/* The image of row i, made with those of the rows that are left of the vector. */
 static const char *
 col_image(StrataColumn *col, unsigned i)
 {
-	StrataBatch *b = col->owner;
+	uint64 rows[BATCH_WORDS];
 
-	if (col->have_bytes || col->source != STRATA_FROM_SEGMENT || col->seg->encoding != STRATA_ENC_FSST)
+	if (col->have_bytes || col->source != STRATA_FROM_SEGMENT)
 		return strata_col_bytes(col)[i];
-	if (!col->have_some)
-	{
-		/* The row itself may be off the mask already. */
-		memcpy(col->some, b->mask, sizeof(col->some));
-		col->some[i / 64] |= UINT64CONST(1) << (i % 64);
-		if (strata_kernels->count(col->some, b->n) > b->n / 2)
-			return strata_col_bytes(col)[i];
-		strata_segment_bytes(col->seg, b->cur_vector, col->some, ROOM(col, bytes_room, char *), NULL, image_room(col));
-		col->have_some = true;
-	}
-	if (!(col->some[i / 64] >> (i % 64) & 1))
-		return strata_col_bytes(col)[i];
-	return col->bytes_room[i];
+	if (col->have_some && (col->some[i / 64] >> (i % 64) & 1))
+		return col->bytes_room[i];
+	/* The row itself may be off the mask already. */
+	memcpy(rows, col->owner->mask, sizeof(rows));
+	rows[i / 64] |= UINT64CONST(1) << (i % 64);
+	return strata_col_bytes_of(col, rows)[i];
 }
 
 static Datum

@@ -220,6 +220,8 @@ extern uint64 strata_new_dict_id(void);
 extern const int64 *strata_col_i64(StrataColumn *col);
 extern const double *strata_col_f64(StrataColumn *col);
 extern const char *const *strata_col_bytes(StrataColumn *col);
+/* The same, but only at positions in `rows` for sure. */
+extern const char *const *strata_col_bytes_of(StrataColumn *col, const uint64 *rows);
 extern const uint32 *strata_col_codes(StrataColumn *col);
 /* Value of a row that is not NULL; lives until the next vector. */
 extern Datum strata_col_datum(StrataColumn *col, unsigned i);

@@ -161,7 +161,6 @@ void
 strata_match_eval(StrataBatch *in, const StrataMatch *m, StrataColumn *col, const uint64 *mask, uint64 *is_true,
 				  uint64 *is_null)
 {
-	const char *const *images = strata_col_bytes(col);
 	StrataScanCounts  *counts = in->counts;
 	const char		  *p[STRATA_VECTOR];
 	uint32			   len[STRATA_VECTOR];
@@ -177,7 +176,7 @@ strata_match_eval(StrataBatch *in, const StrataMatch *m, StrataColumn *col, cons
 		is_true[w] = 0;
 	}
 	INSTR_TIME_SET_CURRENT(begin);
-	n = gather_strings(images, live, p, len, at, &counts->match_bytes);
+	n = gather_strings(strata_col_bytes_of(col, live), live, p, len, at, &counts->match_bytes);
 	match_strings(m, p, len, n, hit);
 	scatter(hit, n, at, m->negated, is_true);
 	INSTR_TIME_SET_CURRENT(end);
