@@ -52,8 +52,9 @@ static void
 text_condition(Gen *g, Buf *b, const Column *c)
 {
 	static const char *const likes[] = {"LIKE", "LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE"};
-	static const char *const regexes[] = {"'^[A-R]'", "'a.*[0-9]$'", "'^.{2,4}$'", "'(x|b)'",
-										  "''",		  "'^v1'",		 "'^Row#0+1'", "'^alpha$'"};
+	static const char *const regexes[] = {"'^[A-R]'", "'a.*[0-9]$'", "'^.{2,4}$'", "'(x|b)'", "''",
+										  "'^v1'",	  "'^Row#0+1'",	 "'^alpha$'",  "'^v'",	  "'a'",
+										  "'0$'",	  "'_'",		 "'%'",		   "'^Row'",  "'ö'"};
 
 	if ((c->kind->flags & KIND_LOOSE) && hazard(g) != HAZARD_COLLATION)
 	{
@@ -90,7 +91,12 @@ text_condition(Gen *g, Buf *b, const Column *c)
 			break;
 		case 0:
 			add_name(g, b, c);
-			buf_add(b, " %s %s", chance(g, 60) ? "~" : chance(g, 50) ? "~*" : "!~*", CHOOSE(g, regexes));
+			buf_add(b, " %s %s",
+					chance(g, 60)	? "~"
+					: chance(g, 50) ? "!~"
+					: chance(g, 50) ? "~*"
+									: "!~*",
+					CHOOSE(g, regexes));
 			break;
 		case 1:
 			buf_add(b, "%s(", chance(g, 50) ? "length" : "octet_length");
@@ -361,7 +367,8 @@ expression_condition(Gen *g, Buf *b)
 			c = column(g, CLASSES_TIME, 0, 0);
 			if (c)
 			{
-				static const char *const parts[] = {"year", "month", "dow", "quarter"};
+				static const char *const parts[] = {"year", "month", "dow",	  "quarter",
+													"week", "doy",	 "epoch", "isoyear"};
 
 				buf_add(b, "extract(%s FROM ", CHOOSE(g, parts));
 				add_name(g, b, c);

@@ -119,7 +119,14 @@ constant(Gen *g, Buf *b, const Column *c)
 										  "0.05",
 										  "42.0",
 										  "'-Infinity'::float8",
-										  "-32769"};
+										  "-32769",
+										  "2.50000000000000000000000000000000000000000000",
+										  "99.99000000000000000000001",
+										  "-0.00499999999999999999999999999999999999999999",
+										  "-123456789012345678901234567890123456789012345.5",
+										  "'NaN'::numeric",
+										  "'Infinity'::numeric",
+										  "'-Infinity'::numeric"};
 	static const char *const moments[] = {"'2020-06-15'::date",
 										  "'2020-06-15 12:30:00'::timestamp",
 										  "'2020-03-29 01:30:00+01'::timestamptz",
@@ -231,8 +238,10 @@ guarded_number(Gen *g, Buf *b, unsigned how)
 static void
 made_number(Gen *g, Buf *b, unsigned how)
 {
-	static const char *const parts[] = {"year", "month", "day",		"hour",	   "dow",	 "isodow",
-										"doy",	"week",	 "quarter", "isoyear", "minute", "epoch"};
+	static const char *const parts[] = {"year",		  "month",		  "day",		 "hour",	"dow",
+										"isodow",	  "doy",		  "week",		 "quarter", "isoyear",
+										"minute",	  "epoch",		  "second",		 "decade",	"century",
+										"millennium", "milliseconds", "microseconds"};
 	static const char *const rounds[] = {"round", "trunc", "ceil", "floor"};
 	const Column *c;
 
@@ -240,8 +249,11 @@ made_number(Gen *g, Buf *b, unsigned how)
 	{
 		case 0:
 		case 1:
-			/* extract gives numeric; a date has no hour */
-			buf_add(b, "extract(%s FROM ", parts[below(g, 12)]);
+			/* extract gives numeric, date_part float8; a date has no hour */
+			if (how & NUMBER_NO_FLOAT || chance(g, 70))
+				buf_add(b, "extract(%s FROM ", CHOOSE(g, parts));
+			else
+				buf_add(b, "date_part('%s', ", CHOOSE(g, parts));
 			if (!moment_column(g, b))
 				buf_add(b, "date '2020-02-29'");
 			buf_add(b, "::timestamp)");
@@ -368,8 +380,18 @@ number(Gen *g, Buf *b, unsigned how)
 		buf_add(b, ")");
 		return;
 	}
-	switch (below(g, 14))
+	switch (below(g, 15))
 	{
+		case 14: /* more than 64 bits, or 128, and more than 18 decimals */
+			buf_add(b, "(");
+			for (int i = 2 + below(g, 4); i > 0; i--)
+			{
+				if (!any_number(g, b, KIND_EXTREME, NUMBER_NO_FLOAT))
+					buf_add(b, "3");
+				buf_add(b, "::numeric%s", i > 1 ? " * " : "");
+			}
+			buf_add(b, " - %d.00000001)", below(g, 3));
+			break;
 		case 0:
 			if (!any_number(g, b, KIND_EXTREME, how))
 				small_number(g, b, how);
@@ -478,8 +500,17 @@ number(Gen *g, Buf *b, unsigned how)
 void
 moment(Gen *g, Buf *b)
 {
-	static const char *const spans[] = {"1 day", "1 month", "90 days", "1 hour 30 min", "1 year"};
-	static const char *const units[] = {"month", "year", "day", "hour", "week", "quarter"};
+	static const char *const spans[] = {"1 day",
+										"1 month",
+										"90 days",
+										"1 hour 30 min",
+										"1 year",
+										"-13 months",
+										"1 month -1 day 25 hours",
+										"11 months 30 days",
+										"0.000001 s"};
+	static const char *const units[] = {"month",  "year",	"day",	  "hour",	 "week",		"quarter",
+										"minute", "second", "decade", "century", "milliseconds"};
 	bool risky = hazard(g) == HAZARD_TIME_RANGE;
 	const Column *c = column(g, CLASSES_TIME, 0, risky ? 0 : KIND_EXTREME);
 	const Column *span = column(g, CLASS_BIT(CLASS_INTERVAL), 0, 0);
