@@ -193,7 +193,7 @@ struct StrataBatch
 typedef struct StrataOutside
 {
 	Node *node;
-	char *why;
+	const char *why; /* NULL: it has come to have one */
 } StrataOutside;
 
 /* ---- batch.c ---- */
@@ -495,7 +495,8 @@ struct StrataExpr
 	int			 npreds;
 	StrataPred **preds;
 	int			 col;	  /* COLUMN: index into the batch's columns; -1: none */
-	StrataExpr	*coded;	  /* CALL over strings of one column: the VALUE to ask instead where the column has codes */
+	StrataExpr	*coded;	  /* CALL: the VALUE to ask instead where its one column has codes, or where the CALL does not know */
+	StrataOutside *outside; /* CALL: what it is noted as while it may have to ask that VALUE */
 	struct StrataValue *value; /* VALUE */
 
 	ExprState	*const_state;

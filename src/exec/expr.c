@@ -131,6 +131,10 @@ strata_expr_widen(StrataExpr *e)
 	if (!strata_arith_can_widen(e) && !strata_case_can_widen(e))
 		return;
 	e->widens = true;
+	if (e->outside)
+		e->outside->why = NULL;
+	if (strata_arith_is_quotient(e))
+		return;
 	for (int i = 0; i < e->nargs; i++)
 		strata_expr_widen(e->args[i]);
 }
@@ -258,6 +262,15 @@ compile_function(StrataBatch *in, Node *node, Oid func, List *args, Oid result)
 {
 	StrataExpr *e = strata_arith_compile(in, func, args, result);
 
+	if (e && strata_arith_is_quotient(e))
+	{
+		e->coded = strata_value_compile(in, node);
+		if (!e->coded)
+			return NULL;
+		strata_note_outside(in, node);
+		e->outside = llast(in->outside);
+		e->outside->why = "quotients of numerics have a vector form in sums and averages only";
+	}
 	if (!e)
 		e = strata_time_compile(in, node, func, args, result);
 	if (!e)

@@ -67,6 +67,8 @@ strata_text_bytes(const char *image, uint32 *len)
 extern StrataExpr *strata_arith_compile(StrataBatch *in, Oid func, List *args, Oid result);
 /* Can the node give results of 128 bits, and can it take them from its arguments? */
 extern bool strata_arith_can_widen(const StrataExpr *e);
+/* A quotient of numerics, which asks e->coded where it does not widen; its arguments stay narrow. */
+extern bool strata_arith_is_quotient(const StrataExpr *e);
 /* Brings the values to a larger scale, in tmp where that changes them.  NULL: they do not fit. */
 extern const int64 *strata_rescale(const int64 *v, int from, int to, const uint64 *live, unsigned n,
 								   int64 *tmp);

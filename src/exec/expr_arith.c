@@ -25,6 +25,7 @@ enum
 	OP_MUL,
 	OP_DIV,
 	OP_MOD,
+	OP_QUOTIENT, /* of numerics: as many decimals as PostgreSQL gives each row */
 	OP_NEG,
 	OP_ABS,
 	OP_COPY,	 /* same value, other type or class (INT to INT, INT to NUM, float4 to float8) */
@@ -118,6 +119,7 @@ static const struct
 	{F_NUMERIC_ADD, OP_ADD},
 	{F_NUMERIC_SUB, OP_SUB},
 	{F_NUMERIC_MUL, OP_MUL},
+	{F_NUMERIC_DIV, OP_QUOTIENT},
 	{F_NUMERIC_UMINUS, OP_NEG},
 	{F_DATE_PLI, OP_DATE_ADD},
 	{F_DATE_MII, OP_DATE_SUB},
@@ -378,10 +380,17 @@ strata_arith_can_widen(const StrataExpr *e)
 		case OP_SUB:
 		case OP_MUL:
 		case OP_NEG:
+		case OP_QUOTIENT:
 			return true;
 		default:
 			return false;
 	}
+}
+
+bool
+strata_arith_is_quotient(const StrataExpr *e)
+{
+	return e->kind == STRATA_EXPR_CALL && e->eval == eval_integer && e->op == OP_QUOTIENT;
 }
 
 static bool
@@ -462,6 +471,117 @@ eval_wide(StrataBatch *in, StrataExpr *e, const uint64 *live)
 	}
 	in->counts->scalar_values += in->n;
 	return ok && e->scale <= STRATA_WIDE_SCALE;
+}
+
+/* ---- quotients of numerics ---- */
+
+static inline int
+decimal_digits(uint64 v)
+{
+	int n = (64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+
+	return n + (n < lengthof(strata_pow10) && v >= (uint64)strata_pow10[n]);
+}
+
+/*
+ * The first digit that is not zero, to base 10000, of v / 10^scale, and its weight: what numeric.c reckons the length of
+ * a quotient from.
+ */
+static inline int
+first_digit(uint64 v, int scale, int *weight)
+{
+	int top, unit;
+
+	*weight = 0;
+	if (v == 0)
+		return 0;
+	top = decimal_digits(v) - 1 - scale;
+	*weight = (top >= 0 ? top : top - 3) / 4;
+	unit = scale + 4 * *weight;
+	return (int)(unit >= 0 ? v / (uint64)strata_pow10[unit] : v * (uint64)strata_pow10[-unit]);
+}
+
+/* numeric.c's select_div_scale(): sixteen significant digits at least, and no fewer decimals than the operands show. */
+static inline int
+quotient_scale(uint64 a, int a_scale, uint64 b, int b_scale)
+{
+	int a_weight, b_weight, a_first, b_first;
+
+	a_first = first_digit(a, a_scale, &a_weight);
+	b_first = first_digit(b, b_scale, &b_weight);
+	return 16 - 4 * (a_weight - b_weight - (a_first <= b_first));
+}
+
+/* Each row with decimals of its own, then all brought to the most of them. */
+static bool
+eval_quotient(StrataBatch *in, StrataExpr *e, const uint64 *live)
+{
+	const StrataExpr *x = e->args[0], *y = e->args[1];
+	StrataSum *out = strata_expr_wide_room(e);
+	uint8 *scales = strata_expr_scales_room(e);
+	int most = 0;
+
+	FOREACH_ROW(live, i, {
+		uint64 a = x->vi[i] < 0 ? -(uint64)x->vi[i] : (uint64)x->vi[i];
+		uint64 b = y->vi[i] < 0 ? -(uint64)y->vi[i] : (uint64)y->vi[i];
+		int scale, more;
+		unsigned __int128 dividend, q;
+		uint64 rest;
+
+		if (b == 0)
+			return false;
+		scale = quotient_scale(a, x->scale, b, y->scale);
+		scale = Max(scale, x->vscale ? x->vscale[i] : x->scale);
+		scale = Max(scale, y->vscale ? y->vscale[i] : y->scale);
+		more = scale - x->scale + y->scale;
+		if (scale > STRATA_WIDE_SCALE || more < 0 || more + decimal_digits(a) > 38 || more > STRATA_WIDE_SCALE)
+			return false;
+		dividend = a * (unsigned __int128)strata_wide_pow10(more);
+		q = dividend / b;
+		rest = (uint64)(dividend - q * b);
+		/* away from zero at half */
+		q += rest >= b - rest;
+		out[i] = (x->vi[i] < 0) != (y->vi[i] < 0) ? -(StrataInt128)q : (StrataInt128)q;
+		scales[i] = (uint8)scale;
+		most = Max(most, scale);
+	});
+	FOREACH_ROW(live, i, {
+		StrataInt128 v;
+
+		if (scales[i] == most)
+			continue;
+		if (__builtin_mul_overflow(out[i], strata_wide_pow10(most - scales[i]), &v))
+			return false;
+		out[i] = v;
+	});
+	e->vw = out;
+	e->vi = NULL;
+	e->vscale = scales;
+	e->scale = most;
+	return true;
+}
+
+/* Quotients have a vector form where 128 bits are welcome, which they soon need.  Else PostgreSQL divides. */
+static bool
+eval_division(StrataBatch *in, StrataExpr *e, const uint64 *mask)
+{
+	uint64 live[BATCH_WORDS];
+
+	if (e->widens)
+	{
+		if (!strata_expr_args(in, e, mask))
+			return false;
+		strata_expr_own(e);
+		strata_expr_merge_nulls(e);
+		strata_expr_live(mask, e->vnulls, live);
+		in->counts->vector_values += in->n;
+		if (!e->args[0]->vw && !e->args[1]->vw && eval_quotient(in, e, live))
+			return true;
+	}
+	if (!strata_value_eval(in, e->coded, mask))
+		return false;
+	strata_expr_share(e, e->coded);
+	return true;
 }
 
 /* Division and remainder, C's; of numerics the remainder only. */
@@ -603,6 +723,8 @@ eval_integer(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	uint64 live[BATCH_WORDS];
 	bool ok = true;
 
+	if (e->op == OP_QUOTIENT)
+		return eval_division(in, e, mask);
 	if (!strata_expr_args(in, e, mask))
 		return false;
 	in->counts->vector_values += in->n;

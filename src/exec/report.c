@@ -47,12 +47,12 @@ strata_explain_outside(const StrataBatch *b, ExplainState *es)
 	foreach (lc, b->outside)
 	{
 		const StrataOutside *o = lfirst(lc);
-		bool				 known = false;
+		bool				 known = o->why == NULL;
 
 		foreach (seen, reasons)
-			known |= strcmp(lfirst(seen), o->why) == 0;
+			known = known || strcmp(lfirst(seen), o->why) == 0;
 		if (!known)
-			reasons = lappend(reasons, o->why);
+			reasons = lappend(reasons, (char *) o->why);
 	}
 	if (reasons != NIL)
 		ExplainPropertyList("Evaluated by PostgreSQL", reasons, es);

@@ -126,7 +126,8 @@ CREATE FUNCTION check_sum(expr text) RETURNS SETOF text LANGUAGE sql AS $$
 $$;
 SELECT check_sum(e) FROM unnest(ARRAY['i8::numeric * i8', 'i8::numeric * i8 * 1000000', '-(i8::numeric * i8)', 'i8::numeric * i8 * i8', 'i8::numeric * i8 * i8 * i8', '(i8::numeric * i8 - n) * 3', 'n - i8::numeric * i8', 'n * i8 * i8 * m', 'm * m * m * m * m',
   'm * m * m * (1 - m) * (1 + n)', '1.23456789012 * m * n * 0.00000001', 'CASE WHEN k > 5 THEN m * m * m * m * m ELSE 0 END', 'COALESCE(n * m * m * m * m, m)', 'CASE WHEN id % 1000 = 7 THEN i8::numeric * i8 ELSE n END',
-  'CASE WHEN id < 2000 THEN i8::numeric * i8 * i8 * i8 WHEN id < 4000 THEN m * m * m * m * m END + 1', 'nn * i8 * i8', 'm * m * m * m * m * m * m * m * m * m', '(CASE WHEN i2 > 0 THEN n ELSE m END) * i8 * i8']) e;
+  'CASE WHEN id < 2000 THEN i8::numeric * i8 * i8 * i8 WHEN id < 4000 THEN m * m * m * m * m END + 1', 'n / 7', 'n / (m + 1)', 'm / NULLIF(n, 0)', 'i8::numeric / (n + 1000)', '1 / (m + 0.0001)', 'nn / 3', '(n / 3) * m - n', 'n / (i2 - 1)', 'CASE WHEN n > 0 THEN m / n END', 'COALESCE(n / 3, m, 0)', 'i4::numeric / i8',
+  '0.0000001 / (i8 + 0.5)', 'n / 9999', 'n / 10000', '-n / 2.50', 'i8::numeric / 3', 'i8 / 0.0003', 'i2 / 10000.0', 'n / m / 3', '9223372036854775807 / (n * 0 + 9.999)', '(CASE WHEN k > 5 THEN n ELSE m END) / 3', 'n / i8', 'nn * i8 * i8', 'm * m * m * m * m * m * m * m * m * m', '(CASE WHEN i2 > 0 THEN n ELSE m END) * i8 * i8']) e;
 SELECT sum(replayed(format('SELECT k, sum(%s), avg(%1$s) FROM exprs GROUP BY k', e))) AS replayed
 FROM unnest(ARRAY['i8::numeric * i8 * 1000000', 'm * m * m * (1 - m) * (1 + n)', 'CASE WHEN k > 5 THEN m * m * m * m * m ELSE 0 END', 'COALESCE(n * m * m * m * m, m)']) e;
 
@@ -285,6 +286,8 @@ SELECT g, (SELECT count(*) FROM exprs WHERE left(t, 1) = left(g, 1) AND t = g AN
 -- EXPLAIN (VERBOSE) says what has no vector form
 SET strata.column_scan = on;
 SET strata.column_aggregate = on;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT sum(n / 3) FROM exprs;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT min(n / 3) FROM exprs;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*), sum(position('a' in t)) FROM exprs WHERE reverse(raw) = 'X' AND upper(raw) LIKE 'ROW%' AND n < 3;
 
 DROP TABLE exprs, extremes, days;
