@@ -98,6 +98,7 @@ strata_numeric_split(Datum numeric, StrataInt128 *value, int *scale)
 static void
 bound_of_long(Datum numeric, StrataNumericBound *b)
 {
+	StrataInt128 v;
 	Datum cut;
 	int order;
 
@@ -109,8 +110,9 @@ bound_of_long(Datum numeric, StrataNumericBound *b)
 	if (b->beyond != 0)
 		return;
 	cut = DirectFunctionCall2(numeric_trunc, numeric, Int32GetDatum(MAX_SCALE));
-	if (!strata_numeric_split(cut, &b->floor, &b->scale))
+	if (!strata_numeric_split(cut, &v, &b->scale))
 		elog(ERROR, "numeric of 19 digits and %d decimals cannot be split", MAX_SCALE);
+	b->floor = v;
 	order = DatumGetInt32(DirectFunctionCall2(numeric_cmp, numeric, cut));
 	b->more = order != 0;
 	if (order < 0)
