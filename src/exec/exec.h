@@ -34,6 +34,7 @@
 extern bool strata_column_scan;		 /* setting strata.column_scan */
 extern bool strata_column_aggregate; /* setting strata.column_aggregate */
 extern bool strata_column_join;		 /* setting strata.column_join */
+extern bool strata_column_sort;		 /* setting strata.column_sort */
 
 #define BATCH_WORDS STRATA_VECTOR_WORDS
 
@@ -263,6 +264,10 @@ struct StrataRowsColumn
 	uint64 *nulls;
 	bool	has_nulls;
 	uint64	dict_id;
+	/* images kept once a code of the column that rows came from last; by code */
+	const char **shared;
+	uint32	shared_codes; /* room */
+	uint64	shared_dict;  /* its dict_id */
 };
 
 struct StrataRows
@@ -271,6 +276,7 @@ struct StrataRows
 	int		ncols;
 	uint32	n;
 	uint32	capacity;
+	uint32	most;  /* arrays are not doubled beyond so many rows before there are as many; 0: they are */
 	Size	bytes; /* of arrays and values */
 	char   *image; /* where the next small image goes */
 	Size	image_left;
@@ -296,6 +302,8 @@ extern void strata_rows_reserve(StrataRows *rows);
 extern void strata_rows_add_batch(StrataRows *rows, StrataColumn *const *cols, const uint64 *mask, unsigned n);
 /* Rows row[0..n) of another, with the same columns. */
 extern void strata_rows_add_rows(StrataRows *rows, const StrataRows *from, const uint32 *row, uint32 n);
+/* One row of another whose numerics may be kept otherwise. */
+extern void strata_rows_add_row(StrataRows *rows, const StrataRows *from, uint32 row);
 /* A value; numerics are made in the current memory context, all else lives as long as the rows. */
 extern Datum strata_rows_datum(const StrataRowsColumn *col, uint32 row, bool *isnull);
 /* One row; values[att[c] - 1] is column c. */

@@ -43,11 +43,13 @@
 #include "exec/append.h"
 #include "exec/join.h"
 #include "exec/paths.h"
+#include "exec/sort.h"
 #include "exec/topn.h"
 
 bool strata_column_scan = true;
 bool strata_column_aggregate = true;
 bool strata_column_join = true;
+bool strata_column_sort = true;
 
 static planner_hook_type prev_planner;
 static set_rel_pathlist_hook_type prev_set_rel_pathlist;
@@ -513,7 +515,10 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 	if (rte->inh)
 	{
 		if (strata_column_scan && rte->rtekind == RTE_RELATION)
+		{
 			strata_add_append_paths(root, rel);
+			strata_add_sort_paths(root, rel);
+		}
 		return;
 	}
 	path = strata_scan_path(root, rel, rel->reltarget, 0);
@@ -528,6 +533,7 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 		strata_remember_path(rel, path);
 		add_partial_path(rel, &path->cpath.path);
 	}
+	strata_add_sort_paths(root, rel);
 }
 
 /* Comes before the conditions are dealt out to relations, and costed. */
@@ -547,6 +553,8 @@ set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, 
 	if (prev_set_join_pathlist)
 		prev_set_join_pathlist(root, joinrel, outerrel, innerrel, jointype, extra);
 	strata_set_join_pathlist(root, joinrel, outerrel, innerrel, jointype, extra);
+	if (strata_planning_allowed())
+		strata_add_sort_paths(root, joinrel);
 }
 
 static void
@@ -556,9 +564,12 @@ create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 	if (prev_create_upper_paths)
 		prev_create_upper_paths(root, stage, input_rel, output_rel, extra);
 	strata_create_upper_paths(root, stage, input_rel, output_rel, extra);
-	if (stage == UPPERREL_ORDERED && strata_planning_allowed() && strata_column_scan &&
+	if (stage == UPPERREL_ORDERED && strata_planning_allowed() && strata_column_sort &&
 		(input_rel->reloptkind == RELOPT_BASEREL || IS_JOIN_REL(input_rel)) && !IS_DUMMY_REL(input_rel))
+	{
 		strata_add_topn_path(root, input_rel, output_rel);
+		strata_add_ordered_path(root, input_rel, output_rel);
+	}
 }
 
 static Plan *
@@ -592,6 +603,8 @@ exec_settings(void)
 							 NULL);
 	DefineCustomBoolVariable("strata.column_join", "Lets the planner join inside the column store.", NULL,
 							 &strata_column_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("strata.column_sort", "Lets the planner sort inside the column store.", NULL,
+							 &strata_column_sort, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }
 
 static void
@@ -601,6 +614,7 @@ exec_start(bool preloaded)
 	RegisterCustomScanMethods(&strata_join_methods);
 	RegisterCustomScanMethods(&strata_agg_methods);
 	RegisterCustomScanMethods(&strata_topn_methods);
+	RegisterCustomScanMethods(&strata_sort_methods);
 	RegisterCustomScanMethods(&strata_append_methods);
 	if (!preloaded)
 		return;

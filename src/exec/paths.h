@@ -60,6 +60,9 @@ extern void strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, Rel
 									 RelOptInfo *innerrel, JoinType jointype, JoinPathExtraData *extra);
 
 /* ---- path_sort.c ---- */
+/* Orders of a relation or join whose other paths are there. */
+extern void strata_add_sort_paths(PlannerInfo *root, RelOptInfo *rel);
+extern void strata_add_ordered_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel);
 extern void strata_add_topn_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel);
 
 /* ---- path_agg.c ---- */

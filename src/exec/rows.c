@@ -24,6 +24,9 @@
 /* The largest image that a small value is copied into; larger ones get an allocation of their own. */
 #define IMAGE_BLOCK (64 * 1024)
 
+/* The image of a code is kept once for all rows of a column that has no more codes than this. */
+#define SHARED_CODES 2048
+
 StrataRows *
 strata_rows_create(MemoryContext parent, int ncols)
 {
@@ -79,6 +82,9 @@ strata_rows_reset(StrataRows *rows)
 		col->v.any = NULL;
 		col->nulls = NULL;
 		col->has_nulls = false;
+		col->shared = NULL;
+		col->shared_codes = 0;
+		col->shared_dict = 0;
 		strata_rows_column(rows, c, col->type, &col->rep);
 	}
 }
@@ -105,6 +111,8 @@ make_room(StrataRows *rows, uint32 more)
 	after = Max(before, FIRST_CAPACITY);
 	while (after < rows->n + more)
 		after *= 2;
+	if (rows->most > 0 && after > rows->most)
+		after = TYPEALIGN(64, Max(rows->most, rows->n + more));
 	for (int c = 0; c < rows->ncols; c++)
 	{
 		StrataRowsColumn *col = &rows->cols[c];
@@ -416,6 +424,40 @@ strata_rows_fetch(StrataRows *rows, const uint64 *mask)
 	rows->toasted = false;
 }
 
+/* Strings of few different values: rows share an image, which spares copies and lets others tell equal ones apart. */
+static void
+add_coded(StrataRows *rows, StrataRowsColumn *to, StrataColumn *from, const uint16 *at, unsigned n)
+{
+	const uint32 *codes = strata_col_codes(from);
+	uint32		  ncodes = strata_col_ncodes(from);
+
+	if (to->shared_dict != from->dict_id)
+	{
+		if (to->shared_codes < ncodes)
+		{
+			if (to->shared)
+				pfree(to->shared);
+			to->shared = MemoryContextAlloc(rows->cxt, sizeof(char *) * ncodes);
+			to->shared_codes = ncodes;
+		}
+		memset(to->shared, 0, sizeof(char *) * ncodes);
+		to->shared_dict = from->dict_id;
+	}
+	for (unsigned k = 0; k < n; k++)
+	{
+		uint32 code = codes[at[k]];
+
+		if (strata_row_null(from->nulls, at[k]))
+		{
+			set_null(to, rows->n + k);
+			continue;
+		}
+		if (!to->shared[code])
+			to->shared[code] = keep_image(rows, strata_code_bytes(from, code));
+		to->v.bytes[rows->n + k] = to->shared[code];
+	}
+}
+
 /* The values of a batch's column at positions at[0..n) to the end of the kept one. */
 static void
 add_column(StrataRows *rows, StrataRowsColumn *to, StrataColumn *from, const uint16 *at, unsigned n)
@@ -461,6 +503,11 @@ add_column(StrataRows *rows, StrataRowsColumn *to, StrataColumn *from, const uin
 	switch (to->phys)
 	{
 		case STRATA_PHYS_BYTES:
+			if (n >= BATCH_WORDS && strata_col_coded(from) && strata_col_ncodes(from) <= SHARED_CODES)
+			{
+				add_coded(rows, to, from, at, n);
+				break;
+			}
 			src = strata_col_bytes(from);
 			for (unsigned k = 0; k < n; k++)
 			{
@@ -521,6 +568,45 @@ strata_rows_add_rows(StrataRows *rows, const StrataRows *from, const uint32 *row
 		}
 	}
 	rows->n += n;
+}
+
+/* A numeric of a column whose form may be another one. */
+static void
+add_numeric(StrataRows *rows, StrataRowsColumn *to, const StrataRowsColumn *from, uint32 row)
+{
+	if (from->phys == STRATA_PHYS_INT && to->phys == STRATA_PHYS_INT && (to->scale < 0 || to->scale == from->scale))
+	{
+		to->scale = from->scale;
+		to->v.i64[rows->n] = from->v.i64[row];
+		return;
+	}
+	if (to->phys == STRATA_PHYS_INT)
+		numerics_to_images(rows, to);
+	to->v.bytes[rows->n] =
+		keep_image(rows, from->phys == STRATA_PHYS_BYTES
+							 ? from->v.bytes[row]
+							 : DatumGetPointer(strata_numeric_make(from->v.i64[row], Max(from->scale, 0))));
+}
+
+void
+strata_rows_add_row(StrataRows *rows, const StrataRows *from, uint32 row)
+{
+	make_room(rows, 1);
+	for (int c = 0; c < rows->ncols; c++)
+	{
+		StrataRowsColumn	   *to = &rows->cols[c];
+		const StrataRowsColumn *src = &from->cols[c];
+
+		if (src->nulls[row / 64] >> (row % 64) & 1)
+			set_null(to, rows->n);
+		else if (to->rep.rep == STRATA_REP_NUMERIC)
+			add_numeric(rows, to, src, row);
+		else if (to->phys == STRATA_PHYS_BYTES)
+			to->v.bytes[rows->n] = keep_image(rows, src->v.bytes[row]);
+		else
+			to->v.i64[rows->n] = src->v.i64[row]; /* or the bits of a double */
+	}
+	rows->n++;
 }
 
 Datum

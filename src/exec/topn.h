@@ -13,8 +13,4 @@
 
 extern CustomScanMethods strata_topn_methods;
 
-/* One column to sort by, as custom_private has it: a list of ints (column of custom_scan_tlist, sort operator, collation,
- * nulls first). */
-#define STRATA_TOPN_KEY 4
-
 #endif

@@ -115,6 +115,39 @@ shape_top(Gen *g, Buf *b)
 	}
 }
 
+/* All rows in an order by columns; of many, each row with its place. */
+static void
+shape_sort(Gen *g, Buf *b)
+{
+	bool places = big(g->t) || g->from || chance(g, 30);
+	Buf order = {0}, total = {0};
+
+	buf_add(&order, "ORDER BY ");
+	for (int i = 1 + below(g, 3); i > 0; i--)
+	{
+		add_name(g, &order, column(g, chance(g, 70) ? CLASSES_COMMON : CLASSES_SORTED, 0, KIND_LONG));
+		buf_add(&order, "%s%s, ", chance(g, 40) ? " DESC" : "",
+				chance(g, 15)	? " NULLS FIRST"
+				: chance(g, 15) ? " NULLS LAST"
+								: "");
+	}
+	buf_add(&order, "%s%s", total_order(g, &total), chance(g, 30) ? " DESC" : "");
+	if (places)
+		buf_add(b,
+				"SELECT count(*), sum(hashtextextended(r::text, place)::numeric) FROM (SELECT "
+				"row_number() OVER (%s) AS place, ",
+				order.text);
+	else
+		buf_add(b, "SELECT ");
+	select_list(g, b);
+	from(g, b);
+	where(g, b, false);
+	buf_add(b, "%s%s", places ? ") r" : " ", places ? "" : order.text);
+	g->q->ordered = true;
+	buf_free(&total);
+	buf_free(&order);
+}
+
 static void
 shape_aggregate(Gen *g, Buf *b)
 {
@@ -451,10 +484,10 @@ static const Shape shapes[] = {
 	{"scan", 30, shape_scan, true, 15000},	   {"aggregate", 24, shape_aggregate, true, 150000},
 	{"group", 30, shape_group, true, 150000},  {"distinct", 5, shape_distinct, false, 50000},
 	{"window", 5, shape_window, false, 15000}, {"top", 9, shape_top, false, 100000},
-	{"subquery", 4, shape_subquery, false, 0}, {"cte", 2, shape_cte, false, 0},
-	{"cte_join", 2, shape_cte_join, false, 0}, {"union", 3, shape_union, false, 0},
-	{"limit", 2, shape_limit, false, 50000},   {"lateral", 3, shape_lateral, false, 0},
-	{"derived", 3, shape_derived, false, 0},
+	{"sort", 9, shape_sort, false, 100000},	   {"subquery", 4, shape_subquery, false, 0},
+	{"cte", 2, shape_cte, false, 0},		   {"cte_join", 2, shape_cte_join, false, 0},
+	{"union", 3, shape_union, false, 0},	   {"limit", 2, shape_limit, false, 50000},
+	{"lateral", 3, shape_lateral, false, 0},   {"derived", 3, shape_derived, false, 0},
 };
 
 const Shape *
