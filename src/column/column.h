@@ -235,6 +235,10 @@ extern const StrataUnitColumn *strata_unit_column(const StrataUnit *unit, TupleD
 typedef struct StrataHeapPage
 {
 	Buffer	 buffer; /* pinned, not locked, until the next page or the end */
+	/* After strata_heap_settle(): while the page's LSN is this, snapshots whose xmin is `settled` or later see these
+	 * tuples and no others (of those that were asked for).  Invalid: nothing of the kind is known. */
+	XLogRecPtr lsn;
+	uint64	 settled;
 	int		 ntuples;
 	HeapTupleData tuples[MaxHeapTuplesPerPage]; /* visible ones, in line pointer order */
 } StrataHeapPage;
@@ -249,7 +253,31 @@ extern StrataHeapPage *strata_heap_block(StrataHeapRead *h, BlockNumber block);
  * what the unit does not answer for. */
 extern StrataHeapPage *strata_heap_item(StrataHeapRead *h, BlockNumber first, const StrataFresh *fresh,
 										uint32 b);
+/* From now on pages are told how long what is read of them stays true. */
+extern void strata_heap_settle(StrataHeapRead *h);
 extern void strata_heap_end(StrataHeapRead *h);
+
+/*
+ * For who remembers rows of pages (exec/recall.c; why it is right: freshness.c, "Rows remembered").  May the read use
+ * such rows, and remember some?
+ */
+extern bool strata_read_may_remember(const StrataRead *read);
+/* The snapshot's xmin, in full. */
+extern uint64 strata_read_xmin(const StrataRead *read);
+/* Is that the page's LSN?  *buffer: where the page was last seen. */
+extern bool strata_read_lsn_is(StrataRead *read, BlockNumber block, Buffer *buffer, XLogRecPtr lsn);
+/* The end of WAL, or of what was replayed of it. */
+extern XLogRecPtr strata_wal_position(void);
+
+/* Tells a unit from all others of its table, before and after it. */
+typedef struct StrataUnitId
+{
+	uint64 generation;
+	XLogRecPtr insert_pos;
+	int64 copied_at;
+} StrataUnitId;
+
+extern StrataUnitId strata_unit_id(const StrataUnit *unit);
 
 /* The scan touched the table: last_accessed and the counters behind strata.column_stats(). */
 extern void strata_column_count_scan(Oid relid, uint64 rows_columns, uint64 rows_heap, uint64 units,

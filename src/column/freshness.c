@@ -149,6 +149,30 @@
  * as known.  On a standby what was replayed to that position was complete, and a later commit cannot be of
  * anything newer.  Whoever writes a sentence wipes this out.
  *
+ * Rows remembered.  What R had to read from the heap it may remember for itself (exec/recall.c), block by block:
+ * the tuples that S saw of the page, or, of a block in `rest`, those at lines other than of the rows that S had
+ * from the unit.  The sentence is: "while the page's LSN is Y, a snapshot whose xmin is not older than Z sees of
+ * the page, besides rows of this unit, these tuples".  R writes it only if each tuple that it looked at is settled
+ * for S: hints tell that its inserter committed or went back, and that it has no deleter, or one that committed; and
+ * all those who committed are older than S's xmin; the newest of them is before Z.  So any snapshot with an xmin of Z
+ * or later sees their ends, and sees of these tuples what S saw.  Y is read under the same share lock, after the
+ * hints were set, so by (4) no tuple comes, goes or gets another xmax while the LSN is Y; hint bits that are set
+ * later say what clog said before.  On a standby a hint can be ahead of replay, but not of an xid that is older
+ * than S's xmin: that one is over for S.  A later reader S' uses the sentence as R uses one of a unit: it looks at the
+ * LSN after S' was taken, or finds WAL where it stood when all LSNs were last looked at ("when nothing was
+ * written").  A commit moves no LSN of the pages that it makes visible, and so nothing that an open transaction has
+ * written is ever remembered.
+ *
+ * Of a block in `rest`, lines that the unit answered for were not looked at.  S' may see them otherwise than S: by then
+ * a deletion that was already on the page may have been committed.  That is the unit's to say, which judges for S'
+ * by the same tuples; and none of those tuples is among the ones remembered.  Nor can a tuple that is remembered become
+ * a row of this unit: which lines are rows is decided by the unit's horizon and raw xmins, which stay.  With
+ * another unit, or where the block is not in `rest` for S', or is read wholly, the sentence is not used.  Serializable
+ * readers use none.
+ *
+ * Sums over the rows left of a unit need no argument: they are remembered with the rows, bit by bit, and the
+ * unit does not change.
+ *
  * The two parts do not mix: a block that the map vouches for, to some reader, holds all of its rows for that
  * reader, whatever later sentences say; rows in `gone` are taken out only with the sentence of their block.
  *

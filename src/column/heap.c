@@ -9,6 +9,7 @@
 
 #include "access/heapam.h"
 #include "access/relscan.h"
+#include "access/transam.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "port/pg_bitutils.h"
@@ -25,6 +26,8 @@ struct StrataHeapRead
 	Relation rel;
 	Snapshot snapshot;
 	BufferAccessStrategy strategy;
+	bool settle;
+	FullTransactionId next; /* settle: read after the snapshot was taken */
 	StrataHeapPage page;
 };
 
@@ -38,12 +41,20 @@ strata_heap_begin(Relation rel, Snapshot snapshot)
 	h->rel = rel;
 	h->snapshot = snapshot;
 	h->strategy = NULL;
+	h->settle = false;
 	if (RelationGetNumberOfBlocks(rel) > (BlockNumber)NBuffers / 4)
 		h->strategy = GetAccessStrategy(BAS_BULKREAD);
 	h->page.buffer = InvalidBuffer;
 	h->page.ntuples = 0;
 	pgstat_count_heap_scan(rel);
 	return h;
+}
+
+void
+strata_heap_settle(StrataHeapRead *h)
+{
+	h->settle = true;
+	h->next = ReadNextFullTransactionId();
 }
 
 /* Lets go of the page of the last call. */
@@ -71,6 +82,43 @@ heap_plainly_visible(HeapTupleHeader tuple, Snapshot snapshot)
 		   TransactionIdPrecedes(HeapTupleHeaderGetRawXmin(tuple), snapshot->xmin);
 }
 
+/*
+ * Does every snapshot whose xmin is not older than this one's see of the tuple what this one sees?  Only if hints tell
+ * how it came about, and by transactions that are older than that.  They are noted in *newest.
+ */
+static inline bool
+heap_tuple_settled(HeapTupleHeader tuple, Snapshot snapshot, TransactionId *newest)
+{
+	uint16 mask = tuple->t_infomask;
+	TransactionId xids[2];
+	int n = 0;
+
+	if (mask & HEAP_MOVED)
+		return false;
+	if (HeapTupleHeaderXminInvalid(tuple))
+		return true;
+	if (!HeapTupleHeaderXminCommitted(tuple))
+		return false;
+	if (!HeapTupleHeaderXminFrozen(tuple))
+		xids[n++] = HeapTupleHeaderGetRawXmin(tuple);
+	if (!(mask & HEAP_XMAX_INVALID) && !HEAP_XMAX_IS_LOCKED_ONLY(mask))
+	{
+		if ((mask & HEAP_XMAX_IS_MULTI) || !(mask & HEAP_XMAX_COMMITTED))
+			return false;
+		xids[n++] = HeapTupleHeaderGetRawXmax(tuple);
+	}
+	while (n-- > 0)
+	{
+		if (!TransactionIdIsNormal(xids[n]))
+			continue;
+		if (!TransactionIdPrecedes(xids[n], snapshot->xmin))
+			return false;
+		if (!TransactionIdIsValid(*newest) || TransactionIdPrecedes(*newest, xids[n]))
+			*newest = xids[n];
+	}
+	return true;
+}
+
 /* With the buffer share-locked: the tuples that the snapshot sees, but for the lines in `skip` (NULL: none).
  */
 static int
@@ -83,6 +131,8 @@ heap_visible_tuples(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 	/* The page flag is no proof for a snapshot taken in recovery (see heapgetpage). */
 	bool all_visible = PageIsAllVisible(page) && !h->snapshot->takenDuringRecovery;
 
+	bool settled = h->settle;
+	TransactionId newest = InvalidTransactionId;
 	bool serializable = CheckForSerializableConflictOutNeeded(h->rel, h->snapshot);
 
 	StrataTestForOldSnapshot(h->snapshot, h->rel, page);
@@ -103,9 +153,13 @@ heap_visible_tuples(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 				  HeapTupleSatisfiesVisibility(&tuple, h->snapshot, buffer);
 		if (serializable)
 			HeapCheckForSerializableConflictOut(visible, h->rel, &tuple, buffer, h->snapshot);
+		settled = settled && heap_tuple_settled(tuple.t_data, h->snapshot, &newest);
 		if (visible)
 			h->page.tuples[ntuples++] = tuple;
 	}
+	/* Hint bits that were just set may have moved it. */
+	h->page.lsn = settled ? BufferGetLSNAtomic(buffer) : InvalidXLogRecPtr;
+	h->page.settled = TransactionIdIsValid(newest) ? strata_pages_full_xid(newest, h->next) + 1 : 0;
 	/* In the counter of a heap, what pgstat_count_heap_getnext() adds one to. */
 	pgstat_count_index_tuples(h->rel, ntuples);
 	return ntuples;

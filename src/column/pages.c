@@ -318,6 +318,22 @@ rows_fill(uint64 *rows, uint32 first, uint32 end)
 	}
 }
 
+/*
+ * Words that others may be writing.  That one of them is seen half written does no harm, as the version has moved
+ * then, and so all at once is allowed, which is eight times as fast.
+ */
+static inline void
+words_copy(uint64 *to, pg_atomic_uint64 *from, uint32 n)
+{
+#ifdef PG_HAVE_ATOMIC_U64_SIMULATION
+	for (uint32 w = 0; w < n; w++)
+		to[w] = pg_atomic_read_u64(&from[w]);
+#else
+	StaticAssertStmt(sizeof(pg_atomic_uint64) == sizeof(uint64), "atomics are words");
+	memcpy(to, (const void *)from, n * sizeof(uint64));
+#endif
+}
+
 /* A StrataPageKnown as it was at one moment. */
 typedef struct PageCopy
 {
@@ -334,9 +350,8 @@ typedef struct PagesKnown
 	uint32 version;
 } PagesKnown;
 
-/* The end of WAL, or of what was replayed of it. */
-static XLogRecPtr
-wal_position(void)
+XLogRecPtr
+strata_wal_position(void)
 {
 	return RecoveryInProgress() ? GetXLogReplayRecPtr(NULL) : GetXLogInsertRecPtr();
 }
@@ -365,8 +380,8 @@ known_quiet(const PageJudge *j, const uint64 *ask, XLogRecPtr now, PagesKnown *k
 		known->holes[w] = pg_atomic_read_u64(&p->holes[w]);
 		any |= (known->holes[w] & ask[w]) != 0;
 	}
-	for (uint32 w = 0; any && w < strata_row_words(j->unit->nrows); w++)
-		known->gone[w] = pg_atomic_read_u64(&p->gone[w]);
+	if (any)
+		words_copy(known->gone, p->gone, strata_row_words(j->unit->nrows));
 	pg_read_barrier();
 	return pg_atomic_read_u32(&p->version) == known->version;
 }
@@ -429,8 +444,8 @@ known_copy(StrataPageLook *look, const StrataUnit *unit, const uint64 *ask, Page
 											pg_atomic_read_u64(&k->low), pg_atomic_read_u64(&k->high)};
 			}
 		}
-		for (uint32 w = 0; any && w < strata_row_words(unit->nrows); w++)
-			known->gone[w] = pg_atomic_read_u64(&p->gone[w]);
+		if (any)
+			words_copy(known->gone, p->gone, strata_row_words(unit->nrows));
 		pg_read_barrier();
 		known->version = version;
 		if (pg_atomic_read_u32(&p->version) == version)
@@ -633,11 +648,23 @@ static void
 look_use_known(const StrataUnit *unit, const PagesKnown *known, uint64 *ask, uint64 *rest, uint64 *holes,
 			   uint64 *rows)
 {
+	uint64 other = 0, any = 0;
+	uint32 nwords = strata_row_words(unit->nrows);
+
+	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+	{
+		other |= known->holes[w] & ~ask[w];
+		any |= known->holes[w] & ask[w];
+	}
+	/* Rows are gone of blocks with holes only; so if all of those are meant, all rows are. */
+	if (any != 0 && other == 0)
+		for (uint32 w = 0; w < nwords; w++)
+			rows[w] &= ~known->gone[w];
 	for (uint32 w = 0; w < unit->fresh->nwords; w++)
 	{
 		rest[w] |= known->rest[w] & ask[w];
 		holes[w] |= known->holes[w] & ask[w];
-		for (uint64 left = known->holes[w] & ask[w]; left != 0; left &= left - 1)
+		for (uint64 left = other == 0 ? 0 : known->holes[w] & ask[w]; left != 0; left &= left - 1)
 		{
 			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
 
@@ -664,7 +691,7 @@ strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uin
 		return;
 	look_reserve(look, unit);
 	known.gone = MemoryContextAlloc(look->context, Max(strata_row_words(unit->nrows), 1) * sizeof(uint64));
-	pos = wal_position();
+	pos = strata_wal_position();
 	if (!look->serializable && known_quiet(&judge, ask, pos, &known))
 	{
 		look_use_known(unit, &known, ask, rest, holes, rows);
@@ -708,7 +735,7 @@ strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uin
 		look_use_known(unit, &known, ask, rest, holes, rows);
 	if (any_found)
 		known_publish(&judge, found, found_rest);
-	else if (use_known && all_known && wal_position() == pos)
+	else if (use_known && all_known && strata_wal_position() == pos)
 		known_publish_quiet(&judge, asked, &known, pos);
 	pfree(known.gone);
 }
@@ -718,9 +745,24 @@ strata_pages_lines(const StrataUnit *unit, uint32 b, const uint64 *rows, uint64 
 {
 	const uint16 *numbers = lines_of(unit, b);
 	uint32 first = unit->block_row[b];
+	uint32 n = unit->block_row[b + 1] - first;
 
 	memset(lines, 0, STRATA_LINE_WORDS * sizeof(uint64));
-	for (uint32 row = first; row < unit->block_row[b + 1]; row++)
+	if (numbers == NULL && rows != NULL)
+	{
+		/* Row `first` is line 1, and so on. */
+		for (uint32 w = 0; w * 64 < n; w++)
+		{
+			uint32 at = (first + w * 64) / 64, shift = (first + w * 64) % 64;
+
+			lines[w] = rows[at] >> shift;
+			if (shift > 0 && at + 1 < strata_row_words(unit->nrows))
+				lines[w] |= rows[at + 1] << (64 - shift);
+			lines[w] &= strata_low_mask(n - w * 64);
+		}
+		return;
+	}
+	for (uint32 row = first; row < first + n; row++)
 		if (rows == NULL || (rows[row / 64] >> (row % 64) & 1))
 		{
 			uint32 line = numbers ? numbers[row - first] - 1 : row - first;

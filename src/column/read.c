@@ -162,7 +162,8 @@ read_all_rows(struct StrataReadPrivate *p, const StrataUnit *unit)
 		p->rows = MemoryContextAlloc(p->context, words * sizeof(uint64));
 		p->row_room = words;
 	}
-	for (uint32 w = 0; w < words; w++)
+	memset(p->rows, 0xff, unit->nrows / 64 * sizeof(uint64));
+	for (uint32 w = unit->nrows / 64; w < words; w++)
 		p->rows[w] = w * 64 < unit->nrows ? strata_low_mask(unit->nrows - w * 64) : 0;
 	return p->rows;
 }
@@ -454,6 +455,43 @@ strata_read_unit_done(StrataRead *read, const StrataUnit *unit)
 {
 	if (unit != NULL)
 		read_unpin(read->priv, unit);
+}
+
+/* ---- rows that the executor remembers ---- */
+
+bool
+strata_read_may_remember(const StrataRead *read)
+{
+	return read->priv->stored && !read->priv->serializable && !StrataOldSnapshotsExpire() &&
+		   RelationIsPermanent(read->rel) && TransactionIdIsNormal(read->snapshot->xmin);
+}
+
+uint64
+strata_read_xmin(const StrataRead *read)
+{
+	return strata_pages_full_xid(read->snapshot->xmin, ReadNextFullTransactionId());
+}
+
+bool
+strata_read_lsn_is(StrataRead *read, BlockNumber block, Buffer *buffer, XLogRecPtr lsn)
+{
+	XLogRecPtr now;
+
+	if (!strata_pages_peek_lsn(read->rel, block, *buffer, &now))
+	{
+		CHECK_FOR_INTERRUPTS();
+		*buffer = ReadBufferExtended(read->rel, MAIN_FORKNUM, block, RBM_NORMAL, read->priv->map->strategy);
+		LockBuffer(*buffer, BUFFER_LOCK_SHARE);
+		now = BufferGetLSNAtomic(*buffer);
+		UnlockReleaseBuffer(*buffer);
+	}
+	return now == lsn;
+}
+
+StrataUnitId
+strata_unit_id(const StrataUnit *unit)
+{
+	return (StrataUnitId){unit->generation, unit->fresh->insert_pos, unit->fresh->copied_at};
 }
 
 /* ---- pages ---- */

@@ -827,6 +827,15 @@ strata_accum_value(StrataBatch *in, const StrataAgg *agg, StrataAccum *a, unsign
 
 /* ---- whole units ---- */
 
+/* Index of the column whose zone map answers, if one does; 0 when none can. */
+int
+strata_accum_column(const StrataAgg *agg)
+{
+	if (agg->col >= 0)
+		return agg->col;
+	return agg->expr && strata_expr_is_column(agg->expr) ? agg->expr->col : 0;
+}
+
 bool
 strata_accum_can_take(const StrataAgg *agg, StrataBatch *in)
 {

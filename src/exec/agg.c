@@ -123,7 +123,7 @@ CustomScanMethods strata_agg_methods = {
 /* ---- begin ---- */
 
 static bool can_take_unit(void *arg);
-static void take_unit(void *arg, const StrataUnit *unit);
+static void take_unit(void *arg, uint32 nrows);
 
 /* Numbers the sets that the aggregates need. */
 static void
@@ -260,6 +260,9 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 		agg->scan->take_unit = take_unit;
 		if (after > 0 && !agg->partial)
 			agg->memo = strata_memo_create(agg->scan, agg->aggs, agg->naggs, after, &css->ss.ps);
+		for (int a = 0; a < agg->naggs; a++)
+			if (agg->aggs[a].kind != AGG_COUNT_STAR)
+				agg->scan->take_cols = bms_add_member(agg->scan->take_cols, strata_accum_column(&agg->aggs[a]));
 	}
 }
 
@@ -286,7 +289,7 @@ can_take_unit(void *arg)
 }
 
 static void
-take_unit(void *arg, const StrataUnit *unit)
+take_unit(void *arg, uint32 nrows)
 {
 	StrataAggState *agg = arg;
 	StrataGroups *g = &agg->groupings[0].g.groups;
@@ -295,7 +298,7 @@ take_unit(void *arg, const StrataUnit *unit)
 	strata_values_count(g, 0);
 	for (int a = 0; a < agg->naggs; a++)
 		if (agg->aggs[a].source == &agg->aggs[a])
-			strata_accum_take(&agg->aggs[a], agg->in, strata_values_general(g, a, gid), unit->nrows);
+			strata_accum_take(&agg->aggs[a], agg->in, strata_values_general(g, a, gid), nrows);
 }
 
 /* Does the call take part in this scan, for this grouping? */

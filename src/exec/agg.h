@@ -104,6 +104,7 @@ extern void strata_accum_add(const StrataAgg *agg, StrataAccum *a, StrataInt128 
 							 MemoryContext cxt);
 extern const uint64 *strata_agg_nulls(StrataBatch *in, const StrataAgg *agg);
 /* The zone map's answer for a whole unit; false when it has none. */
+extern int strata_accum_column(const StrataAgg *agg);
 extern bool strata_accum_can_take(const StrataAgg *agg, StrataBatch *in);
 extern void strata_accum_take(const StrataAgg *agg, StrataBatch *in, StrataAccum *a, uint32 nrows);
 extern Datum strata_accum_result(const StrataAgg *agg, const StrataAccum *a, bool *null);

@@ -278,7 +278,7 @@ strata_batch_new_vector(StrataBatch *b)
 }
 
 void
-strata_batch_show_rows(StrataBatch *b, StrataRows *rows, unsigned n)
+strata_batch_show_rows(StrataBatch *b, StrataRows *rows, const int *column, unsigned n)
 {
 	int k = 0;
 
@@ -287,7 +287,8 @@ strata_batch_show_rows(StrataBatch *b, StrataRows *rows, unsigned n)
 		if (b->cols[c]->owner == b)
 		{
 			b->cols[c]->source = STRATA_FROM_ROWS;
-			b->cols[c]->rows = &rows->cols[k++];
+			b->cols[c]->rows = &rows->cols[column ? column[k] : k];
+			k++;
 			b->cols[c]->dict_id = b->cols[c]->rows->dict_id;
 			b->cols[c]->rowid = NULL;
 			b->cols[c]->row_filled = b->cols[c]->wanted = NULL;

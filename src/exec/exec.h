@@ -129,11 +129,13 @@ typedef struct StrataScanCounts
 {
 	uint64 rows_columns;   /* fresh rows of the vectors looked at */
 	uint64 rows_heap;	   /* visible rows read from the heap */
+	uint64 rows_remembered; /* rows of the heap that did not have to be read again */
 	uint64 rows_out;	   /* rows that passed it */
 	uint64 rows_replayed;  /* rows of irregular batches */
 	uint64 units;		   /* units read, the pruned ones included */
 	uint64 units_pruned;   /* skipped by their zone maps */
 	uint64 units_answered; /* whose aggregate came from the zone maps alone */
+	uint64 units_summed;   /* whose aggregate came from sums over the rows of it that are left */
 	uint64 units_missing;  /* work items without a usable unit */
 	uint64 blocks_stale;   /* blocks whose copy was stale */
 	uint64 blocks_heap;	   /* blocks read from the heap, stale ones included */
@@ -213,8 +215,8 @@ extern void strata_batch_fill_some(StrataBatch *b, const int *cols, int n, unsig
 extern void strata_batch_new_vector(StrataBatch *b);
 extern void strata_batch_drop_buffers(StrataBatch *b);
 extern void *strata_batch_buffer(StrataBatch *b, Size bytes);
-/* Makes the columns owned by b stand for rows [first, first + n) of `rows`, columns in the same order. */
-extern void strata_batch_show_rows(StrataBatch *b, StrataRows *rows, unsigned n);
+/* Makes the columns owned by b stand for the first n rows of `rows`: the k-th for its column column[k], or its k-th. */
+extern void strata_batch_show_rows(StrataBatch *b, StrataRows *rows, const int *column, unsigned n);
 extern uint64 strata_new_dict_id(void);
 
 /* Decodings of the current vector, cached; NULL when the column is not kept that way at the moment. */
@@ -277,6 +279,7 @@ struct StrataRows
 	uint32	n;
 	uint32	capacity;
 	uint32	most;  /* arrays are not doubled beyond so many rows before there are as many; 0: they are */
+	uint32	first; /* capacity to begin with, a multiple of 64 */
 	Size	bytes; /* of arrays and values */
 	char   *image; /* where the next small image goes */
 	Size	image_left;
@@ -373,7 +376,8 @@ typedef struct StrataScanState
 	/* Asked about a unit with the whole filter proven true by the zone maps: could the parent answer it from
 	 * the zone maps, all rows being fresh?  If so it is told to.  Both may be NULL. */
 	bool (*can_take_unit)(void *arg);
-	void (*take_unit)(void *arg, const StrataUnit *unit);
+	void (*take_unit)(void *arg, uint32 nrows);
+	Bitmapset *take_cols; /* of the batch: those whose zone maps that looks at */
 	void *parent;
 	bool  reported_above; /* the parent's event tells of this scan too */
 
@@ -425,6 +429,7 @@ typedef struct StrataScanState
 	TupleTableSlot	 *heap_slot;
 	StrataRows		 *heap_rows; /* wants_batches: rows of the item from the heap, gathered */
 	StrataTupleWalk	 *heap_walk;
+	struct StrataRecall *recall; /* wants_batches: what is remembered of the item's heap rows; NULL: nothing yet */
 	bool			  heap_shown; /* they are the vector at hand */
 
 	/* the vector at hand */
@@ -438,6 +443,15 @@ typedef struct StrataScanState
 } StrataScanState;
 
 extern CustomScanMethods strata_scan_methods;
+/* For recall.c: the scan's reader of heap pages; a column of the unit at hand pinned (false: it cannot be had); has the
+ * heap something of block b of the item, all of it or what the unit does not hold? */
+extern StrataHeapRead *strata_scan_heap(StrataScanState *scan);
+extern bool strata_scan_pin(StrataScanState *scan, StrataColumn *col);
+static inline bool
+strata_scan_block_from_heap(const StrataScanState *scan, uint32 b)
+{
+	return (scan->fresh.heap[b / 64] | scan->fresh.rest[b / 64]) >> (b % 64) & 1;
+}
 extern bool strata_is_scan_state(PlanState *ps);
 /*
  * Before the first batch of a (re)scan: it is to give the rows that pass all but the numbered quals.  PostgreSQL might

@@ -43,6 +43,7 @@
 #include "exec/append.h"
 #include "exec/join.h"
 #include "exec/paths.h"
+#include "exec/recall.h"
 #include "exec/sort.h"
 #include "exec/topn.h"
 
@@ -605,6 +606,11 @@ exec_settings(void)
 							 &strata_column_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("strata.column_sort", "Lets the planner sort inside the column store.", NULL,
 							 &strata_column_sort, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("strata.recall_memory",
+							"Memory in which a session remembers rows that it read from the heap because the column "
+							"store does not hold them yet; 0 turns that off.",
+							NULL, &strata_recall_memory, 16 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL,
+							NULL, NULL);
 }
 
 static void

@@ -63,11 +63,13 @@ strata_explain_counts(const StrataScanCounts *c, ExplainState *es)
 {
 	ExplainPropertyUInteger("Rows From Columns", NULL, c->rows_columns, es);
 	ExplainPropertyUInteger("Rows From Heap", NULL, c->rows_heap, es);
+	show(es, "Rows Remembered", c->rows_remembered);
 	show(es, "Rows Replayed", c->rows_replayed);
 	show(es, "Rows Removed for Joins", c->rows_join_filtered);
 	ExplainPropertyUInteger("Units Read", NULL, c->units, es);
 	show(es, "Units Pruned", c->units_pruned);
 	show(es, "Units Answered by Zone Maps", c->units_answered);
+	show(es, "Units Answered by Sums", c->units_summed);
 	show(es, "Units Missing", c->units_missing);
 	show(es, "Stale Blocks", c->blocks_stale);
 	show(es, "Heap Blocks", c->blocks_heap);
@@ -91,7 +93,7 @@ note_work(StrataScanState *scan, const StrataScanCounts *c, bool aggregate)
 	StrataSimdWork work = {
 		.op = aggregate ? STRATA_SIMD_AGGREGATE : scan->npreds > 0 ? STRATA_SIMD_FILTER
 																   : STRATA_SIMD_SCAN,
-		.rows = c->rows_columns + c->rows_heap,
+		.rows = c->rows_columns + c->rows_heap + c->rows_remembered,
 		.selected = c->rows_out,
 		.bytes = c->bytes,
 		.vector_ops = c->vector_values,
@@ -146,8 +148,8 @@ strata_report(StrataScanState *scan, bool aggregate)
 		strata_report_matches(&c, table_name(scan->css.ss.ss_currentRelation));
 	strata_counter_add(STRATA_C_SIMD_OPS, c.vector_values);
 	strata_counter_add(STRATA_C_SCALAR_OPS, c.scalar_values);
-	strata_column_count_scan(RelationGetRelid(scan->css.ss.ss_currentRelation), c.rows_columns, c.rows_heap, c.units,
-							 c.units_pruned, c.blocks_stale);
+	strata_column_count_scan(RelationGetRelid(scan->css.ss.ss_currentRelation), c.rows_columns, c.rows_heap + c.rows_remembered,
+							 c.units, c.units_pruned, c.blocks_stale);
 }
 
 void

@@ -21,7 +21,7 @@
 
 #define FIRST_CAPACITY STRATA_VECTOR
 
-/* The largest image that a small value is copied into; larger ones get an allocation of their own. */
+/* The largest block for images of small values; larger values get an allocation of their own. */
 #define IMAGE_BLOCK (64 * 1024)
 
 /* The image of a code is kept once for all rows of a column that has no more codes than this. */
@@ -34,6 +34,7 @@ strata_rows_create(MemoryContext parent, int ncols)
 
 	rows->cxt = AllocSetContextCreate(parent, "strata rows", ALLOCSET_DEFAULT_SIZES);
 	rows->ncols = ncols;
+	rows->first = FIRST_CAPACITY;
 	rows->cols = MemoryContextAllocZero(parent, sizeof(StrataRowsColumn) * Max(ncols, 1));
 	for (int c = 0; c < ncols; c++)
 		rows->cols[c].owner = rows;
@@ -98,6 +99,12 @@ grow_array(StrataRows *rows, void *old, Size old_bytes, Size bytes)
 	return MemoryContextAllocHuge(rows->cxt, bytes);
 }
 
+static inline Size
+null_bytes(Size capacity)
+{
+	return capacity == 0 ? 0 : Max(capacity, STRATA_VECTOR) / 8;
+}
+
 /* Room for `more` rows, null bits of new ones unset. */
 static void
 make_room(StrataRows *rows, uint32 more)
@@ -108,7 +115,7 @@ make_room(StrataRows *rows, uint32 more)
 		return;
 	if ((uint64) rows->n + more > PG_UINT32_MAX / 4)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows on one side of a join")));
-	after = Max(before, FIRST_CAPACITY);
+	after = Max3(before, rows->first, 64);
 	while (after < rows->n + more)
 		after *= 2;
 	if (rows->most > 0 && after > rows->most)
@@ -118,8 +125,9 @@ make_room(StrataRows *rows, uint32 more)
 		StrataRowsColumn *col = &rows->cols[c];
 
 		col->v.any = grow_array(rows, col->v.any, before * 8, after * 8);
-		col->nulls = grow_array(rows, col->nulls, before / 8, after / 8);
-		memset((char *) col->nulls + before / 8, 0, (after - before) / 8);
+		/* Of null bits there is never less than a vector's. */
+		col->nulls = grow_array(rows, col->nulls, null_bytes(before), null_bytes(after));
+		memset((char *) col->nulls + null_bytes(before), 0, null_bytes(after) - null_bytes(before));
 	}
 	rows->capacity = after;
 }
@@ -158,16 +166,19 @@ keep_image(StrataRows *rows, const char *image)
 
 	if (need > rows->image_left)
 	{
-		if (need > IMAGE_BLOCK / 4)
+		/* As much as there is already: a few rows are not to take a large block. */
+		Size block = Min(IMAGE_BLOCK, Max(rows->bytes, 1024));
+
+		if (need > block / 4)
 		{
 			to = MemoryContextAllocHuge(rows->cxt, need);
 			rows->bytes += need;
 			memcpy(to, image, len);
 			return to;
 		}
-		rows->image = MemoryContextAlloc(rows->cxt, IMAGE_BLOCK);
-		rows->image_left = IMAGE_BLOCK;
-		rows->bytes += IMAGE_BLOCK;
+		rows->image = MemoryContextAlloc(rows->cxt, block);
+		rows->image_left = block;
+		rows->bytes += block;
 	}
 	to = rows->image;
 	rows->image += need;
@@ -664,7 +675,7 @@ source_next(StrataBatch *b)
 	}
 	if (src->rows->n == 0)
 		return false;
-	strata_batch_show_rows(b, src->rows, src->rows->n);
+	strata_batch_show_rows(b, src->rows, NULL, src->rows->n);
 	return true;
 }
 

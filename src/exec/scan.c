@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/memutils.h"
@@ -27,6 +28,7 @@
 #include "utils/timestamp.h"
 
 #include "exec/exec.h"
+#include "exec/recall.h"
 
 static CustomExecMethods scan_exec_methods;
 
@@ -181,6 +183,12 @@ pin_column(StrataScanState *scan, StrataColumn *col)
 	return col->seg != NULL;
 }
 
+bool
+strata_scan_pin(StrataScanState *scan, StrataColumn *col)
+{
+	return pin_column(scan, col);
+}
+
 /* Must the column be there to filter this unit's rows? */
 static bool
 filters_by(const StrataScanState *scan, const StrataColumn *col)
@@ -231,11 +239,23 @@ pin_columns(StrataScanState *scan, bool all)
 	return true;
 }
 
-/* Does the heap have something of block b, all of it or what the unit does not hold? */
-static inline bool
-block_from_heap(const StrataScanState *scan, uint32 b)
+/* The next block of the item, from b on, that must be read from the heap, all of it or what the unit does not hold.
+ * fresh.nblocks or more: there is none. */
+static uint32
+next_block_from_heap(const StrataScanState *scan, uint32 b)
 {
-	return (scan->fresh.heap[b / 64] | scan->fresh.rest[b / 64]) >> (b % 64) & 1;
+	for (uint32 w = b / 64; w * 64 < scan->fresh.nblocks; w++)
+	{
+		uint64 left = scan->fresh.heap[w] | scan->fresh.rest[w];
+
+		if (scan->recall)
+			left &= ~scan->recall->served[w];
+		if (w == b / 64)
+			left &= ~UINT64CONST(0) << (b % 64);
+		if (left != 0)
+			return w * 64 + pg_rightmost_one_pos64(left);
+	}
+	return scan->fresh.nblocks;
 }
 
 /* Do the zone maps say that no row is of use to a node above? */
@@ -362,12 +382,14 @@ open_unit(StrataScanState *scan)
 	scan->vector = 0;
 	if (!scan->live && zone_maps_answer(scan))
 	{
-		scan->take_unit(scan->parent, scan->unit);
+		scan->take_unit(scan->parent, scan->unit->nrows);
 		scan->counts.units_answered++;
 		scan->counts.rows_columns += scan->unit->nrows;
 		scan->counts.rows_out += scan->unit->nrows;
 		release_unit(scan);
 	}
+	else if (scan->live && zone_maps_answer(scan) && strata_recall_take(scan))
+		release_unit(scan);
 }
 
 /* The next item of this process.  False: none is left. */
@@ -414,6 +436,8 @@ open_item(StrataScanState *scan)
 	judged = scan->read->blocks_judged;
 	scan->unit = strata_read_unit(scan->read, item, &scan->fresh);
 	scan->counts.blocks_judged += scan->read->blocks_judged - judged;
+	if (scan->wants_batches)
+		strata_recall_item(scan, scan->unit);
 	if (scan->unit)
 		open_unit(scan);
 	else
@@ -713,26 +737,31 @@ slot_from_heap(StrataScanState *scan, HeapTuple tuple)
 	ExecStoreVirtualTuple(slot);
 }
 
+StrataHeapRead *
+strata_scan_heap(StrataScanState *scan)
+{
+	if (!scan->heap)
+	{
+		MemoryContext old = MemoryContextSwitchTo(scan->css.ss.ps.state->es_query_cxt);
+
+		scan->heap = strata_heap_begin(scan->css.ss.ss_currentRelation, scan->css.ss.ps.state->es_snapshot);
+		MemoryContextSwitchTo(old);
+	}
+	return scan->heap;
+}
+
 /* Makes sure that the page at hand has a tuple left.  False: the item has no more. */
 static bool
 next_heap_tuple(StrataScanState *scan)
 {
 	while (!scan->page || scan->page_next >= scan->page->ntuples)
 	{
-		while (scan->heap_next < scan->fresh.nblocks && !block_from_heap(scan, scan->heap_next))
-			scan->heap_next++;
+		scan->heap_next = next_block_from_heap(scan, scan->heap_next);
 		if (scan->heap_next >= scan->fresh.nblocks)
 			return false;
 		CHECK_FOR_INTERRUPTS();
-		if (!scan->heap)
-		{
-			MemoryContext old = MemoryContextSwitchTo(scan->css.ss.ps.state->es_query_cxt);
-
-			scan->heap = strata_heap_begin(scan->css.ss.ss_currentRelation, scan->css.ss.ps.state->es_snapshot);
-			MemoryContextSwitchTo(old);
-		}
 		ExecClearTuple(scan->heap_slot);
-		scan->page = strata_heap_item(scan->heap, scan->item * scan->read->unit_blocks, &scan->fresh, scan->heap_next++);
+		scan->page = strata_heap_item(strata_scan_heap(scan), scan->item * scan->read->unit_blocks, &scan->fresh, scan->heap_next++);
 		scan->page_next = 0;
 		scan->counts.blocks_heap++;
 	}
@@ -768,22 +797,16 @@ begin_heap_rows(StrataScanState *scan)
 	MemoryContextSwitchTo(old);
 }
 
-/*
- * For parents that take batches: the next vector of rows from the heap, filtered as one of a unit is.  What comes
- * from units and what comes from the heap is never in the same vector.  False: the item has no more; the mask may be
- * empty otherwise.
- */
-static bool
-load_heap_vector(StrataScanState *scan)
+/* The next vector of rows of the heap that nobody remembers.  Returns how many. */
+static unsigned
+gather_heap_rows(StrataScanState *scan)
 {
 	StrataRows	 *rows;
 	MemoryContext old;
-	unsigned	  after;
 
 	if (!scan->heap_rows)
 		begin_heap_rows(scan);
 	rows = scan->heap_rows;
-	MemoryContextReset(scan->batch.memory);
 	old = MemoryContextSwitchTo(scan->batch.memory);
 	strata_rows_reset(rows);
 	while (rows->n < STRATA_VECTOR && next_heap_tuple(scan))
@@ -794,20 +817,54 @@ load_heap_vector(StrataScanState *scan)
 		scan->page_next += n;
 	}
 	MemoryContextSwitchTo(old);
-	if (rows->n == 0)
+	if (rows->n > 0)
+		strata_batch_show_rows(&scan->batch, rows, NULL, rows->n);
+	scan->counts.rows_heap += rows->n;
+	return rows->n;
+}
+
+/*
+ * For parents that take batches: the next vector of the item's rows of the heap, filtered as one of a unit is.  What comes
+ * from units and what comes from the heap is never in the same vector.  False: the item has no more; the mask may be
+ * empty otherwise.
+ */
+static bool
+load_heap_vector(StrataScanState *scan)
+{
+	bool		  gathered;
+	MemoryContext old;
+	unsigned	  before, after;
+
+	MemoryContextReset(scan->batch.memory);
+	if (!scan->recall->opened)
+	{
+		old = MemoryContextSwitchTo(scan->batch.memory);
+		strata_recall_open(scan);
+		MemoryContextSwitchTo(old);
+	}
+	before = strata_recall_vector(scan);
+	gathered = before == 0;
+	if (gathered)
+		before = gather_heap_rows(scan);
+	else if (scan->recall->was_read)
+		scan->counts.rows_heap += before;
+	else
+		scan->counts.rows_remembered += before;
+	if (before == 0)
 		return false;
-	strata_batch_show_rows(&scan->batch, rows, rows->n);
 	scan->heap_shown = true;
 	scan->replay = false;
 	/* What the unit's zone maps have proven is of the unit's rows. */
 	memset(scan->pred_proven, 0, sizeof(bool) * scan->npreds);
-	after = filter_rows(scan, rows->n);
-	old = MemoryContextSwitchTo(scan->batch.memory);
-	strata_rows_fetch(rows, scan->batch.mask);
-	MemoryContextSwitchTo(old);
-	scan->counts.rows_heap += rows->n;
+	after = filter_rows(scan, before);
+	if (gathered)
+	{
+		old = MemoryContextSwitchTo(scan->batch.memory);
+		strata_rows_fetch(scan->heap_rows, scan->batch.mask);
+		MemoryContextSwitchTo(old);
+	}
 	scan->counts.rows_out += after;
-	InstrCountFiltered1(scan, rows->n - after);
+	InstrCountFiltered1(scan, before - after);
 	scan->vector_open = after > 0;
 	return true;
 }
@@ -833,6 +890,8 @@ next_batch(StrataScanState *scan)
 
 	open_read(scan);
 	look_ahead(scan);
+	if (scan->wants_batches && !scan->recall)
+		strata_recall_begin(scan);
 	for (;;)
 	{
 		if (scan->vector_open && scan->replay)
@@ -1017,6 +1076,7 @@ close_item(StrataScanState *scan)
 	ExecClearTuple(scan->heap_slot);
 	hide_heap_rows(scan);
 	release_unit(scan);
+	strata_recall_close(scan);
 	scan->page = NULL;
 	scan->item_open = false;
 	scan->vector_open = false;

@@ -1,0 +1,658 @@
+/*
+ * recall.c - what a process remembers of tables between its queries: the table of it, and who has to leave.
+ *
+ * Everything remembered lies in a memory context of its own, under one for all, which
+ * pg_backend_memory_contexts shows as "strata recall".  Until it is kept, it goes with its last pin, and a pin ends
+ * with a memory context at the latest; so an error leaves nothing behind.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "exec/recall.h"
+
+int strata_recall_memory = 16 * 1024;
+
+typedef struct RecallEntry
+{
+	StrataRecallKey key;
+	StrataRecalled *value;
+} RecallEntry;
+
+static HTAB			*recall_table;
+static MemoryContext recall_context;
+static dlist_head	 recall_lru = DLIST_STATIC_INIT(recall_lru); /* used last first */
+static Size			 recall_bytes;
+
+static void
+recall_free(StrataRecalled *r)
+{
+	MemoryContextDelete(r->cxt);
+}
+
+/* It is not to be found any more, and goes when nobody uses it. */
+static void
+recall_forget(StrataRecalled *r)
+{
+	hash_search(recall_table, &r->key, HASH_REMOVE, NULL);
+	dlist_delete(&r->lru);
+	recall_bytes -= r->bytes;
+	r->known = false;
+	if (r->pins == 0)
+		recall_free(r);
+}
+
+static void
+recall_release(StrataHold *hold)
+{
+	StrataRecallPin *pin = (StrataRecallPin *) hold;
+
+	strata_recall_unpin(pin);
+}
+
+void
+strata_recall_unpin(StrataRecallPin *pin)
+{
+	StrataRecalled *r = pin->on;
+
+	pin->on = NULL;
+	if (r && --r->pins == 0 && !r->known)
+		recall_free(r);
+}
+
+static void
+recall_pin(StrataRecalled *r, StrataRecallPin *pin, MemoryContext context)
+{
+	if (!pin->hold.held)
+		strata_hold(&pin->hold, context, recall_release);
+	Assert(pin->on == NULL);
+	r->pins++;
+	pin->on = r;
+}
+
+StrataRecalled *
+strata_recall_find(const StrataRecallKey *key, StrataRecallPin *pin, MemoryContext context)
+{
+	RecallEntry *e = recall_table ? hash_search(recall_table, key, HASH_FIND, NULL) : NULL;
+
+	if (!e)
+		return NULL;
+	dlist_move_head(&recall_lru, &e->value->lru);
+	recall_pin(e->value, pin, context);
+	return e->value;
+}
+
+static void
+recall_begin(void)
+{
+	HASHCTL info = {.keysize = sizeof(StrataRecallKey), .entrysize = sizeof(RecallEntry)};
+
+	if (!recall_context)
+		recall_context = AllocSetContextCreate(TopMemoryContext, "strata recall", ALLOCSET_SMALL_SIZES);
+	info.hcxt = recall_context;
+	if (!recall_table)
+		recall_table = hash_create("strata recall", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+StrataRecalled *
+strata_recall_make(const StrataRecallKey *key, Size size, StrataRecallPin *pin, MemoryContext context)
+{
+	MemoryContext	cxt;
+	StrataRecalled *r;
+
+	recall_begin();
+	cxt = AllocSetContextCreate(recall_context, "strata recalled item", ALLOCSET_SMALL_SIZES);
+	r = MemoryContextAllocZero(cxt, size);
+	r->key = *key;
+	r->cxt = cxt;
+	recall_pin(r, pin, context);
+	return r;
+}
+
+/* Room for so many bytes more, if need be by giving up what was used longest ago. */
+static bool
+recall_room(Size bytes)
+{
+	Size limit = (Size) strata_recall_memory * 1024;
+
+	if (bytes > limit)
+		return false;
+	while (recall_bytes + bytes > limit && !dlist_is_empty(&recall_lru))
+		recall_forget(dlist_tail_element(StrataRecalled, lru, &recall_lru));
+	return true;
+}
+
+bool
+strata_recall_fits(StrataRecalled *r, Size bytes)
+{
+	/* One item is not to drive out all others. */
+	if (bytes > (Size) strata_recall_memory * 1024 / 2)
+		return false;
+	if (!r->known)
+	{
+		r->bytes = bytes;
+		return true;
+	}
+	recall_bytes += bytes - r->bytes;
+	r->bytes = bytes;
+	if (!recall_room(0))
+		return false;
+	return r->known;
+}
+
+void
+strata_recall_keep(StrataRecalled *r)
+{
+	bool		 found;
+	RecallEntry *e = hash_search(recall_table, &r->key, HASH_FIND, NULL);
+
+	Assert(!r->known);
+	if (e)
+		recall_forget(e->value);
+	if (!recall_room(r->bytes))
+		return;
+	e = hash_search(recall_table, &r->key, HASH_ENTER, &found);
+	e->value = r;
+	dlist_push_head(&recall_lru, &r->lru);
+	recall_bytes += r->bytes;
+	r->known = true;
+}
+
+/* ---- rows of the heap ---- */
+
+/* Blocks that have changed, of those asked for, that are read anew for themselves; with more, all are. */
+#define RECALL_MISSES(asked) ((asked) / 8 + 2)
+/* Rows that there is room for in a chunk that begins. */
+#define RECALL_FIRST 128
+
+static void
+recall_key(const StrataScanState *scan, uint32 what, StrataRecallKey *key)
+{
+	Relation rel = scan->css.ss.ss_currentRelation;
+
+	memset(key, 0, sizeof(*key));
+	key->relid = RelationGetRelid(rel);
+	key->relnumber = StrataRelNumber(rel);
+	key->unit_blocks = scan->read->unit_blocks;
+	key->item = scan->item;
+	key->what = what;
+}
+
+static MemoryContext
+recall_scan_context(const StrataScanState *scan)
+{
+	return scan->css.ss.ps.state->es_query_cxt;
+}
+
+void
+strata_recall_begin(StrataScanState *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(recall_scan_context(scan));
+	StrataRecall *s = palloc0(sizeof(StrataRecall));
+
+	s->column = palloc(sizeof(int) * Max(scan->batch.ncols, 1));
+	s->zones = palloc(sizeof(StrataSegment) * Max(scan->batch.ncols, 1));
+	scan->recall = s;
+	MemoryContextSwitchTo(old);
+}
+
+void
+strata_recall_close(StrataScanState *scan)
+{
+	StrataRecall *s = scan->recall;
+
+	if (!s)
+		return;
+	strata_recall_unpin(&s->rows_pin);
+	strata_recall_unpin(&s->new_pin);
+	strata_recall_unpin(&s->sums_pin);
+	s->rows = NULL;
+	s->opened = false;
+	memset(s->served, 0, sizeof(s->served));
+}
+
+void
+strata_recall_item(StrataScanState *scan, const StrataUnit *unit)
+{
+	strata_recall_close(scan);
+	if (unit)
+		scan->recall->unit = strata_unit_id(unit);
+	else
+		memset(&scan->recall->unit, 0, sizeof(StrataUnitId));
+}
+
+static bool
+same_unit(const StrataUnitId *a, const StrataUnitId *b)
+{
+	return a->generation == b->generation && a->insert_pos == b->insert_pos && a->copied_at == b->copied_at;
+}
+
+/* Where the batch's columns are among those remembered.  False: one is not. */
+static bool
+find_columns(const StrataScanState *scan, const StrataRecallRows *r, int *column)
+{
+	for (int c = 0; c < scan->batch.ncols; c++)
+	{
+		const StrataRows *any = r->nchunks > 0 ? r->chunks[0] : NULL;
+		int				  k = 0;
+
+		while (k < r->ncols && r->attnums[k] != scan->batch.cols[c]->attnum)
+			k++;
+		if (k == r->ncols || (any && any->cols[k].type != scan->batch.cols[c]->type))
+			return false;
+		column[c] = k;
+	}
+	return true;
+}
+
+static inline uint32
+block_end(const StrataRecallRows *r, uint32 i)
+{
+	return i + 1 < r->nblocks ? r->blocks[i + 1].first : r->nrows;
+}
+
+/* Bits [first, end) of a mask. */
+static void
+set_rows(uint64 *mask, uint32 first, uint32 end)
+{
+	for (uint32 w = first / 64; w * 64 < end; w++)
+	{
+		uint64 bits = ~UINT64CONST(0);
+
+		if (w * 64 < first)
+			bits <<= first - w * 64;
+		if (end - w * 64 < 64)
+			bits &= (UINT64CONST(1) << (end - w * 64)) - 1;
+		mask[w] |= bits;
+	}
+}
+
+/* No row is taken yet. */
+static void
+clear_live(StrataScanState *scan, const StrataRecallRows *r)
+{
+	StrataRecall *s = scan->recall;
+
+	if (r->nchunks > s->live_room)
+	{
+		if (s->live)
+			pfree(s->live);
+		s->live = NULL;
+		s->live_room = r->nchunks;
+		s->live = MemoryContextAlloc(recall_scan_context(scan), s->live_room * BATCH_WORDS * sizeof(uint64));
+	}
+	if (r->nchunks > 0)
+		memset(s->live, 0, r->nchunks * BATCH_WORDS * sizeof(uint64));
+}
+
+/* The rows remembered of block i count, and its page is not read. */
+static inline void
+serve(StrataRecall *s, const StrataRecallRows *r, uint32 i)
+{
+	uint32 b = r->blocks[i].block;
+
+	set_rows(s->live, r->blocks[i].first, block_end(r, i));
+	s->served[b / 64] |= UINT64CONST(1) << (b % 64);
+}
+
+/*
+ * Takes what is as it was.  Pages whose LSN has moved are forgotten for good, as it never comes back.  False: too many
+ * have, or came to be asked for since.
+ */
+static bool
+take_rows(StrataScanState *scan, StrataRecallRows *r)
+{
+	StrataRecall *s = scan->recall;
+	XLogRecPtr	  pos = strata_wal_position();
+	bool		  quiet = r->quiet == pos;
+	bool		  same = same_unit(&r->unit, &s->unit);
+	BlockNumber	  first = scan->item * scan->read->unit_blocks;
+	uint32		  asked = 0, served = 0;
+
+	clear_live(scan, r);
+	for (uint32 i = 0; i < r->nblocks; i++)
+	{
+		StrataRecallBlock *k = &r->blocks[i];
+		uint32			   w = k->block / 64;
+		uint64			   one = UINT64CONST(1) << (k->block % 64);
+
+		if (XLogRecPtrIsInvalid(k->lsn) || k->block >= scan->fresh.nblocks)
+			continue;
+		if (!quiet && !strata_read_lsn_is(scan->read, first + k->block, &k->buffer, k->lsn))
+			k->lsn = InvalidXLogRecPtr;
+		else if ((r->heap[w] & scan->fresh.heap[w] & one) || (same && (r->rest[w] & scan->fresh.rest[w] & one)))
+		{
+			serve(s, r, i);
+			served++;
+		}
+	}
+	if (!quiet)
+		r->quiet = r->nblocks > 0 && r->blocks[r->nblocks - 1].block < scan->fresh.nblocks &&
+			strata_wal_position() == pos
+			? pos
+			: InvalidXLogRecPtr;
+	for (uint32 w = 0; w * 64 < scan->fresh.nblocks; w++)
+		asked += pg_popcount64(scan->fresh.heap[w] | scan->fresh.rest[w]);
+	if (asked - served <= RECALL_MISSES(asked))
+		return true;
+	memset(s->served, 0, sizeof(s->served));
+	return false;
+}
+
+/* The batch's columns, and what was remembered before them. */
+static void
+choose_columns(const StrataScanState *scan, const StrataRecallRows *before, StrataRecallRows *r)
+{
+	TupleDesc desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
+	int		  room = scan->batch.ncols + (before ? before->ncols : 0);
+
+	r->attnums = MemoryContextAlloc(r->head.cxt, sizeof(AttrNumber) * Max(room, 1));
+	for (int c = 0; c < scan->batch.ncols; c++)
+		r->attnums[r->ncols++] = scan->batch.cols[c]->attnum;
+	for (int k = 0; before && k < before->ncols; k++)
+	{
+		bool has = before->attnums[k] > desc->natts || TupleDescAttr(desc, before->attnums[k] - 1)->attisdropped;
+
+		for (int c = 0; c < scan->batch.ncols; c++)
+			has |= r->attnums[c] == before->attnums[k];
+		if (!has)
+			r->attnums[r->ncols++] = before->attnums[k];
+	}
+}
+
+static StrataRows *
+add_chunk(const StrataScanState *scan, StrataRecallRows *r)
+{
+	TupleDesc	desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
+	StrataRows *rows = strata_rows_create(r->head.cxt, r->ncols);
+
+	rows->first = RECALL_FIRST;
+	for (int k = 0; k < r->ncols; k++)
+	{
+		Oid		   type = TupleDescAttr(desc, r->attnums[k] - 1)->atttypid;
+		StrataType rep;
+
+		if (!strata_column_type(type, &rep))
+			elog(ERROR, "column %d cannot be stored", r->attnums[k]);
+		strata_rows_column(rows, k, type, &rep);
+	}
+	if (r->nchunks == r->chunk_room)
+	{
+		r->chunk_room = Max(8, r->chunk_room * 2);
+		r->chunks = r->chunks ? repalloc(r->chunks, r->chunk_room * sizeof(StrataRows *))
+							  : MemoryContextAlloc(r->head.cxt, r->chunk_room * sizeof(StrataRows *));
+	}
+	return r->chunks[r->nchunks++] = rows;
+}
+
+/* The rows of a page.  False: one has a value in TOAST, which is not to be fetched before it is wanted. */
+static bool
+add_page(const StrataScanState *scan, StrataRecallRows *r, const StrataTupleWalk *walk, const StrataHeapPage *page)
+{
+	StrataRows *rows = r->nchunks > 0 ? r->chunks[r->nchunks - 1] : NULL;
+
+	for (int done = 0; done < page->ntuples;)
+	{
+		int n;
+
+		if (!rows || rows->n == STRATA_VECTOR)
+			rows = add_chunk(scan, r);
+		n = Min(page->ntuples - done, (int) (STRATA_VECTOR - rows->n));
+		strata_rows_add_tuples(rows, walk, &page->tuples[done], n);
+		if (rows->toasted)
+			return false;
+		done += n;
+		r->nrows += n;
+	}
+	return true;
+}
+
+static void
+add_block(StrataRecallRows *r, const StrataFresh *fresh, uint32 b, const StrataHeapPage *page)
+{
+	uint64 one = UINT64CONST(1) << (b % 64);
+
+	if (r->nblocks == r->room)
+	{
+		r->room = Max(16, r->room * 2);
+		r->blocks = r->blocks ? repalloc(r->blocks, r->room * sizeof(StrataRecallBlock))
+							  : MemoryContextAlloc(r->head.cxt, r->room * sizeof(StrataRecallBlock));
+	}
+	r->blocks[r->nblocks++] = (StrataRecallBlock){b, r->nrows, page->lsn, page->buffer};
+	if (!XLogRecPtrIsInvalid(page->lsn))
+		r->settled = Max(r->settled, page->settled);
+	if (fresh->heap[b / 64] & one)
+		r->heap[b / 64] |= one;
+	else
+		r->rest[b / 64] |= one;
+}
+
+/* Reads the item's blocks of the heap.  Of those that it has room for the rows are at hand then, and if that is all of
+ * them, and most will stay as they are for others, they are kept. */
+static void
+read_rows(StrataScanState *scan, StrataRecallRows *r)
+{
+	StrataRecall	*s = scan->recall;
+	StrataHeapRead	*heap = strata_scan_heap(scan);
+	StrataTupleWalk *walk =
+		strata_tuple_walk(RelationGetDescr(scan->css.ss.ss_currentRelation), r->ncols, r->attnums);
+	uint32 lasting = 0;
+	bool   all = true;
+
+	strata_heap_settle(heap);
+	for (uint32 b = 0; all && b < scan->fresh.nblocks; b++)
+	{
+		StrataHeapPage *page;
+
+		if (!strata_scan_block_from_heap(scan, b))
+			continue;
+		page = strata_heap_item(heap, scan->item * scan->read->unit_blocks, &scan->fresh, b);
+		scan->counts.blocks_heap++;
+		add_block(r, &scan->fresh, b, page);
+		if (!add_page(scan, r, walk, page))
+		{
+			s->off = true;
+			strata_recall_unpin(&s->new_pin);
+			return;
+		}
+		lasting += !XLogRecPtrIsInvalid(page->lsn);
+		if (b % 16 == 0)
+			all = strata_recall_fits(&r->head, MemoryContextMemAllocated(r->head.cxt, true));
+	}
+	all = all && strata_recall_fits(&r->head, MemoryContextMemAllocated(r->head.cxt, true));
+	clear_live(scan, r);
+	for (uint32 i = 0; i < r->nblocks; i++)
+		serve(s, r, i);
+	s->rows = r;
+	s->was_read = true;
+	for (int c = 0; c < scan->batch.ncols; c++)
+		s->column[c] = c;
+	if (all && r->nblocks > 0 && r->nblocks - lasting <= RECALL_MISSES(r->nblocks))
+		strata_recall_keep(&r->head);
+}
+
+void
+strata_recall_open(StrataScanState *scan)
+{
+	StrataRecall	 *s = scan->recall;
+	StrataRecallRows *before, *r;
+	StrataRecallKey	  key;
+
+	s->opened = true;
+	if (s->off || strata_recall_memory == 0 || IsParallelWorker() || !strata_read_may_remember(scan->read) ||
+		scan->fresh.nheap + scan->fresh.nrest == 0)
+		return;
+	recall_key(scan, RECALL_ROWS, &key);
+	before = (StrataRecallRows *) strata_recall_find(&key, &s->rows_pin, recall_scan_context(scan));
+	s->chunk = 0;
+	s->was_read = false;
+	if (before && strata_read_xmin(scan->read) < before->settled)
+	{
+		/* What is remembered is of use to younger snapshots. */
+		strata_recall_unpin(&s->rows_pin);
+		return;
+	}
+	if (before && find_columns(scan, before, s->column) && take_rows(scan, before))
+	{
+		s->rows = before;
+		return;
+	}
+	r = (StrataRecallRows *) strata_recall_make(&key, sizeof(StrataRecallRows), &s->new_pin, recall_scan_context(scan));
+	choose_columns(scan, before, r);
+	r->unit = s->unit;
+	strata_recall_unpin(&s->rows_pin);
+	read_rows(scan, r);
+}
+
+unsigned
+strata_recall_vector(StrataScanState *scan)
+{
+	StrataRecall *s = scan->recall;
+	StrataBatch	 *b = &scan->batch;
+
+	while (s->rows && s->chunk < s->rows->nchunks)
+	{
+		StrataRows	 *rows = s->rows->chunks[s->chunk];
+		const uint64 *live = s->live + s->chunk * BATCH_WORDS;
+		unsigned	  n = strata_kernels->count(live, rows->n);
+
+		s->chunk++;
+		if (n == 0)
+			continue;
+		strata_batch_show_rows(b, rows, s->column, rows->n);
+		memcpy(b->mask, live, sizeof(b->mask));
+		return n;
+	}
+	return 0;
+}
+
+/* ---- sums over what is left of a unit ---- */
+
+/* What a zone map of the rows left would say, as far as it is used to answer a unit. */
+static bool
+sum_column(StrataScanState *scan, StrataColumn *col, const uint64 *live, uint32 nlive, StrataSegment *out)
+{
+	int64		 v[STRATA_VECTOR];
+	StrataInt128 sum = 0;
+	uint32		 n = 0;
+	bool		 numbers = col->zone->phys == STRATA_PHYS_INT;
+
+	*out = *col->zone;
+	out->nrows = nlive;
+	if (!numbers && out->null_count == 0)
+		return true;
+	if (!strata_scan_pin(scan, col))
+		return false;
+	for (uint32 i = 0; i < col->seg->nvectors; i++)
+	{
+		const uint64 *nulls = strata_segment_nulls(col->seg, i);
+		uint64		  mask[BATCH_WORDS];
+		unsigned	  rows = strata_segment_vector_rows(col->seg, i), some;
+		int64		  lo, hi;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int w = 0; w < BATCH_WORDS; w++)
+			mask[w] = live[i * BATCH_WORDS + w] & ~(nulls ? nulls[w] : 0);
+		some = strata_kernels->count(mask, rows);
+		if (some == 0)
+			continue;
+		if (numbers)
+		{
+			strata_segment_i64(col->seg, i, v);
+			sum += strata_kernels->sum_i64(v, mask, rows);
+			lo = strata_kernels->min_i64(v, mask, rows);
+			hi = strata_kernels->max_i64(v, mask, rows);
+			out->min.i = n == 0 ? lo : Min(out->min.i, lo);
+			out->max.i = n == 0 ? hi : Max(out->max.i, hi);
+		}
+		n += some;
+	}
+	out->null_count = nlive - n;
+	if (numbers)
+	{
+		out->sum_lo = (uint64) (unsigned __int128) sum;
+		out->sum_hi = (int64) (sum >> 64);
+	}
+	return true;
+}
+
+/* What is remembered of this unit with these rows left, or something new. */
+static StrataRecallSums *
+open_sums(StrataScanState *scan)
+{
+	StrataRecall	 *s = scan->recall;
+	uint32			  words = (scan->unit->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR * BATCH_WORDS;
+	StrataRecallSums *r;
+	StrataRecallKey	  key;
+
+	recall_key(scan, RECALL_SUMS, &key);
+	r = (StrataRecallSums *) strata_recall_find(&key, &s->sums_pin, recall_scan_context(scan));
+	if (r && same_unit(&r->unit, &s->unit) && r->words == words &&
+		memcmp(r->rows, scan->live, words * sizeof(uint64)) == 0)
+		return r;
+	strata_recall_unpin(&s->sums_pin);
+	r = (StrataRecallSums *) strata_recall_make(&key, sizeof(StrataRecallSums), &s->sums_pin, recall_scan_context(scan));
+	r->unit = s->unit;
+	r->words = words;
+	r->rows = MemoryContextAlloc(r->head.cxt, words * sizeof(uint64));
+	memcpy(r->rows, scan->live, words * sizeof(uint64));
+	r->sums = MemoryContextAlloc(r->head.cxt, scan->unit->ncols * sizeof(StrataRecallSum));
+	if (strata_recall_fits(&r->head, MemoryContextMemAllocated(r->head.cxt, true)))
+		strata_recall_keep(&r->head);
+	return r;
+}
+
+static const StrataSegment *
+find_sum(StrataScanState *scan, StrataRecallSums *r, StrataColumn *col, uint32 nlive)
+{
+	StrataSegment zone;
+
+	for (int i = 0; i < r->nsums; i++)
+		if (r->sums[i].attnum == col->attnum)
+			return &r->sums[i].zone;
+	if (!sum_column(scan, col, scan->live, nlive, &zone))
+		return NULL;
+	r->sums[r->nsums] = (StrataRecallSum){col->attnum, zone};
+	return &r->sums[r->nsums++].zone;
+}
+
+bool
+strata_recall_take(StrataScanState *scan)
+{
+	StrataRecall *s = scan->recall;
+	uint32		  nlive = 0;
+	int			  c = -1;
+
+	for (uint32 w = 0; w * STRATA_VECTOR < scan->unit->nrows; w++)
+		nlive += strata_kernels->count(scan->live + w * BATCH_WORDS, STRATA_VECTOR);
+	if (!bms_is_empty(scan->take_cols))
+	{
+		StrataRecallSums *r;
+
+		if (strata_recall_memory == 0)
+			return false;
+		r = open_sums(scan);
+		while ((c = bms_next_member(scan->take_cols, c)) >= 0)
+		{
+			const StrataSegment *zone = find_sum(scan, r, scan->batch.cols[c], nlive);
+
+			if (!zone)
+				return false;
+			s->zones[c] = *zone;
+		}
+		c = -1;
+		while ((c = bms_next_member(scan->take_cols, c)) >= 0)
+			scan->batch.cols[c]->zone = &s->zones[c];
+		strata_recall_unpin(&s->sums_pin);
+	}
+	scan->take_unit(scan->parent, nlive);
+	scan->counts.units_summed++;
+	scan->counts.rows_columns += nlive;
+	scan->counts.rows_out += nlive;
+	return true;
+}

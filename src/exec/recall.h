@@ -1,0 +1,142 @@
+/*
+ * recall.h - what a process remembers of tables between its queries: rows that it had to read from the heap, and sums
+ * over the rows of a unit that are left.
+ *
+ * Included by: src/exec/ only.
+ * Memory: of the process, bounded by the setting strata.recall_memory over all tables; what was used longest ago goes
+ * first.  What is pinned stays until it is unpinned, or until the memory context given ends.
+ * Locking: none; nothing is shared.
+ * Not here: why remembered rows are right (column/freshness.c, "Rows remembered"); when to ask for them (scan.c).
+ */
+#ifndef STRATA_EXEC_RECALL_H
+#define STRATA_EXEC_RECALL_H
+
+#include "base/hold.h"
+#include "exec/exec.h"
+
+extern int strata_recall_memory; /* setting strata.recall_memory, kB */
+
+/* Of one work item of a table. */
+typedef struct StrataRecallKey
+{
+	Oid	   relid;
+	Oid	   relnumber;
+	uint32 unit_blocks;
+	uint32 item;
+	uint32 what; /* RECALL_ROWS or RECALL_SUMS */
+} StrataRecallKey;
+
+/* What all that is remembered begins with. */
+typedef struct StrataRecalled
+{
+	StrataRecallKey key;
+	dlist_node		lru;
+	MemoryContext	cxt; /* it lies in it, with all it has */
+	Size			bytes;
+	int				pins;
+	bool			known; /* it can be found */
+} StrataRecalled;
+
+/* Somebody's use of it; lies in the memory context that ends it at the latest. */
+typedef struct StrataRecallPin
+{
+	StrataHold		hold;
+	StrataRecalled *on;
+} StrataRecallPin;
+
+/* ---- rows of the heap ---- */
+
+typedef struct StrataRecallBlock
+{
+	uint32	   block; /* of the item */
+	uint32	   first; /* row: of chunk first / STRATA_VECTOR.  It ends where the next begins */
+	XLogRecPtr lsn;	  /* invalid: its rows are good for the scan that read them only */
+	Buffer	   buffer;
+} StrataRecallBlock;
+
+typedef struct StrataRecallRows
+{
+	StrataRecalled head;
+	StrataUnitId   unit; /* which `rest` is about */
+	uint64		   settled; /* snapshots whose xmin is this or later */
+	XLogRecPtr	   quiet;	/* where WAL stood when all blocks were as remembered; or invalid */
+	uint64		   heap[STRATA_MAX_UNIT_BLOCKS / 64];
+	uint64		   rest[STRATA_MAX_UNIT_BLOCKS / 64];
+	uint32		   nblocks;
+	uint32		   room;
+	StrataRecallBlock *blocks;
+	int			   ncols;
+	AttrNumber	  *attnums;
+	uint32		   nrows;
+	uint32		   nchunks;
+	uint32		   chunk_room;
+	StrataRows	 **chunks; /* of STRATA_VECTOR rows each but the last */
+} StrataRecallRows;
+
+/* ---- sums over what is left of a unit ---- */
+
+typedef struct StrataRecallSum
+{
+	AttrNumber	  attnum;
+	StrataSegment zone; /* head only: nrows, null_count, sum, min and max are those of the rows left */
+} StrataRecallSum;
+
+typedef struct StrataRecallSums
+{
+	StrataRecalled head;
+	StrataUnitId   unit;
+	uint32		   words;
+	uint64		  *rows; /* those left */
+	int			   nsums;
+	StrataRecallSum *sums; /* room for one a column of the unit */
+} StrataRecallSums;
+
+/* ---- a scan's use of them ---- */
+
+typedef struct StrataRecall
+{
+	StrataRecallPin rows_pin; /* found */
+	StrataRecallPin new_pin;  /* made */
+	StrataRecallPin sums_pin;
+	bool			off;  /* some value lies in TOAST: not for this scan */
+	StrataUnitId	unit; /* of the item; all 0: none */
+
+	/* of the item at hand */
+	bool			  opened;
+	bool			  was_read; /* its rows were read by this scan, just now */
+	StrataRecallRows *rows;		/* NULL: nothing remembered of the item */
+	uint32			  chunk;	/* next */
+	uint64			  served[STRATA_MAX_UNIT_BLOCKS / 64]; /* blocks that it answers for */
+	uint64			 *live;		/* rows that count, in whole vectors */
+	uint32			  live_room; /* vectors */
+	int				 *column;	/* of each column of the batch, that of `rows` */
+	StrataSegment	 *zones;	/* of each column of the batch, what strata_recall_take() shows of it */
+} StrataRecall;
+
+extern void strata_recall_begin(StrataScanState *scan);
+/* An item was opened; its unit, if it has one. */
+extern void strata_recall_item(StrataScanState *scan, const StrataUnit *unit);
+/* Before the first row of the item is read from the heap: what of it is remembered, or may be from now on. */
+extern void strata_recall_open(StrataScanState *scan);
+/* The next vector of that, shown with its mask; 0 at the end. */
+extern unsigned strata_recall_vector(StrataScanState *scan);
+extern void strata_recall_close(StrataScanState *scan);
+/* Answers the unit at hand, of which scan->live is left, for a parent that could answer all of it from zone maps.
+ * False: not that way. */
+extern bool strata_recall_take(StrataScanState *scan);
+
+#define RECALL_ROWS 0
+#define RECALL_SUMS 1
+
+/* What is remembered under the key, pinned; NULL: nothing. */
+extern StrataRecalled *strata_recall_find(const StrataRecallKey *key, StrataRecallPin *pin, MemoryContext context);
+/* Something new, of `size` bytes and zeroed, pinned; nobody finds it yet. */
+extern StrataRecalled *strata_recall_make(const StrataRecallKey *key, Size size, StrataRecallPin *pin,
+										  MemoryContext context);
+/* It has grown to so many bytes in all.  False: that is too much to be kept. */
+extern bool strata_recall_fits(StrataRecalled *r, Size bytes);
+/* From now on it is found, in place of what was there. */
+extern void strata_recall_keep(StrataRecalled *r);
+extern void strata_recall_unpin(StrataRecallPin *pin);
+
+#endif
