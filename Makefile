@@ -89,6 +89,7 @@ soak: ## a store forty times its memory; then sessions killed and memory resized
 
 bench: ## column store against sequential scan and DuckDB, what it costs writers, allocators, events; minutes long
 	test/bench/columns/run.sh
+	test/bench/columns/expressions.sh
 	test/bench/tpch/run.sh
 	test/bench/manners.sh
 	$(MAKE) -C test/bench ../../build/bench/simd_bench && build/bench/simd_bench memory

@@ -115,7 +115,7 @@ make_room(StrataRows *rows, uint32 more)
 		return;
 	if ((uint64) rows->n + more > PG_UINT32_MAX / 4)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows on one side of a join")));
-	after = Max3(before, rows->first, 64);
+	after = Max(before, Max(rows->first, 64));
 	while (after < rows->n + more)
 		after *= 2;
 	if (rows->most > 0 && after > rows->most)
