@@ -78,6 +78,8 @@ extern void source_join(Gen *g, double room);
 extern void source_free(Gen *g);
 /* EXISTS, IN, NOT EXISTS, NOT IN, a comparison with ALL, ANY or a scalar: over another table. */
 extern void subquery_condition(Gen *g, Buf *b, bool top);
+/* A scalar subquery, its column with this after it (an alias). */
+extern void correlated_aggregate(Gen *g, Buf *b, const char *name);
 extern void from(Gen *g, Buf *b);
 
 /* ---- aggregate.c: select lists, aggregates, group keys, window functions ---- */

@@ -480,6 +480,35 @@ shape_cte_join(Gen *g, Buf *b)
 	g->calm = false;
 }
 
+/* Aggregates that depend on the outer row, for some dozens of these. */
+static void
+shape_correlated(Gen *g, Buf *b)
+{
+	int part = 1 + g->t->rows / (20 + below(g, 60));
+
+	g->alias = "a.";
+	g->q->pairs = g->t->rows * 200.0;
+	switch (below(g, 3))
+	{
+		case 0:
+			buf_add(b, "SELECT a.id, ");
+			correlated_aggregate(g, b, "");
+			buf_add(b, " FROM %s a WHERE ", g->t->name);
+			break;
+		case 1:
+			buf_add(b, "SELECT a.id, s.v FROM %s a %s JOIN LATERAL ", g->t->name, chance(g, 50) ? "LEFT" : "INNER");
+			correlated_aggregate(g, b, " AS v");
+			buf_add(b, " s ON true WHERE ");
+			break;
+		default:
+			buf_add(b, "SELECT a.id FROM %s a WHERE ", g->t->name);
+			correlated_aggregate(g, b, "");
+			buf_add(b, " IS %sNULL AND ", chance(g, 50) ? "NOT " : "");
+	}
+	buf_add(b, "a.id %% %d = %d", part, below(g, part));
+	g->alias = "";
+}
+
 static const Shape shapes[] = {
 	{"scan", 30, shape_scan, true, 15000},	   {"aggregate", 24, shape_aggregate, true, 150000},
 	{"group", 30, shape_group, true, 150000},  {"distinct", 5, shape_distinct, false, 50000},
@@ -488,6 +517,7 @@ static const Shape shapes[] = {
 	{"cte", 2, shape_cte, false, 0},		   {"cte_join", 2, shape_cte_join, false, 0},
 	{"union", 3, shape_union, false, 0},	   {"limit", 2, shape_limit, false, 50000},
 	{"lateral", 3, shape_lateral, false, 0},   {"derived", 3, shape_derived, false, 0},
+	{"correlated", 6, shape_correlated, false, 0},
 };
 
 const Shape *

@@ -519,3 +519,42 @@ subquery_condition(Gen *g, Buf *b, bool top)
 	g->calm = calm;
 	buf_free(&in.outer);
 }
+
+/*
+ * An aggregate of another table's rows that have the outer row's value in one column, or two.  It runs again for each
+ * outer row, which must be few.
+ */
+void
+correlated_aggregate(Gen *g, Buf *b, const char *name)
+{
+	Inner in = {0}, two = {0};
+	bool calm = g->calm;
+
+	if (!pick_inner(g, &in))
+	{
+		buf_add(b, "(SELECT 1%s)", name);
+		return;
+	}
+	g->calm = true;
+	g->nested++;
+	buf_add(b, "(SELECT ");
+	over(g, in.t, "x.", aggregate, b);
+	buf_add(b, "%s FROM %s x WHERE ", name, in.t->name);
+	add_inner_equality(b, &in, "=");
+	two.t = in.t;
+	two.c = chance(g, 30) ? column(g, CLASSES_COMMON, 0, KIND_LONG) : NULL;
+	two.d = two.c ? column_of(g, two.t, comparable(two.c), KIND_LONG) : NULL;
+	if (two.d && outer_name(g, &two))
+	{
+		buf_add(b, " AND ");
+		add_inner_equality(b, &two, chance(g, 80) ? "=" : "<>");
+	}
+	add_inner_condition(g, b, &in, " AND ", 50);
+	if (chance(g, 15))
+		buf_add(b, " HAVING count(*) > %d", below(g, 4));
+	buf_add(b, ")");
+	g->nested--;
+	g->calm = calm;
+	buf_free(&in.outer);
+	buf_free(&two.outer);
+}
