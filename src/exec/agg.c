@@ -86,6 +86,7 @@ typedef struct StrataAggState
 	int ngroupings;
 	Grouping *groupings; /* of a memo, one more: the groups that are remembered */
 	StrataMemo *memo;	 /* NULL: nothing is ever remembered */
+	PlanState *few;		 /* answers while nothing is remembered: an Aggregate of PostgreSQL's; NULL: our scan does */
 	bool float_overflow; /* while groups are made to be remembered */
 	int naggs;
 	StrataAgg *aggs;
@@ -263,6 +264,11 @@ agg_begin(CustomScanState *css, EState *estate, int eflags)
 		for (int a = 0; a < agg->naggs; a++)
 			if (agg->aggs[a].kind != AGG_COUNT_STAR)
 				agg->scan->take_cols = bms_add_member(agg->scan->take_cols, strata_accum_column(&agg->aggs[a]));
+	}
+	if (list_length(plan->custom_plans) > 1)
+	{
+		agg->few = ExecInitNode(lsecond(plan->custom_plans), estate, eflags);
+		css->custom_ps = lappend(css->custom_ps, agg->few);
 	}
 }
 
@@ -1115,12 +1121,19 @@ remembered_group(StrataAggState *agg)
 	return gid != STRATA_NO_GROUP ? emit(agg, &agg->groupings[1], gid) : emit(agg, &agg->groupings[0], 0);
 }
 
-static TupleTableSlot *
-next_group(StrataAggState *agg)
+/* Should the next answer be looked up, groups are made to be remembered if there are none yet. */
+static bool
+remembers(StrataAggState *agg)
 {
 	if (agg->memo && !agg->filled && strata_memo_due(agg->memo, agg->econtext))
 		build_memo(agg);
-	if (agg->memo && agg->memo->built)
+	return agg->memo && agg->memo->built;
+}
+
+static TupleTableSlot *
+next_group(StrataAggState *agg)
+{
+	if (remembers(agg))
 		return remembered_group(agg);
 	if (!agg->filled)
 		start_pass(agg);
@@ -1140,6 +1153,18 @@ next_group(StrataAggState *agg)
 	}
 }
 
+/* The answer of PostgreSQL's Aggregate, which has our target list. */
+static TupleTableSlot *
+answer_of_few(StrataAggState *agg)
+{
+	TupleTableSlot *slot = agg->filled ? NULL : ExecProcNode(agg->few);
+	TupleTableSlot *result = agg->css.ss.ps.ps_ResultTupleSlot;
+
+	agg->filled = true;
+	ExecClearTuple(result);
+	return TupIsNull(slot) ? result : ExecCopySlot(result, slot);
+}
+
 /*
  * Not ExecScan: while EvalPlanQual rechecks a row, and a subplan holds an aggregate, minor releases of
  * PostgreSQL 15 take a scan without a relation for a join whose row is at hand, and never run it.
@@ -1151,6 +1176,8 @@ agg_exec(CustomScanState *css)
 	ProjectionInfo *projection = css->ss.ps.ps_ProjInfo;
 	TupleTableSlot *slot;
 
+	if (((StrataAggState *)css)->few && !remembers((StrataAggState *)css))
+		return answer_of_few((StrataAggState *)css);
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -1175,6 +1202,8 @@ agg_end(CustomScanState *css)
 	else
 		strata_report_aggregate(&agg->counts);
 	ExecEndNode(agg->in->ps);
+	if (agg->few)
+		ExecEndNode(agg->few);
 }
 
 /* Will the next answer be looked up? */
@@ -1195,6 +1224,9 @@ agg_rescan(CustomScanState *css)
 	StrataAggState *agg = (StrataAggState *)css;
 
 	ExecClearTuple(css->ss.ss_ScanTupleSlot);
+	/* It hears of all changes, for it may be asked again. */
+	if (agg->few && css->ss.ps.chgParam)
+		UpdateChangedParamSet(agg->few, css->ss.ps.chgParam);
 	if (agg->memo && is_remembered(agg))
 	{
 		agg->filled = false;
@@ -1226,6 +1258,8 @@ agg_rescan(CustomScanState *css)
 	if (css->ss.ps.chgParam)
 		UpdateChangedParamSet(agg->in->ps, css->ss.ps.chgParam);
 	ExecReScan(agg->in->ps);
+	if (agg->few && !agg->few->chgParam)
+		ExecReScan(agg->few);
 }
 
 /* One line of keys, or one a grouping set. */

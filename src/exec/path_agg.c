@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -345,6 +346,46 @@ memo_after(PlannerInfo *root, RelOptInfo *rel, StrataPath *input)
 	return (int) Min(Max(all / Max(input->batch_total, 0.01) / 4, 2), 1e6);
 }
 
+/*
+ * Few calls are cheaper by an index, many by what is remembered, and nobody knows how many there will be.  So a correlated
+ * aggregate of PostgreSQL's own that costs less than our scan becomes a second input of ours: it answers until groups
+ * are remembered.
+ */
+static void
+add_few_calls_path(PlannerInfo *root, RelOptInfo *output_rel, StrataPath *input, const Collected *c, List *having,
+				   CustomPath *ours)
+{
+	int			after = intVal(list_nth(ours->custom_private, 4));
+	AggPath	   *few = NULL;
+	CustomPath *path;
+	ListCell   *lc;
+
+	foreach (lc, output_rel->pathlist)
+	{
+		AggPath *p = lfirst(lc);
+
+		if (IsA(p, AggPath) && p->aggstrategy == AGG_PLAIN && p->aggsplit == AGGSPLIT_SIMPLE &&
+			(!few || p->path.total_cost < few->path.total_cost))
+			few = p;
+	}
+	if (after == 0 || !few || few->path.total_cost * 1.01 >= ours->path.total_cost || few->path.param_info ||
+		contain_subplans((Node *) output_rel->reltarget->exprs) || contain_subplans((Node *) having))
+		return;
+	path = makeNode(CustomPath);
+	memcpy(path, ours, sizeof(CustomPath));
+	/* add_path() frees what is dearer than what it is given. */
+	few = memcpy(makeNode(AggPath), few, sizeof(AggPath));
+	/* Here the whole of what the scan for all groups costs is spent before, as calls are cheap. */
+	after = (int) Min(Max(4 * after * ours->path.total_cost / Max(few->path.total_cost, 0.01), 2), 1e9);
+	path->custom_paths = list_make2(input, few);
+	path->custom_private =
+		list_make5(c->out, having, NIL, c->refs, makeInteger(after));
+	path->path.startup_cost = few->path.startup_cost * 0.999;
+	path->path.total_cost = few->path.total_cost * 0.999;
+	path->path.parallel_safe &= few->path.parallel_safe;
+	add_path(output_rel, &path->path);
+}
+
 /* What a subplan costs that is a correlated aggregate of ours: a start, and a lookup a call. */
 static bool
 cost_subplans_walker(Node *node, void *context)
@@ -362,9 +403,10 @@ cost_subplans_walker(Node *node, void *context)
 		{
 			int after = intVal(lfourth(plan->custom_private));
 
-			if (after > 0)
+			/* With an input for few calls a call costs what that one does. */
+			if (after > 0 && list_length(plan->custom_plans) == 1)
 			{
-				sub->startup_cost = plan->scan.plan.total_cost * after * 5;
+				sub->startup_cost = plan->scan.plan.total_cost * after;
 				sub->per_call_cost = MEMO_LOOKUP_COST;
 			}
 		}
@@ -389,6 +431,7 @@ add_agg_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel, 
 	Collected	c;
 	List	   *sets = NIL;
 	StrataPath *input;
+	CustomPath *path;
 	double		groups;
 
 	if (parse->hasTargetSRFs || extra->patype != PARTITIONWISE_AGGREGATE_NONE || has_unfit_qual(input_rel))
@@ -400,10 +443,10 @@ add_agg_paths(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel, 
 	if (!input)
 		return;
 	groups = estimate_groups(root, &c, sets, input->cpath.path.rows);
-	add_path(output_rel, &make_agg_path(root, output_rel, output_rel->reltarget, input, &c, sets,
-										(List *) extra->havingQual, groups,
-										c.groups || sets ? 0 : memo_after(root, input_rel, input))
-							  ->path);
+	path = make_agg_path(root, output_rel, output_rel->reltarget, input, &c, sets, (List *) extra->havingQual, groups,
+						 c.groups || sets ? 0 : memo_after(root, input_rel, input));
+	add_few_calls_path(root, output_rel, input, &c, (List *) extra->havingQual, path);
+	add_path(output_rel, &path->path);
 	if (!sets)
 		add_parallel_agg_path(root, input_rel, output_rel, extra, groups);
 }
@@ -461,6 +504,9 @@ plan_agg(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List
 	agg->scan.plan.qual = lsecond(path->custom_private);
 	agg->scan.scanrelid = 0;
 	agg->flags = path->flags;
+	/* The input for few calls must give just what we give. */
+	if (list_length(custom_plans) > 1 && !equal(((Plan *) lsecond(custom_plans))->targetlist, tlist))
+		custom_plans = list_make1(linitial(custom_plans));
 	agg->custom_plans = custom_plans;
 	agg->custom_private =
 		list_make4(makeInteger(path->path.parallel_workers > 0), lthird(path->custom_private), lfourth(path->custom_private),

@@ -276,7 +276,7 @@ keys_handed_down(StrataJoinKind kind, const JoinClauses *c)
 
 static void
 cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const JoinInput *build, const JoinClauses *c,
-		  StrataJoinKind kind)
+		  StrataJoinKind kind, double match_part)
 {
 	Path	*p = &path->cpath.path;
 	double	 probe_rows = probe->path->rows, build_rows = build->path->rows;
@@ -296,6 +296,8 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 	matches = p->rows;
 	if (c->residual)
 		matches /= Max(clauselist_selectivity(root, c->residual, 0, JOIN_INNER, NULL), 1e-6);
+	/* Not more than PostgreSQL's own joins are costed with, or theirs would look cheaper for the same work. */
+	matches = Min(matches, Max(probe_rows * match_part, 1));
 	work += matches * evaluation(&residual) + p->rows * evaluation(&other);
 	if (probe->dear > 0 && keys_handed_down(kind, c))
 		probe_total -= probe->dear * (1 - Min(1, matches / Max(probe_rows, 1)));
@@ -309,7 +311,7 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 
 static void
 add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInfo *buildrel, StrataJoinKind kind,
-		 bool outer_join, List *restrictlist, bool partial)
+		 bool outer_join, List *restrictlist, bool partial, double match_part)
 {
 	StrataPath *path, *copy;
 	JoinClauses c;
@@ -340,7 +342,7 @@ add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInf
 	path->cpath.custom_private =
 		list_make5(makeInteger(kind), list_make2(c.probe_keys, c.build_keys), c.residual, c.other, vars);
 	path->cpath.methods = &join_path_methods;
-	cost_join(root, path, &probe, &build, &c, kind);
+	cost_join(root, path, &probe, &build, &c, kind, match_part);
 	strata_remember_path(joinrel, path);
 	copy = palloc(sizeof(StrataPath));
 	memcpy(copy, path, sizeof(StrataPath));
@@ -366,6 +368,8 @@ strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *out
 	bool		   outer_join = IS_OUTER_JOIN(jointype);
 	bool		   parallel = joinrel->consider_parallel && bms_is_empty(joinrel->lateral_relids);
 	StrataJoinKind kind;
+	/* Of the outer rows, those that have a match, where they have one at most. */
+	double match_part = extra->inner_unique ? extra->semifactors.outer_match_frac : 1e10;
 
 	if (!strata_planning_allowed() || !strata_column_join || root->parse->commandType != CMD_SELECT ||
 		root->rowMarks != NIL || !bms_is_empty(joinrel->lateral_relids) || root->join_search_private != NULL ||
@@ -389,18 +393,18 @@ strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *out
 			break;
 		case JOIN_SEMI:
 			kind = STRATA_JOIN_SEMI;
-			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_SEMI, outer_join, clauses, false);
+			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_SEMI, outer_join, clauses, false, 1e10);
 			break;
 		case JOIN_ANTI:
 			kind = STRATA_JOIN_ANTI;
-			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_ANTI, outer_join, clauses, false);
+			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_ANTI, outer_join, clauses, false, 1e10);
 			break;
 		default:
 			return;
 	}
-	add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, false);
+	add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, false, match_part);
 	if (parallel && kind_is_partial(kind))
-		add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, true);
+		add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, true, match_part);
 }
 
 /* ---- plans ---- */

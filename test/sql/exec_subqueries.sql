@@ -192,6 +192,29 @@ EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
 SELECT count(*) FROM es_in o JOIN es_few f ON o.id = f.k WHERE x < (SELECT max(x) FROM es_in i WHERE i.k = o.k);
 SELECT o.id, o.x FROM es_in o JOIN es_few f ON o.id = f.k WHERE x < (SELECT max(x) FROM es_in i WHERE i.k = o.k) ORDER BY 1;
 
-DROP TABLE es_in, es_out, es_few;
+-- 11. Few calls by an index, many by what is remembered
+CREATE TABLE es_big (k int, k2 int, x int);
+INSERT INTO es_big SELECT i % 10000, i % 7, i FROM generate_series(1, 100000) i;
+CREATE INDEX ON es_big (k);
+-- of all rows, so that costs are the same each time
+ALTER TABLE es_big ALTER k SET STATISTICS 1000;
+VACUUM ANALYZE es_big;
+SELECT strata.enable('es_big');
+SELECT strata.populate('es_big') > 0 AS populated;
+SET random_page_cost = 1.1;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
+SELECT g, (SELECT sum(x) FROM es_big WHERE k = g) FROM generate_series(9901, 10100) g;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
+SELECT g, (SELECT sum(x) FROM es_big WHERE k = g) FROM generate_series(1, 5) g;
+SELECT * FROM es_ask('SELECT g, (SELECT sum(x) + g FROM es_big WHERE k = g HAVING count(*) > 0) FROM generate_series(9901, 10100) g');
+SELECT * FROM es_ask('SELECT h, sum((SELECT sum(x) FROM es_big WHERE k = g AND k2 > h)) FROM generate_series(9901, 10100) g, generate_series(4, 6) h GROUP BY h');
+SELECT * FROM es_ask('SELECT h, (SELECT sum((SELECT sum(x) FROM es_big WHERE k = g AND k2 > h)) FROM generate_series(9901, 10100) g) FROM generate_series(4, 6) h');
+SELECT * FROM es_ask('SELECT g, s.* FROM generate_series(9901, 10100) g, LATERAL (SELECT count(*), max(x) FROM es_big WHERE k = g) s');
+SELECT * FROM es_ask('SELECT g, (SELECT sum(100 / (x - 100000)) FROM es_big WHERE k = g) FROM generate_series(9801, 9999) g');
+-- and by no index where it is no cheaper
+SELECT * FROM es_ask('SELECT g, (SELECT sum(x) FROM es_big WHERE k2 = g) FROM generate_series(1, 20) g');
+RESET random_page_cost;
+
+DROP TABLE es_in, es_out, es_few, es_big;
 DROP TYPE es_mood;
 DROP FUNCTION es_answer, es_remembered, es_store, es_ask;
