@@ -398,17 +398,20 @@ claim_item(StrataScanState *scan, uint32 *item)
 {
 	if (!scan->shared)
 		*item = scan->next_unit++;
-	else if (scan->reading_again)
+	else if (scan->reading_again && scan->next_unit < scan->nclaimed)
 	{
-		if (scan->next_unit >= scan->nclaimed)
-			return false;
 		*item = scan->claimed[scan->next_unit++];
+		return true;
 	}
 	else
+	{
+		/* None may have been claimed yet: a Gather's rescan reaches this node when the sharing has begun. */
+		scan->reading_again = false;
 		*item = pg_atomic_fetch_add_u32(&scan->shared->next, 1);
+	}
 	if (*item >= scan->read->nunits)
 		return false;
-	if (!scan->shared || scan->reading_again)
+	if (!scan->shared)
 		return true;
 	if (scan->nclaimed == scan->claimed_room)
 	{

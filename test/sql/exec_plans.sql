@@ -86,6 +86,26 @@ SELECT plan_of('DECLARE c CURSOR FOR SELECT id FROM plans WHERE id < 10');
 SELECT plan_of('DECLARE c CURSOR FOR SELECT id FROM plans WHERE id < 10 ORDER BY id');
 ROLLBACK;
 
+-- a Gather is rescanned before it is first run, and a node below it is told when the units have been shared out
+CREATE TABLE plans_one (i int);
+INSERT INTO plans_one VALUES (5);
+ANALYZE plans_one;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 2;
+SET max_parallel_workers = 0;
+SET enable_material = off;
+SELECT plan_of('SELECT i, id FROM plans_one LEFT JOIN plans ON id BETWEEN i AND i + 1');
+SELECT i, id FROM plans_one LEFT JOIN plans ON id BETWEEN i AND i + 1 ORDER BY id;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+SET max_parallel_workers_per_gather = 0;
+RESET max_parallel_workers;
+RESET enable_material;
+DROP TABLE plans_one;
+
 -- a prepared plan outlives its units
 PREPARE p AS SELECT count(*), sum(amount) FROM plans;
 SET plan_cache_mode = force_generic_plan;
