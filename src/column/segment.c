@@ -464,6 +464,115 @@ coded_bytes(const StrataSegment *s, uint32_t v, unsigned n, const uint64_t *mask
 	}
 }
 
+void
+strata_segment_automaton(const StrataSegment *s, const StrataLikeAutomaton *bytes, StrataCodedAutomaton *a)
+{
+	const StrataSymbols *symbols = seg_at(s, s->dict_off);
+	unsigned n = bytes->nstates;
+
+	a->start = bytes->start;
+	for (unsigned from = 0; from < n; from++)
+	{
+		a->accepts[from] = bytes->accepts[from];
+		a->accepts[n + from] = false;
+		memcpy(a->next[n + from], bytes->next[from], 256);
+		for (unsigned code = 0; code < 256; code++)
+		{
+			uint64_t symbol = symbols->symbol[code];
+			unsigned state = from;
+
+			for (unsigned i = 0; i < symbols->len[code]; i++, symbol >>= 8)
+				state = bytes->next[state][symbol & 0xff];
+			a->next[from][code] = (uint8_t)state;
+		}
+		a->next[from][SEG_ESCAPE] = (uint8_t)(n + from);
+	}
+}
+
+/*
+ * Strings that are taken side by side: each step waits for the one before it.  All go as many steps as the
+ * longest; one that is done reads on, but stays in its state.
+ */
+#define MATCH_LANES 4
+
+static void
+match_lanes(const StrataCodedAutomaton *a, const unsigned char *const *code, const uint32_t *n,
+			unsigned *state)
+{
+	const uint8_t *next = a->next[0];
+	uint32_t longest = 0;
+	unsigned s[MATCH_LANES];
+
+	for (unsigned l = 0; l < MATCH_LANES; l++)
+	{
+		s[l] = a->start;
+		longest = n[l] > longest ? n[l] : longest;
+	}
+	for (uint32_t k = 0; k < longest; k++)
+	{
+#pragma GCC unroll 4
+		for (unsigned l = 0; l < MATCH_LANES; l++)
+		{
+			unsigned to = next[s[l] << 8 | code[l][k]];
+
+			s[l] = k < n[l] ? to : s[l];
+		}
+	}
+	memcpy(state, s, sizeof(s));
+}
+
+static unsigned
+match_one(const StrataCodedAutomaton *a, const unsigned char *code, uint32_t n)
+{
+	unsigned state = a->start;
+
+	for (uint32_t k = 0; k < n; k++)
+		state = a->next[state][code[k]];
+	return state;
+}
+
+uint64_t
+strata_segment_match(const StrataSegment *s, uint32_t v, const StrataCodedAutomaton *a, uint64_t *mask)
+{
+	const SegCoded *t = (const SegCoded *)seg_at(s, s->vec_off) + v;
+	const unsigned char *at =
+		(const unsigned char *)((const StrataSymbols *)seg_at(s, s->dict_off) + 1) + t->byte;
+	const unsigned char *end = (const unsigned char *)s + s->bytes;
+	unsigned n = strata_segment_vector_rows(s, v);
+	uint32_t coded[STRATA_VECTOR];
+	const unsigned char *code[STRATA_VECTOR];
+	uint32_t len[STRATA_VECTOR], longest = 0;
+	uint16_t row[STRATA_VECTOR];
+	unsigned rows = 0;
+	uint64_t bytes = 0;
+
+	strata_kernels->unpack_u32((const uint64_t *)seg_at(s, s->data_off) + t->word, t->width, n, coded);
+	for (unsigned i = 0; i < n; at += coded[i++])
+		if (mask[i / 64] >> i % 64 & 1)
+		{
+			code[rows] = at;
+			len[rows] = coded[i];
+			longest = coded[i] > longest ? coded[i] : longest;
+			bytes += coded[i];
+			row[rows++] = (uint16_t)i;
+		}
+	for (unsigned r = 0; r < rows; r += MATCH_LANES)
+	{
+		unsigned state[MATCH_LANES];
+		unsigned lanes = rows - r < MATCH_LANES ? rows - r : MATCH_LANES;
+
+		if (lanes == MATCH_LANES && code[r + lanes - 1] + longest <= end)
+			match_lanes(a, code + r, len + r, state);
+		else
+			for (unsigned l = 0; l < lanes; l++)
+				state[l] = match_one(a, code[r + l], len[r + l]);
+		for (unsigned l = 0; l < lanes; l++)
+			if (!a->accepts[state[l]])
+				mask[row[r + l] / 64] &= ~(UINT64_C(1) << row[r + l] % 64);
+	}
+	return bytes;
+}
+
 size_t
 strata_segment_bytes_room(const StrataSegment *s, uint32_t v)
 {

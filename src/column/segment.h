@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/like.h"
 #include "simd/simd.h"
 
 #define STRATA_VECTOR		 1024
@@ -125,6 +126,24 @@ extern unsigned strata_segment_f64(const StrataSegment *s, uint32_t v, double *o
  */
 extern unsigned strata_segment_bytes(const StrataSegment *s, uint32_t v, const uint64_t *mask,
 									 const char **out, uint32_t *len, char *room);
+/*
+ * An automaton over bytes (like.h) as one over the codes of a segment: a code takes it as far as the bytes do
+ * that it stands for.  After an escape a state has a row of its own, for the byte that follows.
+ */
+typedef struct StrataCodedAutomaton
+{
+	unsigned start;
+	bool accepts[2 * STRATA_LIKE_STATES];
+	uint8_t next[2 * STRATA_LIKE_STATES][256];
+} StrataCodedAutomaton;
+
+/* FSST only. */
+extern void strata_segment_automaton(const StrataSegment *s, const StrataLikeAutomaton *bytes,
+									 StrataCodedAutomaton *a);
+/* FSST only: mask bit i of vector v stays where the automaton accepts the key of row i; returns the codes
+ * read. */
+extern uint64_t strata_segment_match(const StrataSegment *s, uint32_t v, const StrataCodedAutomaton *a,
+									 uint64_t *mask);
 /* What strata_segment_bytes() needs for vector v; 0 but for FSST. */
 extern size_t strata_segment_bytes_room(const StrataSegment *s, uint32_t v);
 /* DICT and CONST and RLE of any kind: a code (0 .. ndict-1) a row; for RLE the code is the run number.  A

@@ -151,6 +151,7 @@ typedef struct StrataScanCounts
 	uint64 match_rows;	   /* strings that kernels matched (match.c) */
 	uint64 match_selected; /* of these, where the predicate was true */
 	uint64 match_bytes;
+	uint64 match_scalar; /* of match_rows, by their codes */
 	uint64 match_ns;
 } StrataScanCounts;
 
@@ -606,7 +607,7 @@ typedef struct StrataMatch StrataMatch;
 /* NULL when the predicate is not one string column against a constant in a way that kernels know. */
 extern StrataMatch *strata_match_compile(Node *node);
 /* For a column that is of BYTES.  is_true and is_null are within mask; it raises no error. */
-extern void strata_match_eval(StrataBatch *in, const StrataMatch *m, StrataColumn *col, const uint64 *mask,
+extern void strata_match_eval(StrataBatch *in, StrataMatch *m, StrataColumn *col, const uint64 *mask,
 							  uint64 *is_true, uint64 *is_null);
 
 /* ---- filter.c ---- */

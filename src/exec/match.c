@@ -32,6 +32,9 @@ struct StrataMatch
 	StrataLike *like;
 	const char *needle; /* EQUAL, PREFIX */
 	uint32		len;
+	StrataLikeAutomaton  *automaton; /* the same over bytes; NULL: none */
+	StrataCodedAutomaton *coded;	 /* over the codes of a segment, */
+	uint64		coded_for;			 /* of that dict_id; 0: none yet */
 };
 
 /* What an operator's function does with the bytes of its operands; false: something else. */
@@ -80,6 +83,43 @@ takes_column_and_constant(OpExpr *op)
 	return IsA(left, Var) && IsA(right, Const) && !right->constisnull;
 }
 
+/* A pattern that matches what the constant is equal to, or a prefix of. */
+static StrataLike *
+like_of_constant(const StrataMatch *m)
+{
+	char	   *pattern = palloc(2 * (Size) m->len + 1);
+	StrataLike *like = palloc(strata_like_size(2 * m->len + 1));
+	uint32		n = 0;
+
+	for (uint32 i = 0; i < m->len; i++)
+	{
+		if (strchr("%_\\", m->needle[i]) && m->needle[i] != '\0')
+			pattern[n++] = '\\';
+		pattern[n++] = m->needle[i];
+	}
+	if (m->kind == MATCH_PREFIX)
+		pattern[n++] = '%';
+	strata_like_compile(like, pattern, n, false);
+	return like;
+}
+
+/* Few patterns are too long for one, so a long constant is not looked at. */
+static void
+make_automaton(StrataMatch *m)
+{
+	StrataLike *like;
+
+	if (m->len > 4 * STRATA_LIKE_STATES)
+		return;
+	like = m->kind == MATCH_LIKE ? m->like : like_of_constant(m);
+	m->automaton = palloc(sizeof(StrataLikeAutomaton));
+	if (!strata_like_automaton(like, m->automaton))
+	{
+		pfree(m->automaton);
+		m->automaton = NULL;
+	}
+}
+
 /* NULL when the predicate is none that kernels match. */
 StrataMatch *
 strata_match_compile(Node *node)
@@ -110,6 +150,7 @@ strata_match_compile(Node *node)
 		if (!strata_like_compile(m->like, m->needle, m->len, utf8))
 			return NULL;
 	}
+	make_automaton(m);
 	return m;
 }
 
@@ -157,32 +198,75 @@ scatter(const uint64 *hit, unsigned n, const uint16 *at, bool negated, uint64 *i
 	}
 }
 
+/* By their codes, where strings are kept coded and nobody has decoded them. */
+static bool
+can_match_codes(const StrataMatch *m, const StrataColumn *col)
+{
+	return m->automaton && col->source == STRATA_FROM_SEGMENT && col->seg->encoding == STRATA_ENC_FSST &&
+		!col->have_bytes && col->dict_id != 0;
+}
+
+static void
+match_codes(StrataBatch *in, StrataMatch *m, StrataColumn *col, const uint64 *live, uint64 *is_true)
+{
+	StrataScanCounts *counts = in->counts;
+	unsigned		  n = strata_kernels->count(live, STRATA_VECTOR);
+
+	if (m->coded_for != col->dict_id)
+	{
+		if (!m->coded)
+			m->coded = MemoryContextAlloc(GetMemoryChunkContext(m), sizeof(StrataCodedAutomaton));
+		strata_segment_automaton(col->seg, m->automaton, m->coded);
+		m->coded_for = col->dict_id;
+	}
+	memcpy(is_true, live, BATCH_WORDS * sizeof(uint64));
+	counts->match_bytes += strata_segment_match(col->seg, col->owner->cur_vector, m->coded, is_true);
+	if (m->negated)
+		for (int w = 0; w < BATCH_WORDS; w++)
+			is_true[w] = live[w] & ~is_true[w];
+	counts->match_rows += n;
+	counts->match_scalar += n;
+	counts->scalar_values += n;
+}
+
+static void
+match_images(StrataBatch *in, const StrataMatch *m, StrataColumn *col, const uint64 *live, uint64 *is_true)
+{
+	StrataScanCounts *counts = in->counts;
+	const char		 *p[STRATA_VECTOR];
+	uint32			  len[STRATA_VECTOR];
+	uint16			  at[STRATA_VECTOR + 64];
+	uint64			  hit[BATCH_WORDS];
+	unsigned		  n;
+
+	n = gather_strings(strata_col_bytes_of(col, live), live, p, len, at, &counts->match_bytes);
+	match_strings(m, p, len, n, hit);
+	memset(is_true, 0, BATCH_WORDS * sizeof(uint64));
+	scatter(hit, n, at, m->negated, is_true);
+	counts->match_rows += n;
+	counts->vector_values += n;
+}
+
 void
-strata_match_eval(StrataBatch *in, const StrataMatch *m, StrataColumn *col, const uint64 *mask, uint64 *is_true,
+strata_match_eval(StrataBatch *in, StrataMatch *m, StrataColumn *col, const uint64 *mask, uint64 *is_true,
 				  uint64 *is_null)
 {
-	StrataScanCounts  *counts = in->counts;
-	const char		  *p[STRATA_VECTOR];
-	uint32			   len[STRATA_VECTOR];
-	uint16			   at[STRATA_VECTOR + 64];
-	uint64			   live[BATCH_WORDS], hit[BATCH_WORDS];
-	instr_time		   begin, end;
-	unsigned		   n;
+	StrataScanCounts *counts = in->counts;
+	uint64			  live[BATCH_WORDS];
+	instr_time		  begin, end;
 
 	for (int w = 0; w < BATCH_WORDS; w++)
 	{
 		is_null[w] = mask[w] & (col->nulls ? col->nulls[w] : 0);
 		live[w] = mask[w] & ~is_null[w];
-		is_true[w] = 0;
 	}
 	INSTR_TIME_SET_CURRENT(begin);
-	n = gather_strings(strata_col_bytes_of(col, live), live, p, len, at, &counts->match_bytes);
-	match_strings(m, p, len, n, hit);
-	scatter(hit, n, at, m->negated, is_true);
+	if (can_match_codes(m, col))
+		match_codes(in, m, col, live, is_true);
+	else
+		match_images(in, m, col, live, is_true);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, begin);
 	counts->match_ns += (uint64) (INSTR_TIME_GET_DOUBLE(end) * 1e9);
-	counts->match_rows += n;
 	counts->match_selected += strata_kernels->count(is_true, STRATA_VECTOR);
-	counts->vector_values += n;
 }

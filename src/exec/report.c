@@ -113,8 +113,8 @@ strata_report_matches(const StrataScanCounts *c, const char *table)
 		.rows = c->match_rows,
 		.selected = c->match_selected,
 		.bytes = c->match_bytes,
-		.vector_ops = vectors ? c->match_rows : 0,
-		.scalar_ops = vectors ? 0 : c->match_rows,
+		.vector_ops = vectors ? c->match_rows - c->match_scalar : 0,
+		.scalar_ops = vectors ? c->match_scalar : c->match_rows,
 		.ns = c->match_ns,
 	};
 

@@ -256,3 +256,69 @@ strata_like_match_batch(const StrataLike *like, const char *const *p, const uint
 				mask[w] &= ~(UINT64_C(1) << bit);
 		}
 }
+
+/* ---- automata ---- */
+
+/*
+ * The states of one part: `first` + how many of its letters the text up to here ends with, the most possible
+ * (Knuth, Morris and Pratt 1977).  What completes it leads to `done`.  An anchored part must stand where it
+ * is looked for: all else leads to `dead`.  Returns the state of a text that ends with the part and is to end
+ * with it once more.
+ */
+static unsigned
+add_part(StrataLikeAutomaton *a, const unsigned char *text, unsigned len, unsigned first, unsigned done,
+		 bool anchored, unsigned dead)
+{
+	unsigned border = first; /* the state after all letters so far but the first one */
+
+	for (unsigned j = 0; j < len; j++)
+	{
+		if (anchored)
+			memset(a->next[first + j], (int)dead, 256);
+		else if (j == 0)
+			memset(a->next[first], (int)first, 256);
+		else
+			memcpy(a->next[first + j], a->next[border], 256);
+		a->next[first + j][text[j]] = (uint8_t)(j + 1 == len ? done : first + j + 1);
+		if (j > 0)
+			border = a->next[border][text[j]];
+	}
+	return border;
+}
+
+bool
+strata_like_automaton(const StrataLike *like, StrataLikeAutomaton *a)
+{
+	unsigned letters = 0, first = 0, border = 0;
+	unsigned dead;
+
+	for (uint32_t i = 0; i < like->nparts; i++)
+	{
+		if (!part_of(like, i)->plain || part_of(like, i)->len > STRATA_LIKE_STATES)
+			return false;
+		letters += part_of(like, i)->len;
+	}
+	if (letters == 0 || letters + 2 > STRATA_LIKE_STATES)
+		return false;
+	dead = letters + 1;
+	memset(a, 0, sizeof(*a));
+	a->nstates = letters + 2;
+	memset(a->next[dead], (int)dead, 256);
+	for (uint32_t i = 0; i < like->nparts; i++)
+	{
+		const LikePart *part = part_of(like, i);
+
+		border = add_part(a, (const unsigned char *)text_of(like) + part->at, part->len, first,
+						  first + part->len, i == 0 && !like->open_start, dead);
+		first += part->len;
+	}
+	/* All parts were met: that is all, or what follows may be anything, or the last must come at the end. */
+	a->accepts[letters] = true;
+	if (like->open_end)
+		memset(a->next[letters], (int)letters, 256);
+	else if (like->nparts == 1 && !like->open_start)
+		memset(a->next[letters], (int)dead, 256);
+	else
+		memcpy(a->next[letters], a->next[border], 256);
+	return true;
+}

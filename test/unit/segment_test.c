@@ -174,17 +174,18 @@ float_bits(unsigned shape, bool single, uint64_t before)
 }
 
 static const char *const bytes_shapes[] = {
-	"constant", "low cardinality", "short random",	"edges",	  "long headers",		"runs",
-	"mixed",	"all empty",	   "shared prefix", "a few huge", "medium cardinality",
-	"sentences", "long sentences", "all bytes",		"zeroes",
+	"constant",		  "low cardinality", "short random",  "edges",		"long headers",		  "runs",
+	"mixed",		  "all empty",		 "shared prefix", "a few huge", "medium cardinality", "sentences",
+	"long sentences", "all bytes",		 "zeroes",
 };
 
 /* Words of a small language, as texts that people write: what codes of symbols are for. */
 static uint32_t
 sentence(char *to, unsigned words)
 {
-	static const char *const word[] = {"the", "quick", "express", "deposits", "haggle", "furiously", "above",
-									   "ironic", "requests", "are", "carefully", "among", "pending"};
+	static const char *const word[] = {"the",		"quick", "express", "deposits", "haggle",
+									   "furiously", "above", "ironic",	"requests", "are",
+									   "carefully", "among", "pending"};
 	char *at = to;
 
 	for (unsigned i = 0; i < words; i++)
@@ -332,6 +333,9 @@ make_column(Column *c, StrataPhys phys, unsigned shape, uint32_t nrows, unsigned
 			c->len[i] = UINT32_MAX;
 		}
 	}
+	c->d.short_images = phys == STRATA_PHYS_BYTES;
+	for (uint32_t i = 0; i < nrows; i++)
+		c->d.short_images &= c->ptr[i] == NULL || (c->ptr[i][0] & 1);
 	c->d.nulls = null_percent ? c->nulls : NULL;
 	c->d.i64 = phys == STRATA_PHYS_INT ? c->v.i : NULL;
 	c->d.f32 = phys == STRATA_PHYS_F32 ? c->v.f : NULL;
@@ -652,11 +656,12 @@ wrong_zone(const StrataSegment *s)
 
 		if (fits != !!(zone->flags & STRATA_SEG_HAS_RANGE))
 			text = "range flag of the zone map";
-		else if (fits && (strata_segment_min_bytes(zone, &len), len != min_len ||
-			memcmp(strata_segment_min_bytes(zone, NULL), min, len) != 0))
+		else if (fits && (strata_segment_min_bytes(zone, &len),
+						  len != min_len || memcmp(strata_segment_min_bytes(zone, NULL), min, len) != 0))
 			text = "least image of the zone map";
-		else if (fits && (strata_segment_max_bytes(zone, &zone_len), zone_len != max_len ||
-			memcmp(strata_segment_max_bytes(zone, NULL), max, zone_len) != 0))
+		else if (fits &&
+				 (strata_segment_max_bytes(zone, &zone_len),
+				  zone_len != max_len || memcmp(strata_segment_max_bytes(zone, NULL), max, zone_len) != 0))
 			text = "greatest image of the zone map";
 	}
 	else if (zone->flags & STRATA_SEG_HAS_RANGE)
@@ -782,10 +787,11 @@ test_shape(StrataPhys phys, const char *kind, unsigned shape, const char *name)
 						error = "bytes depend on the level";
 					test_free(NULL, plain);
 				}
-				/* FSST is tried when a sample says that it pays, must save a quarter, and yields to a dictionary
-				 * of few values. */
+				/* FSST is tried when a sample says that it pays, must save a quarter, and yields to a
+				 * dictionary of few values. */
 				else if (!error &&
-						 s->bytes < (s->encoding == STRATA_ENC_FSST ? (by_number ? 0 : best - best / 3) : best))
+						 s->bytes <
+							 (s->encoding == STRATA_ENC_FSST ? (by_number ? 0 : best - best / 3) : best))
 					error = "a forced encoding is smaller than the chosen one";
 				if (!error && lengths[l] <= 5000)
 					sound += fuzz(s, lengths[l] <= 65 ? 40 : 8);
@@ -840,6 +846,90 @@ test_symbols(void)
 	ok(blocks_out == 0, "memory given back");
 }
 
+/* Patterns from the strings themselves are matched on codes as they are on the decoded strings. */
+static void
+test_coded_match(void)
+{
+	static uint64_t like_memory[64];
+	static StrataLikeAutomaton bytes;
+	static StrataCodedAutomaton coded;
+	StrataLike *like = (StrataLike *)like_memory;
+	unsigned wrong_rows = 0, hits = 0, rows = 0;
+	StrataSegment *s;
+
+	make_column(&col, STRATA_PHYS_BYTES, 11, 5003, 3);
+	s = strata_segment_build(&col.d, STRATA_ENC_FSST, &memory);
+	for (unsigned round = 0; s->encoding == STRATA_ENC_FSST && round < 400; round++)
+	{
+		char pattern[64];
+		unsigned n = 0;
+		uint32_t i;
+
+		/* one or two pieces of strings, with a percent sign at either end or not */
+		for (unsigned piece = 0; piece <= round % 2; piece++)
+		{
+			const char *key;
+			uint32_t len, from, take;
+
+			do
+				i = (uint32_t)below(col.d.nrows);
+			while (is_null(&col, i));
+			key = strata_bytes_key(col.d.ptr[i], col.d.len[i], &len);
+			from = round % 3 == 0 ? 0 : (uint32_t)below(len + 1);
+			take = (uint32_t)below(len - from + 1);
+			if (round % 5 == 0 && len <= 24)
+				from = 0, take = len;
+			if (piece > 0 || round % 3)
+				pattern[n++] = '%';
+			for (uint32_t j = from; j < from + take && j < from + 24; j++)
+			{
+				if (strchr("%_\\", key[j]))
+					pattern[n++] = '\\';
+				pattern[n++] = key[j];
+				if (n > 56)
+					break;
+			}
+			if (n > 28)
+				break;
+		}
+		if (round % 7 > 2)
+			pattern[n++] = '%';
+		if (!strata_like_compile(like, pattern, n, false) || !strata_like_automaton(like, &bytes))
+			continue;
+		strata_segment_automaton(s, &bytes, &coded);
+		for (uint32_t v = 0; v < s->nvectors; v++)
+		{
+			unsigned nrows = strata_segment_vector_rows(s, v);
+			uint64_t mask[STRATA_VECTOR / 64] = {0}, asked[STRATA_VECTOR / 64];
+
+			for (unsigned r = 0; r < nrows; r++)
+				if (!is_null(&col, v * STRATA_VECTOR + r) && (round % 4 || below(8) == 0))
+					mask[r / 64] |= UINT64_C(1) << r % 64;
+			memcpy(asked, mask, sizeof(mask));
+			strata_segment_match(s, v, &coded, mask);
+			for (unsigned r = 0; r < nrows; r++)
+			{
+				uint32_t len;
+				const char *key;
+				bool got = mask[r / 64] >> r % 64 & 1, want = false;
+
+				if (asked[r / 64] >> r % 64 & 1)
+				{
+					key = strata_bytes_key(col.d.ptr[v * STRATA_VECTOR + r], col.d.len[v * STRATA_VECTOR + r],
+										   &len);
+					want = strata_like_match(like, key, len);
+				}
+				wrong_rows += got != want;
+				hits += want;
+				rows++;
+			}
+		}
+	}
+	ok(wrong_rows == 0 && hits > 1000 && rows > 100000, "patterns on codes: %u of %u rows match, %u wrong",
+	   hits, rows, wrong_rows);
+	test_free(NULL, s);
+}
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 int
@@ -854,6 +944,7 @@ main(void)
 	for (unsigned i = 0; i < COUNT(bytes_shapes); i++)
 		test_shape(STRATA_PHYS_BYTES, "images", i, bytes_shapes[i]);
 	test_symbols();
+	test_coded_match();
 	free(col.heap);
 	return tap_done();
 }

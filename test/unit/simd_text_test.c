@@ -252,6 +252,18 @@ random_text(char *out, unsigned pieces, bool pattern)
 	return len;
 }
 
+/* By the pattern's automaton, a byte at a time. */
+static bool
+automaton_accepts(const StrataLikeAutomaton *a, const char *s, unsigned len)
+{
+	unsigned state = a->start;
+
+	for (unsigned i = 0; i < len; i++)
+		state = a->next[state][(unsigned char)s[i]];
+	expect(state < a->nstates, "state %u of %u", state, a->nstates);
+	return a->accepts[state];
+}
+
 static void
 test_like_random(const StrataKernels *k)
 {
@@ -262,7 +274,8 @@ test_like_random(const StrataKernels *k)
 	static uint64_t memory[200];
 	StrataLike *l = (StrataLike *)memory;
 	char *end = guarded(STRINGS * 64);
-	unsigned hits = 0, misses = 0;
+	static StrataLikeAutomaton automaton;
+	unsigned hits = 0, misses = 0, automata = 0;
 
 	for (unsigned round = 0; round < 3000; round++)
 	{
@@ -271,7 +284,7 @@ test_like_random(const StrataKernels *k)
 		uint64_t mask[STRINGS / 64 + 1];
 		char pattern[100], text[64];
 		unsigned plen = random_text(pattern, rng() % 7, true), n = rng() % (STRINGS + 1);
-		bool utf8 = rng() % 2;
+		bool utf8 = rng() % 2, has_automaton;
 		char *at = end;
 
 		for (unsigned i = n; i-- > 0;)
@@ -284,18 +297,23 @@ test_like_random(const StrataKernels *k)
 		expect(strata_like_size(plen) <= sizeof(memory), "pattern too long");
 		expect(strata_like_compile(l, pattern, plen, utf8), "does not compile: %.*s", plen, pattern);
 		strata_like_match_batch(l, p, len, n, mask);
+		has_automaton = strata_like_automaton(l, &automaton);
+		automata += has_automaton;
 		for (unsigned i = 0; i < n; i++)
 		{
 			bool want = like(p[i], len[i], pattern, plen, utf8);
 
 			expect((mask[i / 64] >> i % 64 & 1) == (uint64_t)want, "'%.*s' LIKE '%.*s'", (int)len[i], p[i],
 				   (int)plen, pattern);
+			expect(!has_automaton || automaton_accepts(&automaton, p[i], len[i]) == want,
+				   "'%.*s' LIKE '%.*s' by an automaton", (int)len[i], p[i], (int)plen, pattern);
 			hits += want;
 			misses += !want;
 		}
 		expect(n % 64 == 0 || mask[n / 64] >> n % 64 == 0, "bits past %u", n);
 	}
 	expect(hits > 10000 && misses > 10000, "the test is lopsided: %u match, %u do not", hits, misses);
+	expect(automata > 500, "only %u patterns have an automaton", automata);
 	verdict(k->name, "LIKE");
 }
 
