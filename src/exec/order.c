@@ -54,6 +54,9 @@
 #define CHUNK 1024
 #define MANY  (1024 * 1024)
 
+/* The same where memory is touched for the first time, and the kernel has pages to find. */
+#define FIRST_TOUCH 65536
+
 /* ---- keys ---- */
 
 static bool
@@ -837,17 +840,25 @@ sort_by_calls(Sorter *s, uint32 *rows, uint32 n, int k, int depth)
 
 	StaticAssertStmt(sizeof(Called) <= sizeof(StrataWide), "elements are of the larger kind");
 	for (uint32 i = 0; i < n; i++)
+	{
+		if (i % FIRST_TOUCH == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (!is_null(col, rows[i]))
 			e[m++].row = rows[i];
 		else
 			rows[nulls++] = rows[i];
+	}
 	if (!key->nulls_first)
 		memmove(rows + m, rows, sizeof(uint32) * nulls);
 	s->key = k;
 	fill_called(s, e, m, col, cxt);
 	qsort_arg(e, m, sizeof(Called), compare_called, s);
 	for (uint32 i = 0; i < m; i++)
+	{
+		if (i % MANY == 0)
+			CHECK_FOR_INTERRUPTS();
 		rows[(key->nulls_first ? nulls : 0) + i] = e[i].row;
+	}
 	MemoryContextDelete(cxt);
 	order_range(s, rows + (key->nulls_first ? 0 : m), nulls, k + 1, 0, depth + 1);
 }
@@ -925,7 +936,11 @@ strata_order_rows(const StrataRows *rows, StrataOrderKey *keys, int nkeys, uint3
 	s->compares = 0;
 	s->elements = MemoryContextAllocHuge(scratch, sizeof(StrataWide) * (Size)Max(rows->n, 1));
 	for (uint32 r = 0; r < rows->n; r++)
+	{
+		if (r % FIRST_TOUCH == 0)
+			CHECK_FOR_INTERRUPTS();
 		order[r] = r;
+	}
 	order_range(s, order, rows->n, 0, 0, 0);
 	MemoryContextDelete(scratch);
 }
