@@ -526,7 +526,9 @@ struct StrataExpr
 	ExprContext *const_econtext;
 	bool		 const_static; /* Const or Param: raises no error */
 	int			 const_param;  /* PARAM_EXEC: its number, whose subplan may not have run yet; else -1 */
+	bool		 const_fixed;	/* a Const: a rescan changes nothing */
 	bool		 const_ready;
+	bool		 const_filled;	/* the vector of it, too */
 	bool		 const_null;
 	bool		 const_irregular;
 	int64		 const_i;

@@ -229,6 +229,7 @@ compile_constant(StrataBatch *in, Node *node)
 		return NULL;
 	e->const_state = ExecInitExpr((Expr *)node, in->ps);
 	e->const_econtext = in->econtext;
+	e->const_fixed = IsA(node, Const);
 	e->const_static = IsA(node, Const) || IsA(node, Param);
 	e->const_param =
 		IsA(node, Param) && ((Param *)node)->paramkind == PARAM_EXEC ? ((Param *)node)->paramid : -1;
@@ -463,7 +464,8 @@ strata_expr_quiet(const StrataExpr *e)
 		case STRATA_EXPR_VALUE:
 			return strata_value_quiet(e);
 		default:
-			return strata_expr_quiet(e->coded);
+			/* an interval that is computed first */
+			return (!e->const_state || e->const_fixed) && strata_expr_quiet(e->coded);
 	}
 }
 
@@ -547,7 +549,7 @@ strata_expr_const(StrataExpr *e)
 		if (!e->const_null)
 			const_store(e, d);
 		e->const_ready = true;
-		const_fill(e);
+		e->const_filled = false;
 	}
 	return !e->const_irregular;
 }
@@ -557,7 +559,8 @@ strata_expr_rescan(StrataExpr *e)
 {
 	if (!e)
 		return;
-	e->const_ready = false;
+	if (!e->const_fixed)
+		e->const_ready = false;
 	for (int i = 0; i < e->nargs; i++)
 		strata_expr_rescan(e->args[i]);
 	for (int i = 0; i < e->npreds; i++)
@@ -639,6 +642,10 @@ eval_const(StrataExpr *e)
 {
 	if (!strata_expr_const(e))
 		return false;
+	/* Comparisons with a constant do without the vector, and a node that is rescanned often has no time for it. */
+	if (!e->const_filled)
+		const_fill(e);
+	e->const_filled = true;
 	strata_expr_own(e);
 	e->vnulls = e->const_null ? e->nbuf : NULL;
 	e->scale = e->const_scale;

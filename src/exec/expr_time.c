@@ -786,6 +786,7 @@ compile_interval(StrataBatch *in, Task task, List *args, Oid result)
 		return NULL;
 	e->op = task;
 	e->const_state = ExecInitExpr((Expr *)span, in->ps);
+	e->const_fixed = IsA(span, Const);
 	e->const_econtext = in->econtext;
 	e->const_t = palloc0(sizeof(Interval));
 	return e;

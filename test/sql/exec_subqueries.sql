@@ -171,6 +171,11 @@ EXECUTE es_p (4);
 SELECT sum(x) FROM es_in i JOIN es_out o ON i.k = o.k WHERE z > 2;
 SELECT sum(x) FROM es_in i JOIN es_out o ON i.k = o.k WHERE z > 4;
 DEALLOCATE es_p;
+-- an interval that is none, which no row gets as far as
+PREPARE es_i (text) AS SELECT sum((SELECT count(*) FROM es_in WHERE k = g AND ts + $1::interval > '2000-01-01')) FROM generate_series(101, 130) g;
+EXECUTE es_i ('1 day');
+EXECUTE es_i ('nothing');
+DEALLOCATE es_i;
 RESET plan_cache_mode;
 SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
