@@ -292,7 +292,7 @@ run_checker(const Role *role)
 
 	db_do(c,
 		  "SET client_min_messages = error; SET statement_timeout = '60s'; SET deadlock_timeout = '100ms'; "
-		  "SET jit = off; SET max_parallel_workers_per_gather = 0; SET lock_timeout = '10s'");
+		  "SET jit = off; SET max_parallel_workers_per_gather = 0; SET lock_timeout = '70s'");
 	if (role->store)
 		store_find(c);
 	for (uint64_t no = (uint64_t)role->number << 32; time(NULL) < role->until; no++)
