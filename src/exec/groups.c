@@ -128,7 +128,12 @@ complete_table(StrataGroups *g)
 		g->nhashed = 0;
 	}
 	for (; g->nhashed < g->ngroups; g->nhashed++)
+	{
+		/* A million groups take some 50 ms, where the table's memory is touched for the first time. */
+		if (g->nhashed % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
 		slot_insert(g, strata_group(g, g->nhashed)->hash, g->nhashed);
+	}
 }
 
 static void
