@@ -8,6 +8,7 @@
 
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -147,7 +148,22 @@ strata_batch_fill(StrataBatch *b, unsigned i)
 	ExecStoreVirtualTuple(b->slot);
 }
 
-/* ---- room for vectors ---- */
+/* ---- room ---- */
+
+#define ZEROED_AT_ONCE ((Size) 4 * 1024 * 1024)
+
+void *
+strata_alloc_zeroed(MemoryContext cxt, Size bytes)
+{
+	char *p = MemoryContextAllocHuge(cxt, bytes);
+
+	for (Size done = 0; done < bytes; done += ZEROED_AT_ONCE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		memset(p + done, 0, Min(ZEROED_AT_ONCE, bytes - done));
+	}
+	return p;
+}
 
 /*
  * Lies in an arena of the query, so that strata.memory_contexts shows who is scanning and what it takes; when the

@@ -223,6 +223,9 @@ extern uint64 strata_new_dict_id(void);
 /* Decodings of the current vector, cached; NULL when the column is not kept that way at the moment. */
 extern const int64 *strata_col_i64(StrataColumn *col);
 extern const double *strata_col_f64(StrataColumn *col);
+/* Memory of any size, all zeroes.  Answers interrupts: to touch memory for the first time takes a millisecond every few
+ * megabytes. */
+extern void *strata_alloc_zeroed(MemoryContext cxt, Size bytes);
 extern const char *const *strata_col_bytes(StrataColumn *col);
 /* The same, but only at positions in `rows` for sure. */
 extern const char *const *strata_col_bytes_of(StrataColumn *col, const uint64 *rows);

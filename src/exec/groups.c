@@ -122,8 +122,7 @@ complete_table(StrataGroups *g)
 	if ((uint64)g->mask + 1 < (uint64)g->capacity * 2)
 	{
 		pfree(g->table);
-		g->table = MemoryContextAllocExtended(g->cxt, (Size)g->capacity * 2 * sizeof(uint64),
-											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		g->table = strata_alloc_zeroed(g->cxt, (Size)g->capacity * 2 * sizeof(uint64));
 		g->mask = g->capacity * 2 - 1;
 		g->nhashed = 0;
 	}
@@ -500,11 +499,14 @@ grow_strings(StrataGroups *g)
 	g->string_owner = repalloc_huge(g->string_owner, g->string_capacity);
 	slots = g->string_capacity * 2;
 	pfree(g->string_table);
-	g->string_table =
-		MemoryContextAllocExtended(g->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	g->string_table = strata_alloc_zeroed(g->cxt, slots * sizeof(uint32));
 	g->string_mask = slots - 1;
 	for (uint32 i = 0; i < g->nstrings; i++)
+	{
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
 		table_insert(g->string_table, g->string_mask, g->string_hash[i], i);
+	}
 }
 
 /* Takes a copy. */

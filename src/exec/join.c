@@ -610,8 +610,7 @@ build_table(StrataJoinState *join)
 	/* Positions without a match read row 0, which must be there. */
 	strata_rows_reserve(join->rows);
 	if (answers_build_rows(join->kind))
-		join->matched = MemoryContextAllocExtended(join->hash.cxt, ((Size) join->rows->n / 64 + 1) * sizeof(uint64),
-												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		join->matched = strata_alloc_zeroed(join->hash.cxt, ((Size) join->rows->n / 64 + 1) * sizeof(uint64));
 	set_filter(join);
 	join->passes++;
 }

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "portability/instr_time.h"
 
 #include "utils/memutils.h"
@@ -170,11 +171,13 @@ static void
 build_direct(StrataJoinHash *h, uint64 span)
 {
 	h->direct = true;
-	h->table = MemoryContextAllocExtended(h->cxt, (span + 2) * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	h->table = strata_alloc_zeroed(h->cxt, (span + 2) * sizeof(uint32));
 	for (uint32 r = 0; r < h->n; r++)
 	{
 		uint32 *slot;
 
+		if (r % STRATA_VECTOR == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (keyless(h, r))
 			continue;
 		slot = &h->table[(uint64) h->key[r] - (uint64) h->min];
@@ -193,13 +196,16 @@ build_slots(StrataJoinHash *h)
 	while (slots < (uint64) h->nkeyed * 2)
 		slots *= 2;
 	h->mask = slots - 1;
-	h->table = MemoryContextAllocExtended(h->cxt, slots * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	h->table = strata_alloc_zeroed(h->cxt, slots * sizeof(uint32));
 	for (uint32 r = 0; r < h->n; r++)
 	{
 		uint64 at;
 
 		if (r % STRATA_VECTOR == 0)
+		{
+			CHECK_FOR_INTERRUPTS();
 			strata_kernels->hash_i64(h->key + r, Min(STRATA_VECTOR, h->n - r), 0, hash);
+		}
 		if (keyless(h, r))
 			continue;
 		at = hash[r % STRATA_VECTOR] & h->mask;
@@ -214,15 +220,17 @@ build_slots(StrataJoinHash *h)
 static void
 build_bits(StrataJoinHash *h, Size bytes)
 {
-	h->bits = MemoryContextAllocExtended(h->cxt, bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	h->bits = strata_alloc_zeroed(h->cxt, bytes);
 	h->filter_bytes = bytes;
 	for (uint32 r = 0; r < h->n; r++)
-		if (!keyless(h, r))
-		{
-			uint64 at = (uint64) h->key[r] - (uint64) h->min;
+	{
+		uint64 at = (uint64) h->key[r] - (uint64) h->min;
 
+		if (r % STRATA_VECTOR == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (!keyless(h, r))
 			h->bits[at / 64] |= UINT64CONST(1) << (at % 64);
-		}
+	}
 }
 
 static void
@@ -234,12 +242,13 @@ build_bloom(StrataJoinHash *h, Size bytes)
 	h->filter_bytes = bytes + sizeof(StrataBloomBlock);
 	h->bloom = (StrataBloomBlock *) TYPEALIGN(
 		sizeof(StrataBloomBlock),
-		MemoryContextAllocExtended(h->cxt, h->filter_bytes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+		strata_alloc_zeroed(h->cxt, h->filter_bytes));
 	/* Rows without a key have 0 there: one more that passes, and finds nothing. */
 	for (uint32 r = 0; r < h->n; r += STRATA_VECTOR)
 	{
 		unsigned n = Min(STRATA_VECTOR, h->n - r);
 
+		CHECK_FOR_INTERRUPTS();
 		strata_kernels->hash_i64(h->key + r, n, 0, hash);
 		strata_kernels->bloom_add(h->bloom, h->nblocks, hash, n);
 	}
@@ -284,7 +293,7 @@ strata_joinhash_build(StrataJoinHash *h, Size room)
 	INSTR_TIME_SET_CURRENT(begin);
 	find_range(h);
 	span = (uint64) h->max - (uint64) h->min;
-	h->next = MemoryContextAllocExtended(h->cxt, (Size) h->n * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	h->next = strata_alloc_zeroed(h->cxt, (Size) h->n * sizeof(uint32));
 	if (span < DIRECT_SMALL || span / DIRECT_FACTOR < h->nkeyed)
 		build_direct(h, span);
 	else

@@ -896,8 +896,7 @@ order_range(Sorter *s, uint32 *rows, uint32 n, int k, uint32 skip, int depth)
 		order_range(s, rows, n, k, 0, depth + 1);
 		return;
 	}
-	equal = l.next_key < s->nkeys ? MemoryContextAllocExtended(s->scratch, (n / 64 + 1) * sizeof(uint64),
-															   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)
+	equal = l.next_key < s->nkeys ? strata_alloc_zeroed(s->scratch, (n / 64 + 1) * sizeof(uint64))
 								  : NULL;
 	if (l.narrow)
 		sort_narrow(s, &l, rows, n, equal);

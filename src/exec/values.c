@@ -76,7 +76,7 @@ start_values(StrataValues *v, uint32 from, uint32 to)
 static void *
 new_array(StrataGroups *g, Size width)
 {
-	return MemoryContextAllocExtended(g->cxt, g->capacity * width, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	return strata_alloc_zeroed(g->cxt, g->capacity * width);
 }
 
 #define GROW(array)                                                                                          \
