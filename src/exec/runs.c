@@ -78,7 +78,8 @@ typedef struct Reader
 struct StrataRuns
 {
 	MemoryContext cxt;
-	MemoryContext merge_cxt; /* readers */
+	MemoryContext merge_cxt;   /* readers */
+	MemoryContext compare_cxt; /* what the comparisons of one row leave behind */
 	const StrataRows *like;
 	StrataOrderKey *keys;
 	int nkeys;
@@ -134,6 +135,7 @@ strata_runs_begin(MemoryContext parent, const StrataRows *like, StrataOrderKey *
 
 	runs->cxt = cxt;
 	runs->merge_cxt = AllocSetContextCreate(cxt, "strata merge", ALLOCSET_DEFAULT_SIZES);
+	runs->compare_cxt = AllocSetContextCreate(cxt, "strata merge comparisons", ALLOCSET_SMALL_SIZES);
 	runs->like = like;
 	runs->keys = keys;
 	runs->nkeys = nkeys;
@@ -316,11 +318,16 @@ note_scale(StrataRuns *runs, const StrataRows *rows)
 {
 	const StrataRowsColumn *col = &rows->cols[runs->keys[0].col];
 
-	if (col->rep.rep != STRATA_REP_NUMERIC || col->scale < 0)
+	if (col->rep.rep != STRATA_REP_NUMERIC)
 		return;
-	if (col->phys != STRATA_PHYS_INT || (runs->scale >= 0 && runs->scale != col->scale))
+	/* Images may be of a column that never had integers, and so has no scale either. */
+	if (col->phys != STRATA_PHYS_INT)
 		runs->one_scale = false;
-	runs->scale = col->scale;
+	else if (col->scale >= 0)
+	{
+		runs->one_scale &= runs->scale < 0 || runs->scale == col->scale;
+		runs->scale = col->scale;
+	}
 }
 
 static void
@@ -532,13 +539,16 @@ static inline bool
 before(StrataRuns *runs, uint32 a, uint32 b)
 {
 	Reader *x = &runs->readers[a], *y = &runs->readers[b];
+	MemoryContext old;
 	int c;
 
 	if (x->done || y->done)
 		return !x->done || (y->done && a < b);
 	if (x->prefix[x->row] != y->prefix[y->row])
 		return x->prefix[x->row] < y->prefix[y->row];
+	old = MemoryContextSwitchTo(runs->compare_cxt);
 	c = strata_order_compare(runs->keys, 0, runs->nkeys, x->rows, x->row, y->rows, y->row);
+	MemoryContextSwitchTo(old);
 	return c != 0 ? c < 0 : a < b;
 }
 
@@ -578,6 +588,7 @@ open_readers(StrataRuns *runs, const Run *run, uint32 n)
 	}
 	for (uint32 i = 0; i < n; i++)
 		play(runs, i);
+	MemoryContextReset(runs->compare_cxt);
 	runs->begun = false;
 }
 
@@ -591,6 +602,7 @@ strata_runs_next(StrataRuns *runs, const StrataRows **rows, uint32 *row)
 		if (++r->row >= r->rows->n)
 			read_block(runs, r);
 		play(runs, runs->winner);
+		MemoryContextReset(runs->compare_cxt);
 		r = &runs->readers[runs->winner];
 	}
 	runs->begun = true;

@@ -132,6 +132,18 @@ SELECT strata.populate('es_part1') > 0 AND strata.populate('es_part2') > 0 AS po
 SELECT es_differ('SELECT id, v, n FROM es_part ORDER BY v, id');
 SELECT es_differ('SELECT id, n FROM es_part ORDER BY n DESC, id');
 
+-- numerics: a run of images only, then runs of integers
+CREATE TABLE es_scales (id int, n numeric) PARTITION BY RANGE (id);
+CREATE TABLE es_scales1 PARTITION OF es_scales FOR VALUES FROM (0) TO (3000);
+CREATE TABLE es_scales2 PARTITION OF es_scales FOR VALUES FROM (3000) TO (6000);
+INSERT INTO es_scales SELECT g, round(g * 7919 % 5000 / 8.0, CASE WHEN g < 3000 THEN 1 + g % 2 ELSE 2 END) FROM generate_series(0, 5999) g;
+VACUUM ANALYZE es_scales1, es_scales2;
+ANALYZE es_scales;
+SELECT strata.enable('es_scales');
+SELECT strata.populate('es_scales1') > 0 AND strata.populate('es_scales2') > 0 AS populated;
+SELECT es_differ('SELECT id, n FROM es_scales ORDER BY n, id');
+SELECT es_differ('SELECT id, n FROM es_scales ORDER BY n DESC, id');
+
 -- parallel: each process sorts its part
 RESET cpu_operator_cost;
 SET cpu_tuple_cost = 1;
@@ -186,6 +198,12 @@ FETCH 2 FROM es_plain;
 COMMIT;
 FETCH 2 FROM es_held;
 CLOSE es_held;
+-- what comparisons of a merge leave behind does not stay
+BEGIN;
+DECLARE es_many CURSOR FOR SELECT id FROM es ORDER BY iv, few;
+MOVE 9999 IN es_many;
+SELECT max(total_bytes) < 1000000 AS bounded FROM pg_backend_memory_contexts WHERE name = 'ExecutorState';
+COMMIT;
 -- rescans with and without another parameter
 SELECT es_differ('SELECT x, s.* FROM generate_series(1, 3) x, LATERAL (SELECT id, t FROM es WHERE k > x * 300 ORDER BY t, id OFFSET 0) s');
 SELECT count(*), sum(s.r) FROM generate_series(1, 3) x LEFT JOIN (SELECT id, row_number() OVER (ORDER BY c, id) r FROM es OFFSET 0) s ON s.r % 1000 = x;
@@ -222,6 +240,6 @@ RESET statement_timeout;
 
 RESET ALL;
 SET client_min_messages = warning;
-DROP TABLE es, es_dim, es_part, es_bad, es_sum;
+DROP TABLE es, es_dim, es_part, es_scales, es_bad, es_sum;
 DROP FUNCTION es_answer, es_plan, es_differ, es_explain, es_json;
 DROP TYPE es_mood, es_pair;
