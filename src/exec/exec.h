@@ -389,6 +389,7 @@ typedef struct StrataScanState
 	StrataPred **preds; /* one a qual, in the plan's order */
 	int			 npreds;
 	bool		*pred_proven; /* by the zone maps of this unit */
+	bool		*pred_dear;	  /* strata_node_dear() */
 	Bitmapset  **pred_attrs;  /* columns that each qual reads, by attnum */
 	int			 nqual_cols;  /* columns that the quals read */
 	int			*qual_cols;
@@ -634,8 +635,8 @@ extern StrataVerdict strata_pred_prune(StrataBatch *in, StrataPred *p);
 extern bool strata_pred_safe(const StrataPred *p);
 /* May it be asked of rows that PostgreSQL would not ask it of?  It raises no error, but may be irregular. */
 extern bool strata_pred_quiet(const StrataPred *p);
-/* Does each row have PostgreSQL's evaluator run a subquery, or something else whose answer cannot be kept? */
-extern bool strata_pred_dear(const StrataPred *p);
+/* Does a condition cost so much that a row had better be of use: by a subquery, or by a function that says so? */
+extern bool strata_node_dear(Node *node);
 extern void strata_pred_rescan(StrataPred *p);
 /* The comparison that a btree operator stands for, if its order is that of our kernels. */
 extern bool strata_operator_meaning(Oid opno, StrataCmp *cmp, Oid *left, Oid *right);

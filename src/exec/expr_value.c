@@ -13,7 +13,9 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
+#include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/plancat.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -113,6 +115,35 @@ bool
 strata_node_quiet(Node *node)
 {
 	return !noisy_walker(node, NULL);
+}
+
+/* A function that costs more than so many operators. */
+#define DEAR_OPERATORS 20
+
+static bool
+dear_function(Oid function, void *node)
+{
+	QualCost cost = {0};
+
+	add_function_cost(NULL, function, node, &cost);
+	return cost.per_tuple > DEAR_OPERATORS * cpu_operator_cost;
+}
+
+static bool
+dear_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) || IsA(node, AlternativeSubPlan))
+		return true;
+	return check_functions_in_node(node, dear_function, node) ||
+		   expression_tree_walker(node, dear_walker, context);
+}
+
+bool
+strata_node_dear(Node *node)
+{
+	return dear_walker(IsA(node, RestrictInfo) ? (Node *)((RestrictInfo *)node)->clause : node, NULL);
 }
 
 StrataExpr *

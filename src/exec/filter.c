@@ -555,15 +555,6 @@ strata_pred_quiet(const StrataPred *p)
 		(!p->list || strata_array_plain(p->list)) && (!p->test || strata_text_test_plain(p->test));
 }
 
-bool
-strata_pred_dear(const StrataPred *p)
-{
-	for (int i = 0; i < p->nkids; i++)
-		if (strata_pred_dear(p->kids[i]))
-			return true;
-	return p->kind == PRED_EXPR && !p->cacheable;
-}
-
 void
 strata_pred_rescan(StrataPred *p)
 {

@@ -258,11 +258,20 @@ passes_needed(double build_rows, int width, int nkeys)
 	return passes;
 }
 
-/* Of a condition for one row: vectors do with a fifth of what operators cost. */
+/* Of conditions for one row: vectors do with a fifth of what operators cost. */
 static Cost
-evaluation(const QualCost *cost)
+evaluation(PlannerInfo *root, List *clauses)
 {
-	return cost->per_tuple * (cost->per_tuple > DEAR_OPERATORS * cpu_operator_cost ? 1 : 0.2);
+	Cost	  sum = 0;
+	QualCost  cost;
+	ListCell *lc;
+
+	foreach (lc, clauses)
+	{
+		cost_qual_eval_node(&cost, lfirst(lc), root);
+		sum += cost.per_tuple * (strata_node_dear(lfirst(lc)) ? 1 : 0.2);
+	}
+	return sum;
 }
 
 /* Will the build side's keys be handed down to the probe side (join.c)? */
@@ -298,7 +307,7 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 		matches /= Max(clauselist_selectivity(root, c->residual, 0, JOIN_INNER, NULL), 1e-6);
 	/* Not more than PostgreSQL's own joins are costed with, or theirs would look cheaper for the same work. */
 	matches = Min(matches, Max(probe_rows * match_part, 1));
-	work += matches * evaluation(&residual) + p->rows * evaluation(&other);
+	work += matches * evaluation(root, c->residual) + p->rows * evaluation(root, c->other);
 	if (probe->dear > 0 && keys_handed_down(kind, c))
 		probe_total -= probe->dear * (1 - Min(1, matches / Max(probe_rows, 1)));
 	path->batch_startup = build->total * passes + build_rows * BUILD_ROW_COST * nkeys + probe->startup +

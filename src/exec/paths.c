@@ -279,33 +279,6 @@ units_left(PlannerInfo *root, RelOptInfo *rel, Oid relid, double units)
 	return Min(least, 1);
 }
 
-/*
- * What PostgreSQL's evaluator takes for conditions that cost much more than a comparison, subqueries above all.  They
- * come last in the plan's order, for rows that pass the others.
- */
-static Cost
-dear_quals(PlannerInfo *root, RelOptInfo *rel)
-{
-	List *cheap = NIL;
-	Cost per_tuple = 0;
-	ListCell *lc;
-
-	foreach (lc, rel->baserestrictinfo)
-	{
-		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
-		QualCost cost;
-
-		cost_qual_eval_node(&cost, (Node *)rinfo, root);
-		if (cost.per_tuple > DEAR_OPERATORS * cpu_operator_cost)
-			per_tuple += cost.per_tuple;
-		else
-			cheap = lappend(cheap, rinfo);
-	}
-	if (per_tuple == 0)
-		return 0;
-	return per_tuple * rel->tuples * clauselist_selectivity(root, cheap, rel->relid, JOIN_INNER, NULL);
-}
-
 /* A string column with few distinct values has codes, and a condition on it is answered once a code of each unit. */
 static double
 strings_looked_at(PlannerInfo *root, RelOptInfo *rel, Var *var, double units)
@@ -341,23 +314,42 @@ is_string_condition(RestrictInfo *rinfo)
 	return var && TypeCategory(var->vartype) == TYPCATEGORY_STRING;
 }
 
+/* The result of a subquery that runs when a row first asks for it. */
+static bool
+is_initplan_result(PlannerInfo *root, Param *param)
+{
+	ListCell *lc;
+
+	if (param->paramkind != PARAM_EXEC)
+		return false;
+	for (; root; root = root->parent_root)
+		foreach (lc, root->init_plans)
+			if (list_member_int(lfirst_node(SubPlan, lc)->setParam, param->paramid))
+				return true;
+	return false;
+}
+
+/* Known before the scan, without an error. */
+static bool
+is_known(PlannerInfo *root, Node *node)
+{
+	return IsA(node, Const) || (IsA(node, Param) && !is_initplan_result(root, (Param *)node));
+}
+
 /* A column of numbers, dates and the like against what is known before the scan: a kernel's work, and never an error. */
 static bool
-is_cheap_condition(RestrictInfo *rinfo)
+is_cheap_condition(PlannerInfo *root, RestrictInfo *rinfo)
 {
 	OpExpr *op = (OpExpr *)rinfo->clause;
 	Node *left, *right;
-	Var *var;
+	StrataCmp cmp;
+	Oid left_type, right_type;
 
-	if (!IsA(op, OpExpr) || list_length(op->args) != 2 || !get_op_btree_interpretation(op->opno))
+	if (!IsA(op, OpExpr) || !strata_operator_meaning(op->opno, &cmp, &left_type, &right_type))
 		return false;
 	left = linitial(op->args);
 	right = lsecond(op->args);
-	if (!(IsA(left, Var) && (IsA(right, Const) || IsA(right, Param))) &&
-		!(IsA(right, Var) && (IsA(left, Const) || IsA(left, Param))))
-		return false;
-	var = (Var *)(IsA(left, Var) ? left : right);
-	return get_typbyval(var->vartype) || var->vartype == NUMERICOID;
+	return (IsA(left, Var) && is_known(root, right)) || (IsA(right, Var) && is_known(root, left));
 }
 
 /*
@@ -365,7 +357,7 @@ is_cheap_condition(RestrictInfo *rinfo)
  * integers does.  Cheap ones go ahead of strings, if nothing else lies between and security levels allow it.
  */
 static List *
-order_conditions(List *rinfos)
+order_conditions(PlannerInfo *root, List *rinfos)
 {
 	List *ordered = NIL;
 	ListCell *lc;
@@ -375,7 +367,7 @@ order_conditions(List *rinfos)
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
 		int at = list_length(ordered);
 
-		if (is_cheap_condition(rinfo))
+		if (is_cheap_condition(root, rinfo))
 			for (; at > 0; at--)
 			{
 				RestrictInfo *before = list_nth_node(RestrictInfo, ordered, at - 1);
@@ -388,24 +380,38 @@ order_conditions(List *rinfos)
 	return ordered;
 }
 
-/* What conditions on strings cost beyond one kernel; each sees the rows that those before it leave. */
+/*
+ * What conditions cost beyond one kernel each.  Those on strings see the rows that others before them leave;
+ * dear ones (strata_node_dear()) come last in the plan's order, are PostgreSQL's evaluator's work, and are
+ * summed up in *dear.
+ */
 static Cost
-cost_strings(PlannerInfo *root, RelOptInfo *rel, double units)
+cost_conditions(PlannerInfo *root, RelOptInfo *rel, double units, Cost *dear)
 {
 	List *before = NIL;
-	Cost cost = 0;
+	Cost strings = 0;
 	ListCell *lc;
 
-	foreach (lc, order_conditions(rel->baserestrictinfo))
+	*dear = 0;
+	foreach (lc, order_conditions(root, rel->baserestrictinfo))
 	{
 		RestrictInfo *rinfo = lfirst_node(RestrictInfo, lc);
+		QualCost cost;
 
+		if (strata_node_dear((Node *)rinfo->clause))
+		{
+			cost_qual_eval_node(&cost, (Node *)rinfo, root);
+			*dear += cost.per_tuple;
+			continue;
+		}
 		if (is_string_condition(rinfo))
-			cost += STRING_VALUE_COST * strings_looked_at(root, rel, column_of(rinfo), units) *
-					clauselist_selectivity(root, before, rel->relid, JOIN_INNER, NULL);
+			strings += STRING_VALUE_COST * strings_looked_at(root, rel, column_of(rinfo), units) *
+					   clauselist_selectivity(root, before, rel->relid, JOIN_INNER, NULL);
 		before = lappend(before, rinfo);
 	}
-	return cost;
+	if (*dear > 0)
+		*dear *= rel->tuples * clauselist_selectivity(root, before, rel->relid, JOIN_INNER, NULL);
+	return strings;
 }
 
 static void
@@ -418,18 +424,17 @@ cost_scan(PlannerInfo *root, RelOptInfo *rel, Oid relid, const StrataTableInfo *
 	double stale = Min(in_columns, info->blocks_stale / pages);
 	double left = units_left(root, rel, relid, info->units_populated);
 	QualCost qual;
-	Cost startup, cpu, disk, rows_up;
+	Cost startup, cpu, disk, rows_up, strings, dear;
 
 	cost_qual_eval(&qual, rel->baserestrictinfo, root);
+	strings = cost_conditions(root, rel, info->units_populated, &dear);
 	startup = qual.startup + path->pathtarget->cost.startup;
 	cpu = in_columns * left * rel->tuples * COLUMN_VALUE_COST *
 			  (ncolumns + list_length(rel->baserestrictinfo)) +
-		  info->units_populated * UNIT_COST * (0.2 + 0.8 * left) +
-		  in_columns * left * cost_strings(root, rel, info->units_populated);
+		  info->units_populated * UNIT_COST * (0.2 + 0.8 * left) + in_columns * (left * strings + dear);
 	cpu += stale * left * (pages * STALE_BLOCK_COST + rel->tuples * STALE_ROW_COST);
 	cpu += (1 - in_columns) * rel->tuples * (cpu_tuple_cost + qual.per_tuple);
-	spath->batch_dear = in_columns * dear_quals(root, rel) / divisor;
-	cpu += spath->batch_dear * divisor;
+	spath->batch_dear = in_columns * dear / divisor;
 	rows_up = rel->rows * (cpu_tuple_cost + path->pathtarget->cost.per_tuple);
 	disk = (1 - in_columns) * pages * seq_page_cost;
 	path->rows = clamp_row_est(rel->rows / divisor);
@@ -543,7 +548,7 @@ before_costs(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 {
 	if (prev_get_relation_info)
 		prev_get_relation_info(root, relid, inhparent, rel);
-	if (strata_planning_allowed() && strata_column_aggregate)
+	if (rel->reloptkind == RELOPT_BASEREL && strata_planning_allowed() && strata_column_aggregate)
 		strata_cost_subplans(root);
 }
 
@@ -580,7 +585,7 @@ plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	CustomScan *scan = makeNode(CustomScan);
 
 	scan->scan.plan.targetlist = tlist;
-	scan->scan.plan.qual = extract_actual_clauses(order_conditions(clauses), false);
+	scan->scan.plan.qual = extract_actual_clauses(order_conditions(root, clauses), false);
 	scan->scan.scanrelid = rel->relid;
 	scan->flags = path->flags;
 	scan->methods = &strata_scan_methods;

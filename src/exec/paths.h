@@ -21,7 +21,6 @@
 #define BUILD_ROW_COST	  0.004	 /* keep a row and enter it into a hash table: some 10 ns */
 #define PROBE_ROW_COST	  0.0012 /* look up a key: some 3 ns */
 #define ROW_IN_COST		  0.01	 /* a row of another node into a vector: some 25 ns */
-#define DEAR_OPERATORS	  20	 /* a condition that costs more than so many operators is no vector's work */
 #define STRING_VALUE_COST 0.01	 /* compare a string, or match it to a pattern: some 25 ns */
 #define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
 #define STALE_BLOCK_COST  0.2	 /* look at a changed block: some 0.5 us */

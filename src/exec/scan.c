@@ -558,7 +558,7 @@ filter_vector(StrataScanState *scan)
 	{
 		if (scan->pred_proven[i] || (scan->left_out && scan->left_out[i]))
 			continue;
-		if (!for_above && strata_pred_dear(scan->preds[i]))
+		if (!for_above && scan->pred_dear[i])
 		{
 			filter_for_all_above(scan);
 			for_above = true;
@@ -1006,9 +1006,11 @@ scan_begin(CustomScanState *css, EState *estate, int eflags)
 
 	scan->preds = palloc(sizeof(StrataPred *) * (list_length(plan->scan.plan.qual) + 1));
 	scan->pred_attrs = palloc(sizeof(Bitmapset *) * (list_length(plan->scan.plan.qual) + 1));
+	scan->pred_dear = palloc(sizeof(bool) * (list_length(plan->scan.plan.qual) + 1));
 	foreach (lc, plan->scan.plan.qual)
 	{
 		scan->pred_attrs[scan->npreds] = columns_of(lfirst(lc), plan->scan.scanrelid);
+		scan->pred_dear[scan->npreds] = strata_node_dear(lfirst(lc));
 		scan->preds[scan->npreds++] = strata_pred_compile(&scan->batch, lfirst(lc));
 	}
 	strata_batch_localize(&scan->batch, (Node *) plan->scan.plan.qual, &qual_cols);

@@ -121,6 +121,8 @@ SELECT * FROM es_ask('SELECT id, (SELECT sum(big) FROM es_in WHERE k = o.k) FROM
 SELECT * FROM es_ask('SELECT id, (SELECT avg(big) FROM es_in WHERE k = o.k) FROM es_out o');
 SELECT * FROM es_ask('SELECT w, (SELECT sum(big) FROM es_in WHERE k = w) FROM unnest(ARRAY[11, 12, 13, 14, 15, 16, 17, 57]) w');
 SELECT * FROM es_ask('SELECT w, (SELECT sum(100 / z) FROM es_in WHERE k = w) FROM unnest(ARRAY[11, 12, 13, 14, 15, 16, 17, 57]) w');
+-- a subquery's result is asked for by rows that pass the conditions before it
+SELECT * FROM es_ask('SELECT count(*) FROM es_in WHERE t LIKE ''%nope%'' AND x < (SELECT 1 / (lim - 1) FROM es_out WHERE id = 1)');
 -- and volatile functions
 SELECT * FROM es_ask('SELECT id, (SELECT count(*) FROM es_in WHERE k = o.k AND random() < 2) FROM es_out o');
 
@@ -196,6 +198,11 @@ VACUUM ANALYZE es_few;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
 SELECT count(*) FROM es_in o JOIN es_few f ON o.id = f.k WHERE x < (SELECT max(x) FROM es_in i WHERE i.k = o.k);
 SELECT o.id, o.x FROM es_in o JOIN es_few f ON o.id = f.k WHERE x < (SELECT max(x) FROM es_in i WHERE i.k = o.k) ORDER BY 1;
+-- so is one with a function that costs much
+CREATE FUNCTION es_slow(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN $1 > 0; END $$;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
+SELECT count(*) FROM es_in o JOIN es_few f ON o.id = f.k WHERE es_slow(z + o.id);
+DROP FUNCTION es_slow;
 
 -- 11. Few calls by an index, many by what is remembered
 CREATE TABLE es_big (k int, k2 int, x int);
