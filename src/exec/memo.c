@@ -111,6 +111,39 @@ params_walker(Node *node, void *context)
 	return expression_tree_walker(node, params_walker, context);
 }
 
+bool
+strata_memo_serves(const CustomScan *agg, List *params)
+{
+	CustomScan *scan = linitial_node(CustomScan, agg->custom_plans);
+	Bitmapset *keys = NULL;
+	Params others = {0};
+	ListCell *lc;
+	int param;
+
+	foreach (lc, scan->scan.plan.qual)
+	{
+		Node *column, *value;
+
+		if (strata_memo_qual(lfirst(lc), scan->scan.scanrelid, &column, &value, &param))
+			keys = bms_add_member(keys, param);
+		else
+			params_walker(lfirst(lc), &others);
+	}
+	params_walker((Node *)agg->custom_scan_tlist, &others);
+	/* What a subquery depends on whose result is read is not to be seen here either. */
+	foreach (lc, agg->scan.plan.initPlan)
+	{
+		ListCell *result;
+
+		foreach (result, lfirst_node(SubPlan, lc)->setParam)
+			others.subplans |= bms_is_member(lfirst_int(result), others.params);
+	}
+	foreach (lc, params)
+		if (bms_is_member(lfirst_int(lc), others.params))
+			return false;
+	return !bms_is_empty(keys) && !others.subplans;
+}
+
 static void
 add_candidate(StrataMemo *m, int qual, Node *column, Node *value, int param, PlanState *ps)
 {

@@ -1,7 +1,7 @@
 /*
  * memo.h - when and by what an aggregate of a correlated subquery remembers its groups.
  *
- * Included by: memo.c, agg.c.
+ * Included by: memo.c, agg.c, path_agg.c.
  * Memory: the query's.  Locking: none.
  * Not here: the groups themselves, and the scan that makes them (agg.c).
  */
@@ -48,6 +48,9 @@ typedef struct StrataMemo
 /* Is the qual of this form, over a column of the table?  value: what the column is equal to, of parameter
  * `param`. */
 extern bool strata_memo_qual(Node *qual, Index relid, Node **column, Node **value, int *param);
+/* Planner: do these parameters choose the rows to aggregate by such quals alone?  The others then change
+ * seldom. */
+extern bool strata_memo_serves(const CustomScan *agg, List *params);
 /* NULL: the scan has no such qual, or the plan may not ask PostgreSQL's question another way. */
 extern StrataMemo *strata_memo_create(StrataScanState *scan, StrataAgg *aggs, int naggs, int after,
 									  PlanState *ps);

@@ -404,7 +404,7 @@ cost_subplans_walker(Node *node, void *context)
 			int after = intVal(lfourth(plan->custom_private));
 
 			/* With an input for few calls a call costs what that one does. */
-			if (after > 0 && list_length(plan->custom_plans) == 1)
+			if (after > 0 && list_length(plan->custom_plans) == 1 && strata_memo_serves(plan, sub->parParam))
 			{
 				sub->startup_cost = plan->scan.plan.total_cost * after;
 				sub->per_call_cost = MEMO_LOOKUP_COST;

@@ -135,6 +135,19 @@ SELECT * FROM es_ask('SELECT id, (SELECT count(*) FROM es_in WHERE k = o.k AND z
 SELECT * FROM es_ask('SELECT id, (SELECT count(*) FROM es_in WHERE k = o.k AND z > (SELECT max(lim) FROM es_out p WHERE p.k = o.k)) FROM es_out o');
 SELECT * FROM es_ask('SELECT count(*) FROM es_in WHERE k = (SELECT max(k) FROM es_out WHERE k < 40)');
 
+-- nothing will be remembered where another condition reads the outer row, and then a call costs a scan
+CREATE FUNCTION es_cost(query text) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE
+  plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+  RETURN plan -> 0 -> 'Plan' -> 'Total Cost';
+END $$;
+SELECT q, es_cost(format('SELECT * FROM es_out o WHERE id > (SELECT count(*) FROM es_in WHERE k = o.k AND %s)', q)) >
+          5 * es_cost('SELECT * FROM es_out o WHERE id > (SELECT count(*) FROM es_in WHERE k = o.k AND z > 1)') AS dear
+FROM unnest(ARRAY['z > 2', 'z > o.lim', 'z > (SELECT max(lim) FROM es_out p WHERE p.id < o.id)', 'k2 = o.k2', 'k2 = o.k2 AND z > o.id']) q;
+DROP FUNCTION es_cost;
+
 -- 6. LATERAL
 SELECT * FROM es_ask('SELECT o.id, s.* FROM es_out o, LATERAL (SELECT count(*), sum(x) FROM es_in WHERE k = o.k) s');
 SELECT * FROM es_ask('SELECT o.id, s.* FROM es_out o LEFT JOIN LATERAL (SELECT max(x) m FROM es_in WHERE k = o.k HAVING count(*) > 165) s ON s.m > 7900');
