@@ -360,6 +360,41 @@ flush_sum(StrataAccum *a, MemoryContext cxt)
 	a->sum = 0;
 }
 
+/*
+ * Calls one of core's transition functions.  They only run for an aggregate node, to which an empty one is good enough:
+ * all they ask of it is the memory that states live in.
+ */
+static Datum
+call_for_aggregate(PGFunction function, int nargs, Datum first, bool null, Datum second, MemoryContext cxt)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	static AggState	   *node = NULL;
+	static ExprContext *econtext = NULL;
+
+	if (!node)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		econtext = makeNode(ExprContext);
+		node = makeNode(AggState);
+		node->curaggcontext = econtext;
+		MemoryContextSwitchTo(old);
+	}
+	econtext->ecxt_per_tuple_memory = cxt;
+	InitFunctionCallInfoData(*fcinfo, NULL, nargs, InvalidOid, (Node *) node, NULL);
+	fcinfo->args[0].value = first;
+	fcinfo->args[0].isnull = null;
+	fcinfo->args[1].value = second;
+	fcinfo->args[1].isnull = false;
+	return function(fcinfo);
+}
+
+static void
+add_to_core(StrataAccum *a, Datum d, MemoryContext cxt)
+{
+	a->core = DatumGetPointer(call_for_aggregate(numeric_accum, 2, PointerGetDatum(a->core), a->core == NULL, d, cxt));
+}
+
 static void
 add_square(StrataAccum *a, StrataInt128 v, int scale, MemoryContext cxt)
 {
@@ -636,6 +671,8 @@ strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, Mem
 			d = PointerGetDatum(PG_DETOAST_DATUM(d));
 			if (strata_numeric_split(d, &v, &scale) && scale <= 18 && v >= PG_INT64_MIN && v <= PG_INT64_MAX)
 				add_integer(agg, a, (int64) v, scale, cxt);
+			else if (agg->kind == AGG_VARIANCE)
+				add_to_core(a, d, cxt);
 			else
 			{
 				a->count++;
@@ -645,8 +682,6 @@ strata_accum_datum(const StrataAgg *agg, StrataAccum *a, Datum d, bool null, Mem
 					break;
 				}
 				add_numeric(&a->datum, &a->has_datum, d, cxt);
-				if (agg->kind == AGG_VARIANCE)
-					add_numeric(&a->square_datum, &a->has_square, DirectFunctionCall2(numeric_mul, d, d), cxt);
 			}
 			break;
 		case BOOLOID:
@@ -897,6 +932,9 @@ strata_accum_take(const StrataAgg *agg, StrataBatch *in, StrataAccum *a, uint32 
 						 n, in->ps->state->es_query_cxt);
 }
 
+/* About what core's state takes for numbers of some hundred digits. */
+#define CORE_STATE_BYTES 2048
+
 Size
 strata_accum_bytes(const StrataAgg *agg, const StrataAccum *a)
 {
@@ -904,6 +942,8 @@ strata_accum_bytes(const StrataAgg *agg, const StrataAccum *a)
 
 	if (a->has_square)
 		bytes += VARSIZE_ANY(DatumGetPointer(a->square_datum));
+	if (a->core)
+		bytes += CORE_STATE_BYTES;
 	if (a->has_datum && !(agg->kind == AGG_CHOOSE && agg->typbyval))
 		bytes += agg->kind == AGG_CHOOSE && agg->typlen > 0 ? agg->typlen : VARSIZE_ANY(DatumGetPointer(a->datum));
 	return bytes;
@@ -917,6 +957,7 @@ strata_accum_free(const StrataAgg *agg, StrataAccum *a)
 	if (a->has_datum && !(agg->kind == AGG_CHOOSE && agg->typbyval))
 		pfree(DatumGetPointer(a->datum));
 	a->has_datum = a->has_square = false;
+	a->core = NULL; /* goes with its context */
 }
 
 /* ---- results ---- */
@@ -1029,37 +1070,29 @@ serialized_state(const StrataAgg *agg, const StrataAccum *a)
 	return PointerGetDatum(pq_endtypsend(&buf));
 }
 
-/*
- * Core's own final function, over core's own state.  That is made from the serialised form by a function that will
- * only run for an aggregate node, to which an empty one is good enough: it allocates in the current context.
- */
+/* The aggregate's transition state as core has it, in the current context. */
+static Datum
+core_state(const StrataAgg *agg, const StrataAccum *a)
+{
+	Datum state = call_for_aggregate(agg->deserial.fn_addr, 2, serialized_state(agg, a), false, (Datum) 0, CurrentMemoryContext);
+
+	return a->core ? call_for_aggregate(numeric_combine, 2, state, false, PointerGetDatum(a->core), CurrentMemoryContext)
+				   : state;
+}
+
+/* Core's own final function, over core's own state. */
 static Datum
 variance(const StrataAgg *agg, const StrataAccum *a, bool *null)
 {
-	LOCAL_FCINFO(fcinfo, 2);
-	static AggState *node = NULL;
-	FmgrInfo		*deserial = (FmgrInfo *) &agg->deserial;
-	Datum			 state;
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum result;
 
-	if (!node)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		node = makeNode(AggState);
-		MemoryContextSwitchTo(old);
-	}
-	InitFunctionCallInfoData(*fcinfo, deserial, 2, InvalidOid, (Node *) node, NULL);
-	fcinfo->args[0].value = serialized_state(agg, a);
+	InitFunctionCallInfoData(*fcinfo, (FmgrInfo *) &agg->final, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = core_state(agg, a);
 	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = (Datum) 0;
-	fcinfo->args[1].isnull = false;
-	state = FunctionCallInvoke(fcinfo);
-	InitFunctionCallInfoData(*fcinfo, (FmgrInfo *) &agg->final, 1, InvalidOid, (Node *) node, NULL);
-	fcinfo->args[0].value = state;
-	fcinfo->args[0].isnull = false;
-	state = FunctionCallInvoke(fcinfo);
+	result = FunctionCallInvoke(fcinfo);
 	*null = fcinfo->isnull;
-	return state;
+	return result;
 }
 
 static Datum
@@ -1104,11 +1137,13 @@ strata_accum_result(const StrataAgg *agg, const StrataAccum *a, bool *null)
 	/* The averages of small integers and floats start from an array, not from NULL. */
 	if (agg->partial && (agg->kind == AGG_AVG_F64 || agg->kind == AGG_VARIANCE_F64 || (agg->kind == AGG_AVG && small)))
 		return partial_average(agg, a);
-	if (a->count == 0)
+	if (a->count == 0 && !a->core)
 	{
 		*null = true;
 		return (Datum) 0;
 	}
+	if (agg->partial && a->core)
+		return call_for_aggregate(numeric_serialize, 1, core_state(agg, a), false, (Datum) 0, CurrentMemoryContext);
 	if (agg->partial && (agg->kind == AGG_VARIANCE || (!small && (agg->kind == AGG_SUM || agg->kind == AGG_AVG))))
 		return serialized_state(agg, a);
 	switch (agg->kind)

@@ -39,6 +39,9 @@ typedef struct StrataAccum
 	int64 count;		/* inputs that were not null */
 	Datum datum;		/* sums: the part that is no scaled integer, a numeric; CHOOSE: the value so far */
 	Datum square_datum; /* VARIANCE: of squares, the same */
+	/* VARIANCE: core's own state of the inputs that are no 64-bit integers of some scale, and are counted nowhere else;
+	 * their squares may be no numerics.  NULL: none. */
+	void *core;
 	double f, f2;		/* floats: sum or extreme, sum of squares */
 	int32 scale;		/* of sum; at the end the display scale */
 	bool has_datum;

@@ -217,7 +217,29 @@ SELECT strata.enable('scales');
 SELECT strata.populate('scales') > 0 AS populated;
 SELECT differs(q) FROM unnest(ARRAY['SELECT DISTINCT n FROM scales', 'SELECT n FROM scales GROUP BY n HAVING n > 3']) q;
 
-DROP TABLE agg, big, dim, scales;
+-- 13. Variances of numerics whose squares are no numerics any more: too large, or with too many decimals
+CREATE TABLE extremes (id int, kind int, n numeric);
+INSERT INTO extremes SELECT i, i % 4, CASE i % 4
+    WHEN 0 THEN 9e131071 + i
+    WHEN 1 THEN (i % 7 - 3) * (1e-500 - 1e-16383)
+    WHEN 2 THEN CASE WHEN i = 202 THEN numeric 'Infinity' WHEN i % 100 = 2 THEN 1e40 ELSE i / 8.0 END
+    ELSE CASE WHEN i = 303 THEN numeric 'NaN' ELSE i END END
+  FROM generate_series(1, 400) i;
+VACUUM ANALYZE extremes;
+SELECT strata.enable('extremes');
+SELECT strata.populate('extremes') > 0 AS populated;
+SELECT differs(q) FROM unnest(ARRAY[
+  'SELECT kind, variance(n), stddev_pop(n), count(n) FROM extremes GROUP BY kind',
+  'SELECT variance(n) FROM extremes WHERE kind = 0 AND id <= 20',
+  'SELECT trim_scale(variance(n) * 1e1000) FROM extremes WHERE kind = 1',
+  'SELECT var_pop(n) FILTER (WHERE id % 3 = 0) FROM extremes WHERE kind = 2',
+  'SELECT variance(n) FROM extremes WHERE id = 4']) q;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2;
+SELECT differs('SELECT kind, variance(n), stddev(n) FROM extremes WHERE id > 3 GROUP BY kind');
+SELECT length(variance(n)::text) FROM extremes WHERE kind = 0;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET max_parallel_workers_per_gather;
+
+DROP TABLE agg, big, dim, scales, extremes;
 DROP TYPE mood;
 DROP DOMAIN small;
 DROP FUNCTION answer, differs, differ;
