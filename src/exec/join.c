@@ -792,7 +792,8 @@ last:
 	switch (join->kind)
 	{
 		case STRATA_JOIN_SEMI:
-			show_build(join, join->seen, join->none);
+			/* With the match that each has: what is above may compare its keys instead of the row's own. */
+			show_build(join, join->seen, NULL);
 			return send_up(join, join->seen);
 		case STRATA_JOIN_LEFT:
 		case STRATA_JOIN_FULL:

@@ -369,6 +369,22 @@ kind_is_partial(StrataJoinKind kind)
 		kind == STRATA_JOIN_ANTI;
 }
 
+/*
+ * Does the result need columns of this side?  Those of the inner side of a semijoin are no part of it, but where they
+ * are equal to others the planner may have nodes above compare them in place of these.
+ */
+static bool
+needs_columns_of(const RelOptInfo *joinrel, const RelOptInfo *side)
+{
+	List	 *vars = pull_var_clause((Node *) joinrel->reltarget->exprs, PVC_INCLUDE_PLACEHOLDERS);
+	ListCell *lc;
+
+	foreach (lc, vars)
+		if (!IsA(lfirst(lc), Var) || bms_is_member(lfirst_node(Var, lc)->varno, side->relids))
+			return true;
+	return false;
+}
+
 void
 strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *outerrel, RelOptInfo *innerrel,
 						 JoinType jointype, JoinPathExtraData *extra)
@@ -402,7 +418,9 @@ strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *out
 			break;
 		case JOIN_SEMI:
 			kind = STRATA_JOIN_SEMI;
-			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_SEMI, outer_join, clauses, false, 1e10);
+			/* Rows that wait for the end have no match at hand any more. */
+			if (!needs_columns_of(joinrel, innerrel))
+				add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_SEMI, outer_join, clauses, false, 1e10);
 			break;
 		case JOIN_ANTI:
 			kind = STRATA_JOIN_ANTI;

@@ -159,6 +159,11 @@ SELECT ej_passes('SELECT count(*) FROM ej_fact f JOIN ej_fact g ON f.id = g.id +
 RESET work_mem;
 RESET hash_mem_multiplier;
 
+-- a nested loop above a semijoin compares a column of the side that is no part of its result (Join Filter: x.k = a.id)
+SELECT ej_same(format('SELECT count(*), sum(a.id) FROM (SELECT * FROM ej_dim c WHERE %s AND EXISTS (SELECT FROM ej_many x WHERE x.k = c.k AND x.v %s)) c
+  JOIN ej_fact a ON a.id = c.k', c, v))
+FROM (VALUES ('grp < 6', '= 77'), ('grp < 6', 'BETWEEN 70 AND 80'), ('grp = 3', '> 0'), ('k < 60', '> 0')) pairs (c, v);
+
 -- passes under Gather: each process reads again what was its share, and nobody else's
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
