@@ -170,6 +170,10 @@
  * another unit, or where the block is not in `rest` for S', or is read wholly, the sentence is not used.  Serializable
  * readers use none.
  *
+ * What a tuple holds that is too short to have a column, its page does not tell but the catalog.  So when the table's
+ * entry there changes, or a change of it is taken back, all that is remembered of the table is forgotten; a reader
+ * hears of that before it looks at the table, as its relation cache does.
+ *
  * Sums over the rows left of a unit need no argument: they are remembered with the rows, bit by bit, and the
  * unit does not change.
  *

@@ -9,8 +9,8 @@
 
 #include "access/parallel.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -87,16 +87,37 @@ strata_recall_find(const StrataRecallKey *key, StrataRecallPin *pin, MemoryConte
 	return e->value;
 }
 
+/*
+ * A table (none: all of them) is not what it was, or was never what it seemed.  Pages do not tell: a column that a
+ * transaction added and went back on, and one that comes in its place, have the same number and leave every page alone,
+ * but what tuples that are too short to have it are said to hold is another value.
+ */
+static void
+recall_table_changed(Datum arg, Oid relid)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &recall_lru)
+	{
+		StrataRecalled *r = dlist_container(StrataRecalled, lru, iter.cur);
+
+		if (!OidIsValid(relid) || r->key.relid == relid)
+			recall_forget(r);
+	}
+}
+
 static void
 recall_begin(void)
 {
 	HASHCTL info = {.keysize = sizeof(StrataRecallKey), .entrysize = sizeof(RecallEntry)};
 
+	if (recall_table)
+		return;
 	if (!recall_context)
 		recall_context = AllocSetContextCreate(TopMemoryContext, "strata recall", ALLOCSET_SMALL_SIZES);
 	info.hcxt = recall_context;
-	if (!recall_table)
-		recall_table = hash_create("strata recall", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	recall_table = hash_create("strata recall", 256, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(recall_table_changed, (Datum) 0);
 }
 
 StrataRecalled *
@@ -114,35 +135,26 @@ strata_recall_make(const StrataRecallKey *key, Size size, StrataRecallPin *pin, 
 	return r;
 }
 
+static Size
+recall_limit(void)
+{
+	return (Size) strata_recall_memory * 1024;
+}
+
 /* Room for so many bytes more, if need be by giving up what was used longest ago. */
-static bool
+static void
 recall_room(Size bytes)
 {
-	Size limit = (Size) strata_recall_memory * 1024;
-
-	if (bytes > limit)
-		return false;
-	while (recall_bytes + bytes > limit && !dlist_is_empty(&recall_lru))
+	while (recall_bytes + bytes > recall_limit() && !dlist_is_empty(&recall_lru))
 		recall_forget(dlist_tail_element(StrataRecalled, lru, &recall_lru));
-	return true;
 }
 
 bool
-strata_recall_fits(StrataRecalled *r, Size bytes)
+strata_recall_fits(StrataRecalled *r)
 {
+	r->bytes = MemoryContextMemAllocated(r->cxt, true);
 	/* One item is not to drive out all others. */
-	if (bytes > (Size) strata_recall_memory * 1024 / 2)
-		return false;
-	if (!r->known)
-	{
-		r->bytes = bytes;
-		return true;
-	}
-	recall_bytes += bytes - r->bytes;
-	r->bytes = bytes;
-	if (!recall_room(0))
-		return false;
-	return r->known;
+	return r->bytes <= recall_limit() / 2;
 }
 
 void
@@ -154,8 +166,9 @@ strata_recall_keep(StrataRecalled *r)
 	Assert(!r->known);
 	if (e)
 		recall_forget(e->value);
-	if (!recall_room(r->bytes))
+	if (!strata_recall_fits(r))
 		return;
+	recall_room(r->bytes);
 	e = hash_search(recall_table, &r->key, HASH_ENTER, &found);
 	e->value = r;
 	dlist_push_head(&recall_lru, &r->lru);
@@ -195,6 +208,7 @@ strata_recall_begin(StrataScanState *scan)
 	MemoryContext old = MemoryContextSwitchTo(recall_scan_context(scan));
 	StrataRecall *s = palloc0(sizeof(StrataRecall));
 
+	recall_room(0); /* the setting may have been lowered */
 	s->column = palloc(sizeof(int) * Max(scan->batch.ncols, 1));
 	s->zones = palloc(sizeof(StrataSegment) * Max(scan->batch.ncols, 1));
 	scan->recall = s;
@@ -238,13 +252,13 @@ find_columns(const StrataScanState *scan, const StrataRecallRows *r, int *column
 {
 	for (int c = 0; c < scan->batch.ncols; c++)
 	{
-		const StrataRows *any = r->nchunks > 0 ? r->chunks[0] : NULL;
-		int				  k = 0;
+		int k = 0;
 
 		while (k < r->ncols && r->attnums[k] != scan->batch.cols[c]->attnum)
 			k++;
-		if (k == r->ncols || (any && any->cols[k].type != scan->batch.cols[c]->type))
+		if (k == r->ncols)
 			return false;
+		Assert(r->nchunks == 0 || r->chunks[0]->cols[k].type == scan->batch.cols[c]->type);
 		column[c] = k;
 	}
 	return true;
@@ -312,7 +326,7 @@ take_rows(StrataScanState *scan, StrataRecallRows *r)
 	bool		  quiet = r->quiet == pos;
 	bool		  same = same_unit(&r->unit, &s->unit);
 	BlockNumber	  first = scan->item * scan->read->unit_blocks;
-	uint32		  asked = 0, served = 0;
+	uint32		  asked = scan->fresh.nheap + scan->fresh.nrest, served = 0;
 
 	clear_live(scan, r);
 	for (uint32 i = 0; i < r->nblocks; i++)
@@ -336,8 +350,6 @@ take_rows(StrataScanState *scan, StrataRecallRows *r)
 			strata_wal_position() == pos
 			? pos
 			: InvalidXLogRecPtr;
-	for (uint32 w = 0; w * 64 < scan->fresh.nblocks; w++)
-		asked += pg_popcount64(scan->fresh.heap[w] | scan->fresh.rest[w]);
 	if (asked - served <= RECALL_MISSES(asked))
 		return true;
 	memset(s->served, 0, sizeof(s->served));
@@ -348,15 +360,14 @@ take_rows(StrataScanState *scan, StrataRecallRows *r)
 static void
 choose_columns(const StrataScanState *scan, const StrataRecallRows *before, StrataRecallRows *r)
 {
-	TupleDesc desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
-	int		  room = scan->batch.ncols + (before ? before->ncols : 0);
+	int room = scan->batch.ncols + (before ? before->ncols : 0);
 
 	r->attnums = MemoryContextAlloc(r->head.cxt, sizeof(AttrNumber) * Max(room, 1));
 	for (int c = 0; c < scan->batch.ncols; c++)
 		r->attnums[r->ncols++] = scan->batch.cols[c]->attnum;
 	for (int k = 0; before && k < before->ncols; k++)
 	{
-		bool has = before->attnums[k] > desc->natts || TupleDescAttr(desc, before->attnums[k] - 1)->attisdropped;
+		bool has = false;
 
 		for (int c = 0; c < scan->batch.ncols; c++)
 			has |= r->attnums[c] == before->attnums[k];
@@ -462,9 +473,8 @@ read_rows(StrataScanState *scan, StrataRecallRows *r)
 		}
 		lasting += !XLogRecPtrIsInvalid(page->lsn);
 		if (b % 16 == 0)
-			all = strata_recall_fits(&r->head, MemoryContextMemAllocated(r->head.cxt, true));
+			all = strata_recall_fits(&r->head);
 	}
-	all = all && strata_recall_fits(&r->head, MemoryContextMemAllocated(r->head.cxt, true));
 	clear_live(scan, r);
 	for (uint32 i = 0; i < r->nblocks; i++)
 		serve(s, r, i);
@@ -602,8 +612,7 @@ open_sums(StrataScanState *scan)
 	r->rows = MemoryContextAlloc(r->head.cxt, words * sizeof(uint64));
 	memcpy(r->rows, scan->live, words * sizeof(uint64));
 	r->sums = MemoryContextAlloc(r->head.cxt, scan->unit->ncols * sizeof(StrataRecallSum));
-	if (strata_recall_fits(&r->head, MemoryContextMemAllocated(r->head.cxt, true)))
-		strata_recall_keep(&r->head);
+	strata_recall_keep(&r->head);
 	return r;
 }
 

@@ -133,9 +133,9 @@ extern StrataRecalled *strata_recall_find(const StrataRecallKey *key, StrataReca
 /* Something new, of `size` bytes and zeroed, pinned; nobody finds it yet. */
 extern StrataRecalled *strata_recall_make(const StrataRecallKey *key, Size size, StrataRecallPin *pin,
 										  MemoryContext context);
-/* It has grown to so many bytes in all.  False: that is too much to be kept. */
-extern bool strata_recall_fits(StrataRecalled *r, Size bytes);
-/* From now on it is found, in place of what was there. */
+/* Is it small enough to be kept, as far as it has grown? */
+extern bool strata_recall_fits(StrataRecalled *r);
+/* From now on it is found, in place of what was there; but if it is too large, nothing is. */
 extern void strata_recall_keep(StrataRecalled *r);
 extern void strata_recall_unpin(StrataRecallPin *pin);
 

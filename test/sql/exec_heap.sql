@@ -139,8 +139,22 @@ SELECT parts('SELECT count(*), sum(val) FROM again');
 SELECT differs('SELECT count(*), sum(val), count(note), max(id) FROM again');
 SELECT differs('SELECT a.note, count(*), sum(b.val) FROM again a JOIN again b ON a.id = b.id WHERE b.id % 3 = 0 GROUP BY 1 ORDER BY 1');
 -- More columns, another table under the name, another unit, no memory for it.
+-- A column that is taken back leaves no page changed, and the next one has its number.
+BEGIN;
+ALTER TABLE again ADD COLUMN first int DEFAULT 5;
+SELECT differs('SELECT count(*), sum(first), sum(val) FROM again');
+SAVEPOINT s;
+ALTER TABLE again ADD COLUMN second int DEFAULT 6;
+SELECT differs('SELECT count(*), sum(second), sum(val) FROM again');
+ROLLBACK TO s;
+ALTER TABLE again ADD COLUMN second int;
+SELECT differs('SELECT count(*), sum(second), count(second) FROM again');
+ROLLBACK;
 ALTER TABLE again ADD COLUMN later int DEFAULT 7;
 SELECT differs('SELECT count(*), sum(later), sum(val) FROM again');
+-- The unit does not have it: all blocks of the item are read, and remembered.
+SELECT pg_relation_size('again') / current_setting('block_size')::int % 64 AS beyond_a_word;
+SELECT parts('SELECT sum(later) FROM again');
 ALTER TABLE again DROP COLUMN note;
 SELECT differs('SELECT count(*), sum(later), sum(val) FROM again');
 SELECT strata.populate('again') > 0 AS populated;
