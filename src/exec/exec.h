@@ -274,6 +274,10 @@ struct StrataRowsColumn
 	const char **shared;
 	uint32	shared_codes; /* room */
 	uint64	shared_dict;  /* its dict_id */
+	/* images kept once for all such columns: an open-addressing table by content */
+	const char **images;
+	uint32	images_room; /* a power of two; 0: there is none yet */
+	uint32	nimages;
 };
 
 struct StrataRows

@@ -43,9 +43,6 @@
 #define MAX_RANKS		16384
 #define MIN_RANKED_ROWS 1024
 
-/* So many may turn up among the first rows before it is asked how many rows there were. */
-#define MANY_RANKS 512
-
 /* Comparisons by operator classes between two looks at interrupts. */
 #define COMPARES_PER_CHECK 1024
 
@@ -367,7 +364,7 @@ number_ranks(Sorter *s, StrataOrderKey *key, const StrataRowsColumn *col, Ranks 
 	pfree(sorted);
 }
 
-/* False: too many different values, as far as is seen at once for most columns that have them. */
+/* False: too many different values, which is seen after a few rows where most differ. */
 static bool
 make_ranks(Sorter *s, int k, const uint32 *rows, uint32 n, Part *part)
 {
@@ -385,11 +382,7 @@ make_ranks(Sorter *s, int k, const uint32 *rows, uint32 n, Part *part)
 		struct Rank *r;
 
 		if (i % CHUNK == 0)
-		{
 			CHECK_FOR_INTERRUPTS();
-			if (ranks->n > Max(MANY_RANKS, i / 8))
-				break;
-		}
 		if (is_null(part->col, row))
 		{
 			part->nulls = true;

@@ -265,8 +265,8 @@ key_cost(PlannerInfo *root, double rows, List *spec, Var *var)
 	form = strata_order_form(var->vartype, &type, (Oid)lsecond_int(spec), (Oid)lthird_int(spec));
 	if (form == STRATA_ORDER_INT || form == STRATA_ORDER_FLOAT)
 		return rows * SORT_KEY_COST;
-	/* Few different values have ranks. */
-	if (estimate_num_groups(root, list_make1(var), rows, NULL, NULL) < Min(rows / 32, 10000))
+	/* Few different values have ranks: those of units that keep them by code, and rows.c then once. */
+	if (estimate_num_groups(root, list_make1(var), rows, NULL, NULL) < Min(rows / 32, 2000))
 		return rows * 2 * SORT_KEY_COST;
 	return form == STRATA_ORDER_BYTES ? rows * BYTES_KEY_COST : compare_cost(rows);
 }

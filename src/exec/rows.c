@@ -18,6 +18,7 @@
 
 #include "column/numeric_image.h"
 #include "exec/exec.h"
+#include "simd/hash.h"
 
 #define FIRST_CAPACITY STRATA_VECTOR
 
@@ -26,6 +27,9 @@
 
 /* The image of a code is kept once for all rows of a column that has no more codes than this. */
 #define SHARED_CODES 2048
+
+/* So many images are shared by rows of different dictionaries; more of them come from columns of which each unit has others. */
+#define SHARED_IMAGES 16384
 
 StrataRows *
 strata_rows_create(MemoryContext parent, int ncols)
@@ -86,6 +90,8 @@ strata_rows_reset(StrataRows *rows)
 		col->shared = NULL;
 		col->shared_codes = 0;
 		col->shared_dict = 0;
+		col->images = NULL;
+		col->images_room = col->nimages = 0;
 		strata_rows_column(rows, c, col->type, &col->rep);
 	}
 }
@@ -435,6 +441,54 @@ strata_rows_fetch(StrataRows *rows, const uint64 *mask)
 	rows->toasted = false;
 }
 
+/* The place of an image, or of one with the same bytes, in a table that is never full. */
+static const char **
+image_slot(const char **table, uint32 room, const char *image)
+{
+	Size   len = VARSIZE_ANY(image);
+	uint32 at = strata_wyhash(image, len, 0) & (room - 1);
+
+	while (table[at] && (VARSIZE_ANY(table[at]) != len || memcmp(table[at], image, len) != 0))
+		at = (at + 1) & (room - 1);
+	return &table[at];
+}
+
+static void
+grow_images(StrataRows *rows, StrataRowsColumn *col)
+{
+	uint32		 room = Max(64, 2 * col->images_room);
+	const char **table = MemoryContextAllocZero(rows->cxt, room * sizeof(char *));
+
+	for (uint32 i = 0; i < col->images_room; i++)
+		if (col->images[i])
+			*image_slot(table, room, col->images[i]) = col->images[i];
+	if (col->images)
+		pfree(col->images);
+	rows->bytes += (room - col->images_room) * sizeof(char *);
+	col->images = table;
+	col->images_room = room;
+}
+
+/* An image that is kept once, whichever dictionary brings it. */
+static const char *
+share_image(StrataRows *rows, StrataRowsColumn *col, const char *image)
+{
+	const char **slot;
+
+	if (2 * col->nimages >= col->images_room && col->nimages < SHARED_IMAGES)
+		grow_images(rows, col);
+	slot = image_slot(col->images, col->images_room, image);
+	if (*slot)
+		return *slot;
+	image = keep_image(rows, image);
+	if (col->nimages < SHARED_IMAGES)
+	{
+		*slot = image;
+		col->nimages++;
+	}
+	return image;
+}
+
 /* Strings of few different values: rows share an image, which spares copies and lets others tell equal ones apart. */
 static void
 add_coded(StrataRows *rows, StrataRowsColumn *to, StrataColumn *from, const uint16 *at, unsigned n)
@@ -464,7 +518,7 @@ add_coded(StrataRows *rows, StrataRowsColumn *to, StrataColumn *from, const uint
 			continue;
 		}
 		if (!to->shared[code])
-			to->shared[code] = keep_image(rows, strata_code_bytes(from, code));
+			to->shared[code] = share_image(rows, to, strata_code_bytes(from, code));
 		to->v.bytes[rows->n + k] = to->shared[code];
 	}
 }
