@@ -32,7 +32,8 @@ struct StrataMatch
 	StrataLike *like;
 	const char *needle; /* EQUAL, PREFIX */
 	uint32		len;
-	StrataLikeAutomaton  *automaton; /* the same over bytes; NULL: none */
+	StrataLikeAutomaton  *automaton; /* the same over bytes; NULL: none, */
+	bool		asked;				 /* or it was not needed yet */
 	StrataCodedAutomaton *coded;	 /* over the codes of a segment, */
 	uint64		coded_for;			 /* of that dict_id; 0: none yet */
 };
@@ -103,21 +104,27 @@ like_of_constant(const StrataMatch *m)
 	return like;
 }
 
-/* Few patterns are too long for one, so a long constant is not looked at. */
-static void
-make_automaton(StrataMatch *m)
+/* Does the pattern have an automaton?  Made for the first column that wants one.  Few are too long, so a long constant
+ * is not looked at. */
+static bool
+has_automaton(StrataMatch *m)
 {
-	StrataLike *like;
+	MemoryContext old;
 
+	if (m->asked)
+		return m->automaton != NULL;
+	m->asked = true;
 	if (m->len > 4 * STRATA_LIKE_STATES)
-		return;
-	like = m->kind == MATCH_LIKE ? m->like : like_of_constant(m);
+		return false;
+	old = MemoryContextSwitchTo(GetMemoryChunkContext(m));
 	m->automaton = palloc(sizeof(StrataLikeAutomaton));
-	if (!strata_like_automaton(like, m->automaton))
+	if (!strata_like_automaton(m->kind == MATCH_LIKE ? m->like : like_of_constant(m), m->automaton))
 	{
 		pfree(m->automaton);
 		m->automaton = NULL;
 	}
+	MemoryContextSwitchTo(old);
+	return m->automaton != NULL;
 }
 
 /* NULL when the predicate is none that kernels match. */
@@ -150,7 +157,6 @@ strata_match_compile(Node *node)
 		if (!strata_like_compile(m->like, m->needle, m->len, utf8))
 			return NULL;
 	}
-	make_automaton(m);
 	return m;
 }
 
@@ -200,10 +206,10 @@ scatter(const uint64 *hit, unsigned n, const uint16 *at, bool negated, uint64 *i
 
 /* By their codes, where strings are kept coded and nobody has decoded them. */
 static bool
-can_match_codes(const StrataMatch *m, const StrataColumn *col)
+can_match_codes(StrataMatch *m, const StrataColumn *col)
 {
-	return m->automaton && col->source == STRATA_FROM_SEGMENT && col->seg->encoding == STRATA_ENC_FSST &&
-		!col->have_bytes && col->dict_id != 0;
+	return col->source == STRATA_FROM_SEGMENT && col->seg->encoding == STRATA_ENC_FSST && !col->have_bytes &&
+		col->dict_id != 0 && has_automaton(m);
 }
 
 static void

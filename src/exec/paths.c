@@ -372,7 +372,8 @@ order_conditions(PlannerInfo *root, List *rinfos)
 			{
 				RestrictInfo *before = list_nth_node(RestrictInfo, ordered, at - 1);
 
-				if (!is_string_condition(before) || before->security_level != rinfo->security_level)
+				/* One that may raise an error stays where it is. */
+				if (!strata_match_compile((Node *)before->clause) || before->security_level != rinfo->security_level)
 					break;
 			}
 		ordered = list_insert_nth(ordered, at, rinfo);

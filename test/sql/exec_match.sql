@@ -60,6 +60,10 @@ SELECT count(*) FROM texts WHERE t LIKE 'special%\';
 SELECT count(*) FROM texts WHERE t LIKE 'nothing like it\';
 CREATE COLLATION match_any (provider = icu, locale = 'und', deterministic = false);
 SELECT count(*) FROM texts WHERE t COLLATE match_any LIKE 'special%';
+-- cheap conditions go ahead of strings, but not of what may fail
+SELECT count(*) FROM texts WHERE t COLLATE match_any LIKE 'special%' AND id < 0;
+SELECT count(*) FROM texts WHERE t LIKE 'special%\' AND id < 0;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM texts WHERE t LIKE '%special%' AND id < 100;
 SELECT count(*) = (SELECT count(*) FROM texts WHERE t = 'SPECIALc4ca4238a0b923820dcc509a6f75849b requests') AS other_collation
 FROM texts WHERE t = 'SPECIALc4ca4238a0b923820dcc509a6f75849b requests' COLLATE match_any;
 DROP COLLATION match_any;
