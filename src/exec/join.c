@@ -606,7 +606,7 @@ build_table(StrataJoinState *join)
 		}
 	}
 	pfree(cols);
-	strata_joinhash_build(&join->hash, join->has_filter ? memory_left(join) : 0);
+	strata_joinhash_build(&join->hash, memory_left(join), join->has_filter);
 	/* Positions without a match read row 0, which must be there. */
 	strata_rows_reserve(join->rows);
 	if (answers_build_rows(join->kind))

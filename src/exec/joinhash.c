@@ -13,6 +13,8 @@
 /* The array by value may be this many times as long as there are rows, or this long anyway. */
 #define DIRECT_FACTOR 8
 #define DIRECT_SMALL  65536
+/* Bytes of the table that a row is counted with: what open addressing takes at most. */
+#define TABLE_ROW (4 * sizeof(uint32))
 /*
  * The key filter, of 16 MB at most.  One bit a value between least and greatest key is exact, and is taken while it
  * needs no more than a Bloom filter would, or next to nothing.  That has 16 bits a key, 0.1 % of other keys pass; at 6
@@ -262,9 +264,13 @@ build_filter(StrataJoinHash *h, uint64 span, Size room)
 
 	room = Min(room, FILTER_MAX);
 	if (bits <= room && (bits <= BITS_SMALL || bits <= bloom))
+	{
 		build_bits(h, bits);
-	else if (Min(bloom, room) * 8 >= (Size) h->n * BLOOM_KEY_BITS_MIN)
-		build_bloom(h, Min(bloom, room) / sizeof(StrataBloomBlock) * sizeof(StrataBloomBlock));
+		return;
+	}
+	bloom = TYPEALIGN_DOWN(sizeof(StrataBloomBlock), Min(bloom, room));
+	if (bloom > 0 && bloom * 8 >= (Size) h->n * BLOOM_KEY_BITS_MIN)
+		build_bloom(h, bloom);
 }
 
 /* Adds to the figures of the operation: keys, and the time since `begin`. */
@@ -283,10 +289,11 @@ count_keys(StrataJoinHash *h, uint64 keys, instr_time begin)
 }
 
 void
-strata_joinhash_build(StrataJoinHash *h, Size room)
+strata_joinhash_build(StrataJoinHash *h, Size room, bool filter)
 {
 	instr_time begin;
 	uint64	   span;
+	Size	   counted = (Size) h->n * TABLE_ROW;
 
 	if (!h->single || h->nkeyed == 0)
 		return;
@@ -294,19 +301,24 @@ strata_joinhash_build(StrataJoinHash *h, Size room)
 	find_range(h);
 	span = (uint64) h->max - (uint64) h->min;
 	h->next = strata_alloc_zeroed(h->cxt, (Size) h->n * sizeof(uint32));
-	if (span < DIRECT_SMALL || span / DIRECT_FACTOR < h->nkeyed)
+	if (span < DIRECT_SMALL ||
+		(span / DIRECT_FACTOR < h->nkeyed && span * sizeof(uint32) <= counted + room))
+	{
 		build_direct(h, span);
+		room -= Min(room, Max(span * sizeof(uint32), counted) - counted);
+	}
 	else
 		build_slots(h);
-	build_filter(h, span, room);
+	if (filter)
+		build_filter(h, span, room);
 	count_keys(h, h->nkeyed, begin);
 }
 
-/* What is there, and what build() will add. */
+/* What is there, and what build() will add; it is told what it may take beyond that. */
 Size
 strata_joinhash_bytes(const StrataJoinHash *h)
 {
-	Size row = h->single ? sizeof(int64) + sizeof(uint32) * (1 + DIRECT_FACTOR / 2) : 2 * sizeof(uint32);
+	Size row = h->single ? sizeof(int64) + sizeof(uint32) + TABLE_ROW : 2 * sizeof(uint32);
 
 	return h->n * row + (h->groups ? strata_groups_bytes(h->groups) : 0);
 }

@@ -56,8 +56,9 @@ extern void strata_joinhash_reset(StrataJoinHash *h);
  * rows h->n .. h->n + n - 1. */
 extern void strata_joinhash_add(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,
 								const uint64 *const *nulls, const uint16 *at, unsigned n);
-/* After the last row.  The filter takes at most `room` bytes, and is left out when that is too little for it. */
-extern void strata_joinhash_build(StrataJoinHash *h, Size room);
+/* After the last row.  Beyond strata_joinhash_bytes() it takes at most `room`: for an array by value, and for the filter,
+ * which is left out when that is too little for it. */
+extern void strata_joinhash_build(StrataJoinHash *h, Size room, bool filter);
 extern Size strata_joinhash_bytes(const StrataJoinHash *h);
 /* The first row of the key at each position of mask into rowid (0 where there is none); `found` has the positions. */
 extern void strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,

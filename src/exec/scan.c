@@ -1100,6 +1100,9 @@ scan_rescan(CustomScanState *css)
 	ResetExprContext(scan->batch.econtext);
 	for (int i = 0; i < scan->npreds; i++)
 		strata_pred_rescan(scan->preds[i]);
+	/* The filters may be others. */
+	for (int i = 0; i < scan->nfilters; i++)
+		scan->filters[i].tested = scan->filters[i].passed = 0;
 	ExecScanReScan(&css->ss);
 }
 

@@ -132,7 +132,34 @@ SELECT filter, removed BETWEEN (SELECT count(*) * 0.99 FROM ej_fact f WHERE NOT 
                            AND (SELECT count(*) FROM ej_fact f WHERE NOT EXISTS (SELECT FROM ej_dim d WHERE f.wide = d.wide AND d.grp = 3)) AS most
   FROM ej_filter('SELECT count(*) FROM ej_fact f JOIN ej_dim d ON f.wide = d.wide WHERE d.grp = 3');
 SELECT filter, removed FROM ej_filter('SELECT count(*) FROM ej_fact f LEFT JOIN ej_dim d ON f.wide = d.wide AND d.grp = 3');
+-- A table made anew has a filter of its own, which is asked although the one before passed all rows.
+CREATE TABLE ej_probe AS SELECT g % 4000 * 1000000007::int8 AS wide FROM generate_series(1, 100000) g;
+CREATE TABLE ej_build AS SELECT g * 1000000007::int8 AS wide, g FROM generate_series(0, 3999) g;
+VACUUM ANALYZE ej_probe, ej_build;
+SELECT strata.enable('ej_probe'), strata.enable('ej_build');
+SELECT strata.populate('ej_probe') > 0 AND strata.populate('ej_build') > 0 AS populated;
+SELECT filter, removed > 90000 AS asked
+  FROM ej_filter('SELECT m, (SELECT count(*) FROM ej_probe p JOIN ej_build b USING (wide) WHERE b.g % m = 0) FROM (VALUES (1), (400)) v(m)');
+-- An array by value of 8 places a row where there is memory for it.
+CREATE FUNCTION ej_table(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) ' || query INTO plan;
+  RETURN substring(plan::text FROM '"Hash Table": "([a-z ]*)"') || coalesce(' ' || substring(plan::text FROM 'Passes": [0-9]*'), '');
+END $$;
+CREATE TABLE ej_sparse AS SELECT g * 7 AS k FROM generate_series(1, 100000) g;
+VACUUM ANALYZE ej_sparse;
+SELECT strata.enable('ej_sparse');
+SELECT strata.populate('ej_sparse') > 0 AS populated;
+SET work_mem = '4MB'; SET hash_mem_multiplier = 1;
+SELECT ej_table('SELECT count(*) FROM ej_sparse a JOIN ej_sparse b USING (k)');
+SET work_mem = '6MB';
+SELECT ej_table('SELECT count(*) FROM ej_sparse a JOIN ej_sparse b USING (k)');
+RESET work_mem; RESET hash_mem_multiplier;
 RESET enable_hashjoin; RESET enable_mergejoin; RESET enable_nestloop;
+DROP TABLE ej_probe, ej_build, ej_sparse;
+DROP FUNCTION ej_table;
 SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f JOIN ej_dim d ON f.wide = d.wide WHERE d.grp = 3');
 SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f JOIN ej_fact g ON f.wide = g.wide AND g.id < 1200 WHERE f.id > 20000');
 SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f WHERE f.wide IN (SELECT wide FROM ej_dim WHERE grp = 1 UNION ALL SELECT NULL)');
