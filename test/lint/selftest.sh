@@ -26,6 +26,9 @@ good() {
   put src/column/unit.c '/*\n * unit.c - units\n */\n#include "postgres.h"\n\n#include "base/compat.h"\n#include "column/unit.h"\n'
   put sidecar/main.c '/*\n * main.c - the program\n */\n#include "abi/events.h"\n'
   put test/sql/a.sql 'SELECT 1;\n'
+  put test/sql/c.sql "\\\\set shared :srcdir '/sql/include/shared.sql'\n"
+  put test/sql/include/shared.sql 'SELECT 2;\n'
+  put expected/c.out ' 2\n'
   put expected/a.out ' 1\n'
   put test/t/001_a.pl '# a\n'
   put test/unit/a_test.c '/*\n * a_test.c - a\n */\n'
@@ -97,6 +100,8 @@ good; rm "$tree/expected/a.out"
 expect lists 'has no expected/a.out' 'sees a test without expected output'
 good; put expected/b.out ''
 expect lists 'belongs to no test' 'sees expected output without a test'
+good; put test/sql/include/b.sql ''
+expect lists 'is not run' 'sees an included file that no test names'
 good; put test/t/late.pl ''
 expect lists 'is not run' 'sees a TAP file that is not run'
 good; put test/unit/helper.c ''

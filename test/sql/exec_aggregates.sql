@@ -5,39 +5,12 @@ CREATE EXTENSION IF NOT EXISTS pg_strata;
 RESET client_min_messages;
 SET max_parallel_workers_per_gather = 0;
 SET extra_float_digits = 3;
-CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  r record;
-  rows text[] := '{}';
-BEGIN
-  FOR r IN EXECUTE query LOOP
-    rows := rows || r::text;
-  END LOOP;
-  RETURN (SELECT string_agg(x, E'\n' ORDER BY x COLLATE "C") FROM unnest(rows) x);
-EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
-END $$;
-CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-  off text;
-  onn text;
-  line text;
-  used bool := false;
-BEGIN
-  PERFORM set_config('strata.column_scan', 'off', false), set_config('strata.column_aggregate', 'off', false);
-  off := answer(query);
-  PERFORM set_config('strata.column_scan', 'on', false), set_config('strata.column_aggregate', 'on', false);
-  onn := answer(query);
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-    used := used OR line LIKE '%StrataAggregate%';
-  END LOOP;
-  IF NOT used THEN
-    RETURN NEXT 'not used: ' || query;
-  END IF;
-  IF off IS DISTINCT FROM onn THEN
-    RETURN NEXT query || E'\noff: ' || left(off, 500) || E'\non:  ' || left(onn, 500);
-  END IF;
-END $$;
+\getenv srcdir PG_ABS_SRCDIR
+\set compare :srcdir '/sql/include/compare.sql'
+\set ECHO none
+\i :compare
+\set ECHO all
+CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE sql AS $$ SELECT compare(query, 'StrataAggregate', ordered => false) $$;
 -- Every call of the list, with and without groups.
 CREATE FUNCTION differ(calls text[], keys text[], tail text) RETURNS SETOF text LANGUAGE sql AS $$
   SELECT d FROM unnest(calls) c, LATERAL differs(format('SELECT %s FROM agg %s', c, tail)) d
@@ -167,7 +140,7 @@ SELECT differs('SELECT DISTINCT id, t FROM agg');
 SELECT differs('SELECT g, count(DISTINCT n), sum(DISTINCT n), variance(DISTINCT i8), count(DISTINCT i8) FILTER (WHERE id > 100), count(*), sum(n) FROM big GROUP BY g');
 SELECT differs('SELECT count(DISTINCT n), avg(DISTINCT n), sum(DISTINCT i8), count(DISTINCT id) FROM big');
 -- passes are said
-SELECT regexp_replace(p, '[1-9]\d*', 'N') FROM (SELECT unnest(string_to_array(answer('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id, count(*) FROM agg GROUP BY id'), E'\n')) p) s
+SELECT regexp_replace(p, '[1-9]\d*', 'N') FROM (SELECT unnest(string_to_array(answer('EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id, count(*) FROM agg GROUP BY id', false), E'\n')) p) s
 WHERE p LIKE '%Passes%';
 RESET work_mem;
 RESET hash_mem_multiplier;
@@ -242,4 +215,4 @@ RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_s
 DROP TABLE agg, big, dim, scales, extremes;
 DROP TYPE mood;
 DROP DOMAIN small;
-DROP FUNCTION answer, differs, differ;
+DROP FUNCTION differ, differs, answer, store, plan_has, compare;

@@ -5,32 +5,12 @@ CREATE EXTENSION IF NOT EXISTS pg_strata;
 RESET client_min_messages;
 SET max_parallel_workers_per_gather = 0;
 
-CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  r record;
-  out text := '';
-BEGIN
-  FOR r IN EXECUTE query LOOP
-    out := out || r::text || E'\n';
-  END LOOP;
-  RETURN out;
-EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
-END $$;
-
-CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-  off text;
-  onn text;
-BEGIN
-  PERFORM set_config('strata.column_scan', 'off', false), set_config('strata.column_aggregate', 'off', false);
-  off := answer(query);
-  PERFORM set_config('strata.column_scan', 'on', false), set_config('strata.column_aggregate', 'on', false);
-  onn := answer(query);
-  IF off IS DISTINCT FROM onn THEN
-    RETURN NEXT query || E'\noff: ' || off || E'\non:  ' || onn;
-  END IF;
-END $$;
+\getenv srcdir PG_ABS_SRCDIR
+\set compare :srcdir '/sql/include/compare.sql'
+\set ECHO none
+\i :compare
+\set ECHO all
+CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE sql AS $$ SELECT compare(query, NULL) $$;
 
 -- How many rows the scan had from either side.
 CREATE FUNCTION parts(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -195,4 +175,4 @@ SELECT differs('SELECT count(*), sum(val), max(val), sum(id) FROM cut');
 SELECT stale_blocks FROM strata.column_tables WHERE relid = 'cut'::regclass;
 
 DROP TABLE mixed, toasted, again, cut;
-DROP FUNCTION answer, differs, parts, mixed_rows, fetched;
+DROP FUNCTION answer, store, plan_has, compare, differs, parts, mixed_rows, fetched;

@@ -5,23 +5,12 @@ CREATE EXTENSION IF NOT EXISTS pg_strata;
 RESET client_min_messages;
 SET max_parallel_workers_per_gather = 0;
 
-CREATE FUNCTION ej_answer(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  r record;
-  rows text[] := '{}';
-BEGIN
-  FOR r IN EXECUTE query LOOP
-    rows := rows || r::text;
-  END LOOP;
-  -- Of a query with an order that order counts, of any other none does.
-  IF query NOT ILIKE '%order by%' THEN
-    SELECT array_agg(x ORDER BY x COLLATE "C") INTO rows FROM unnest(rows) x;
-  END IF;
-  RETURN array_to_string(rows, E'\n');
-EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
-END $$;
-
+\getenv srcdir PG_ABS_SRCDIR
+\set compare :srcdir '/sql/include/compare.sql'
+\set ECHO none
+\i :compare
+\set ECHO all
+-- Of a query with an order that order counts, of any other none does.
 CREATE FUNCTION ej_same(query text, VARIADIC nodes text[] DEFAULT '{StrataJoin}') RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
   off text;
@@ -31,10 +20,10 @@ DECLARE
 BEGIN
   PERFORM set_config('strata.column_scan', 'off', true), set_config('strata.column_join', 'off', true),
     set_config('strata.column_aggregate', 'off', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
-  off := ej_answer(query);
+  off := answer(query, query ILIKE '%order by%');
   PERFORM set_config('strata.column_scan', 'on', true), set_config('strata.column_join', 'on', true),
     set_config('strata.column_aggregate', 'on', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
-  onn := ej_answer(query);
+  onn := answer(query, query ILIKE '%order by%');
   FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
     plan := plan || line || E'\n';
   END LOOP;
@@ -290,4 +279,4 @@ SELECT x.id, y.* FROM (VALUES (5), (29000)) x(id), LATERAL (SELECT f.id AS found
 
 RESET ALL;
 DROP TABLE ej_fact, ej_dim, ej_many, ej_heap, ej_empty, ej_part;
-DROP FUNCTION ej_answer, ej_same, ej_passes, ej_row;
+DROP FUNCTION answer, store, plan_has, compare, ej_same, ej_passes, ej_row;

@@ -5,18 +5,11 @@ CREATE EXTENSION IF NOT EXISTS pg_strata;
 RESET client_min_messages;
 SET max_parallel_workers_per_gather = 0;
 SET extra_float_digits = 3;
-CREATE FUNCTION es_answer(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  r record;
-  rows text[] := '{}';
-BEGIN
-  FOR r IN EXECUTE query LOOP
-    rows := rows || r::text;
-  END LOOP;
-  RETURN (SELECT string_agg(x, E'\n' ORDER BY x COLLATE "C") FROM unnest(rows) x);
-EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
-END $$;
+\getenv srcdir PG_ABS_SRCDIR
+\set compare :srcdir '/sql/include/compare.sql'
+\set ECHO none
+\i :compare
+\set ECHO all
 -- What the StrataAggregates of a query say in EXPLAIN ANALYZE.
 CREATE FUNCTION es_remembered(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -28,18 +21,15 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   RETURN SQLSTATE || ' ' || SQLERRM;
 END $$;
-CREATE FUNCTION es_store(state text) RETURNS void LANGUAGE sql AS $$
-  SELECT set_config(s, state, false) FROM unnest(ARRAY['strata.column_scan', 'strata.column_aggregate', 'strata.column_join']) s;
-$$;
 CREATE FUNCTION es_ask(query text) RETURNS TABLE (question text, same bool, remembered text) LANGUAGE plpgsql AS $$
 DECLARE
   off text;
   onn text;
 BEGIN
-  PERFORM es_store('off');
-  off := es_answer(query);
-  PERFORM es_store('on');
-  onn := es_answer(query);
+  PERFORM store('off');
+  off := answer(query, false);
+  PERFORM store('on');
+  onn := answer(query, false);
   IF off IS DISTINCT FROM onn THEN
     RAISE NOTICE E'%\noff: %\non:  %', query, left(off, 500), left(onn, 500);
   END IF;
@@ -242,4 +232,4 @@ RESET random_page_cost;
 
 DROP TABLE es_in, es_out, es_few, es_big;
 DROP TYPE es_mood;
-DROP FUNCTION es_answer, es_remembered, es_store, es_ask;
+DROP FUNCTION answer, store, plan_has, compare, es_remembered, es_ask;

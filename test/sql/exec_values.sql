@@ -6,42 +6,12 @@ RESET client_min_messages;
 SET max_parallel_workers_per_gather = 0;
 SET extra_float_digits = 3;
 
-CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  r record;
-  out text := '';
-BEGIN
-  FOR r IN EXECUTE query LOOP
-    out := out || r::text || E'\n';
-  END LOOP;
-  RETURN out;
-EXCEPTION WHEN OTHERS THEN
-  RETURN SQLSTATE || ' ' || SQLERRM;
-END $$;
-
-CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-  off text;
-  onn text;
-  line text;
-  used bool := false;
-BEGIN
-  PERFORM set_config('strata.column_scan', 'off', false), set_config('strata.column_aggregate', 'off', false);
-  off := answer(query);
-  PERFORM set_config('strata.column_scan', 'on', false), set_config('strata.column_aggregate', 'on', false);
-  onn := answer(query);
-  BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-      used := used OR line LIKE '%Strata%';
-    END LOOP;
-  END;
-  IF NOT used THEN
-    RETURN NEXT 'not used: ' || query;
-  END IF;
-  IF off IS DISTINCT FROM onn THEN
-    RETURN NEXT query || E'\noff: ' || off || E'\non:  ' || onn;
-  END IF;
-END $$;
+\getenv srcdir PG_ABS_SRCDIR
+\set compare :srcdir '/sql/include/compare.sql'
+\set ECHO none
+\i :compare
+\set ECHO all
+CREATE FUNCTION differs(query text) RETURNS SETOF text LANGUAGE sql AS $$ SELECT compare(query, 'Strata') $$;
 
 CREATE FUNCTION explain(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
@@ -217,5 +187,5 @@ DROP TABLE packed;
 
 DROP TABLE vals;
 DROP FUNCTION differs(text);
-DROP FUNCTION answer(text);
+DROP FUNCTION answer, store, plan_has, compare;
 DROP FUNCTION explain(text);

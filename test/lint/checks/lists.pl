@@ -12,11 +12,14 @@ for my $dir (grep { -d } glob 'test/*')
     fault($dir, 0, 'no stage of test/run knows this folder') unless $stage{$name} || $name =~ /^(build|tmp_check|results|log|expected)$/;
 }
 my %test;
+my $sql = join '', map { lines($_) } glob 'test/sql/*.sql';
 for my $kind (['sql', 'sql'], ['specs', 'spec'])
 {
     my ($dir, $ext) = @$kind;
     for my $file (files("test/$dir", qr/./))
     {
+        # What several tests share belongs to those that name it.
+        next if $file =~ m{^test/sql(/include/\w+\.sql)$} && $sql =~ m{/sql\Q$1\E'};
         my ($name) = $file =~ m{^test/$dir/(\w+)\.$ext$}
           or fault($file, 0, "is not run: only test/$dir/*.$ext are"), next;
         fault($file, 0, "shares its expected output with $test{$name}") if $test{$name};
