@@ -24,6 +24,7 @@
 #include "port/pg_bswap.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/ruleutils.h"
 #include "utils/typcache.h"
 
 #include "exec/intsort.h"
@@ -124,8 +125,9 @@ strata_order_key_init(StrataOrderKey *key, List *spec, const StrataRowsColumn *c
 	PrepareSortSupportFromOrderingOp(sortop, &key->abbreviate);
 }
 
-char *
-strata_order_key_text(const StrataOrderKey *key, const char *expr)
+/* "l_shipdate DESC NULLS LAST" */
+static char *
+key_text(const StrataOrderKey *key, const char *expr)
 {
 	return psprintf("%s%s%s", expr, key->descending ? " DESC" : "",
 					key->nulls_first == key->descending ? ""
@@ -133,10 +135,22 @@ strata_order_key_text(const StrataOrderKey *key, const char *expr)
 														: " NULLS LAST");
 }
 
-static inline bool
-is_null(const StrataRowsColumn *col, uint32 row)
+void
+strata_order_explain(const StrataOrderKey *keys, int nkeys, CustomScanState *css, List *ancestors,
+					 ExplainState *es)
 {
-	return col->nulls[row / 64] >> (row % 64) & 1;
+	CustomScan *plan = (CustomScan *)css->ss.ps.plan;
+	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *)plan, ancestors);
+	List *texts = NIL;
+
+	for (int k = 0; k < nkeys; k++)
+	{
+		Node *expr = (Node *)list_nth_node(TargetEntry, plan->custom_scan_tlist, keys[k].col)->expr;
+		char *text = deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true);
+
+		texts = lappend(texts, key_text(&keys[k], text));
+	}
+	ExplainPropertyList("Sort Key", texts, es);
 }
 
 /* The key's values are integers in this column: a numeric's may be images. */
@@ -191,7 +205,7 @@ compare_bytes(const StrataOrderKey *key, const char *a, const char *b)
 static int
 compare_key(StrataOrderKey *key, const StrataRowsColumn *a, uint32 i, const StrataRowsColumn *b, uint32 j)
 {
-	bool null_a = is_null(a, i), null_b = is_null(b, j);
+	bool null_a = strata_row_null(a->nulls, i), null_b = strata_row_null(b->nulls, j);
 	int c;
 
 	if (null_a || null_b)
@@ -383,7 +397,7 @@ make_ranks(Sorter *s, int k, const uint32 *rows, uint32 n, Part *part)
 
 		if (i % CHUNK == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (is_null(part->col, row))
+		if (strata_row_null(part->col->nulls, row))
 		{
 			part->nulls = true;
 			continue;
@@ -421,7 +435,7 @@ measure_numbers(const uint32 *rows, uint32 n, Part *part)
 
 		if (i % MANY == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (part->col->has_nulls && is_null(part->col, rows[i]))
+		if (part->col->has_nulls && strata_row_null(part->col->nulls, rows[i]))
 		{
 			part->nulls = true;
 			continue;
@@ -454,7 +468,7 @@ measure_bytes(const uint32 *rows, uint32 n, uint32 skip, Part *part)
 
 		if (i % CHUNK == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (part->col->has_nulls && is_null(part->col, rows[i]))
+		if (part->col->has_nulls && strata_row_null(part->col->nulls, rows[i]))
 		{
 			part->nulls = true;
 			continue;
@@ -561,7 +575,7 @@ part_bits(Sorter *s, const Part *part, const uint32 *rows, uint32 n)
 				uint32 len;
 				const char *bytes;
 
-				if (part->nulls && is_null(col, rows[i]))
+				if (part->nulls && strata_row_null(col->nulls, rows[i]))
 					continue;
 				bytes = bytes_of(part->key, col->v.bytes[rows[i]], &len);
 				s->buf[i] =
@@ -575,7 +589,7 @@ part_bits(Sorter *s, const Part *part, const uint32 *rows, uint32 n)
 	}
 	if (part->nulls)
 		for (uint32 i = 0; i < n; i++)
-			s->buf[i] = is_null(col, rows[i]) ? null : s->buf[i] | not_null;
+			s->buf[i] = strata_row_null(col->nulls, rows[i]) ? null : s->buf[i] | not_null;
 }
 
 /* The keys of a range as parts of one integer. */
@@ -836,7 +850,7 @@ sort_by_calls(Sorter *s, uint32 *rows, uint32 n, int k, int depth)
 	{
 		if (i % FIRST_TOUCH == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (!is_null(col, rows[i]))
+		if (!strata_row_null(col->nulls, rows[i]))
 			e[m++].row = rows[i];
 		else
 			rows[nulls++] = rows[i];
@@ -957,7 +971,7 @@ strata_order_prefixes(const StrataOrderKey *key, const StrataRows *rows, bool sa
 		uint32 len;
 		const char *bytes;
 
-		if (is_null(col, r))
+		if (strata_row_null(col->nulls, r))
 		{
 			prefix[r] = key->nulls_first ? 0 : PG_UINT64_MAX;
 			continue;

@@ -9,6 +9,7 @@
 #ifndef STRATA_EXEC_ORDER_H
 #define STRATA_EXEC_ORDER_H
 
+#include "commands/explain.h"
 #include "utils/sortsupport.h"
 
 #include "exec/exec.h"
@@ -58,7 +59,8 @@ extern void strata_order_rows(const StrataRows *rows, StrataOrderKey *keys, int 
  */
 extern void strata_order_prefixes(const StrataOrderKey *key, const StrataRows *rows, bool same_scale,
 								  uint64 *prefix);
-/* "l_shipdate DESC NULLS LAST" */
-extern char *strata_order_key_text(const StrataOrderKey *key, const char *expr);
+/* EXPLAIN of a node whose custom_scan_tlist the keys are columns of. */
+extern void strata_order_explain(const StrataOrderKey *keys, int nkeys, CustomScanState *css, List *ancestors,
+								 ExplainState *es);
 
 #endif

@@ -445,31 +445,31 @@ strata_add_ordered_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *ou
 
 /* ---- plans ---- */
 
-/* The Vars as what the node makes of its input. */
-static List *
-column_tlist(List *vars)
+/* `vars` are what the node takes from its input, `private` what else it has to know. */
+static Plan *
+plan_node(const CustomScanMethods *methods, const CustomPath *path, List *tlist, List *custom_plans, List *vars,
+		  List *private)
 {
-	List *tlist = NIL;
+	CustomScan *node = makeNode(CustomScan);
 	ListCell *lc;
 
+	node->scan.plan.targetlist = tlist;
+	node->flags = path->flags;
+	node->custom_plans = custom_plans;
+	node->methods = methods;
+	node->custom_private = private;
 	foreach (lc, vars)
-		tlist = lappend(tlist, makeTargetEntry(copyObject(lfirst(lc)), list_length(tlist) + 1, NULL, false));
-	return tlist;
+		node->custom_scan_tlist =
+			lappend(node->custom_scan_tlist,
+					makeTargetEntry(copyObject(lfirst(lc)), list_length(node->custom_scan_tlist) + 1, NULL, false));
+	return &node->scan.plan;
 }
 
 static Plan *
 plan_topn(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
-	CustomScan *top = makeNode(CustomScan);
-
-	top->scan.plan.targetlist = tlist;
-	top->scan.scanrelid = 0;
-	top->flags = path->flags;
-	top->custom_plans = custom_plans;
-	top->methods = &strata_topn_methods;
-	top->custom_scan_tlist = column_tlist(lthird(path->custom_private));
-	top->custom_private = list_make2(linitial(path->custom_private), lsecond(path->custom_private));
-	return &top->scan.plan;
+	return plan_node(&strata_topn_methods, path, tlist, custom_plans, lthird(path->custom_private),
+					 list_make2(linitial(path->custom_private), lsecond(path->custom_private)));
 }
 
 static CustomPathMethods topn_path_methods = {
@@ -480,16 +480,8 @@ static CustomPathMethods topn_path_methods = {
 static Plan *
 plan_sort(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
-	CustomScan *sort = makeNode(CustomScan);
-
-	sort->scan.plan.targetlist = tlist;
-	sort->scan.scanrelid = 0;
-	sort->flags = path->flags;
-	sort->custom_plans = custom_plans;
-	sort->methods = &strata_sort_methods;
-	sort->custom_scan_tlist = column_tlist(lsecond(path->custom_private));
-	sort->custom_private = list_make1(linitial(path->custom_private));
-	return &sort->scan.plan;
+	return plan_node(&strata_sort_methods, path, tlist, custom_plans, lsecond(path->custom_private),
+					 list_make1(linitial(path->custom_private)));
 }
 
 static CustomPathMethods sort_path_methods = {

@@ -195,12 +195,6 @@ buf_room(StrataRuns *runs, Size bytes)
 	return runs->buf + runs->buf_len;
 }
 
-static inline bool
-is_null(const StrataRowsColumn *col, uint32 row)
-{
-	return col->nulls[row / 64] >> (row % 64) & 1;
-}
-
 static void
 put_nulls(StrataRuns *runs, const StrataRowsColumn *col, const uint32 *rows, uint32 n)
 {
@@ -209,7 +203,7 @@ put_nulls(StrataRuns *runs, const StrataRowsColumn *col, const uint32 *rows, uin
 
 	memset(nulls, 0, bytes);
 	for (uint32 i = 0; i < n; i++)
-		nulls[i / 64] |= (uint64)is_null(col, rows[i]) << (i % 64);
+		nulls[i / 64] |= (uint64)strata_row_null(col->nulls, rows[i]) << (i % 64);
 	runs->buf_len += bytes;
 }
 
@@ -232,7 +226,7 @@ put_integers(StrataRuns *runs, const StrataRowsColumn *col, const uint32 *rows, 
 	char *to;
 
 	for (uint32 i = 0; i < n; i++)
-		if (!h->has_nulls || !is_null(col, rows[i]))
+		if (!h->has_nulls || !strata_row_null(col->nulls, rows[i]))
 		{
 			low = Min(low, col->v.i64[rows[i]]);
 			high = Max(high, col->v.i64[rows[i]]);
@@ -243,7 +237,7 @@ put_integers(StrataRuns *runs, const StrataRowsColumn *col, const uint32 *rows, 
 	to = buf_room(runs, bytes);
 	for (uint32 i = 0; h->width > 0 && i < n; i++)
 	{
-		uint64 v = h->has_nulls && is_null(col, rows[i]) ? 0 : (uint64)col->v.i64[rows[i]] - h->base;
+		uint64 v = h->has_nulls && strata_row_null(col->nulls, rows[i]) ? 0 : (uint64)col->v.i64[rows[i]] - h->base;
 
 		switch (h->width)
 		{

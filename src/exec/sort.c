@@ -15,7 +15,6 @@
 #include "access/parallel.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/ruleutils.h"
 
 #include "exec/order.h"
 #include "exec/runs.h"
@@ -29,7 +28,6 @@ typedef struct SortReport
 {
 	bool sorted;
 	uint32 nruns; /* 0: in memory */
-	uint64 rows;
 	uint64 memory;
 	uint64 disk;
 } SortReport;
@@ -218,7 +216,6 @@ fill(StrataSortState *sort)
 	{
 		CHECK_FOR_INTERRUPTS();
 		old = MemoryContextSwitchTo(in->memory);
-		sort->report.rows += strata_kernels->count(in->mask, in->n);
 		keep_batch(sort);
 		MemoryContextSwitchTo(old);
 	}
@@ -340,13 +337,8 @@ sort_rescan(CustomScanState *css)
 	StrataSortState *sort = (StrataSortState *)css;
 
 	ExecClearTuple(css->ss.ss_ScanTupleSlot);
-	if (!sort->done)
-	{
-		/* An error that was caught may have left something. */
-		forget_rows(sort);
-	}
 	/* The rows are still there, and good if nothing below has changed. */
-	else if (css->ss.ps.chgParam == NULL && sort->in->ps->chgParam == NULL)
+	if (sort->done && css->ss.ps.chgParam == NULL && sort->in->ps->chgParam == NULL)
 	{
 		if (sort->runs)
 			strata_runs_rewind(sort->runs);
@@ -480,20 +472,8 @@ static void
 sort_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	StrataSortState *sort = (StrataSortState *)css;
-	CustomScan *plan = (CustomScan *)css->ss.ps.plan;
-	List *context = set_deparse_context_plan(es->deparse_cxt, (Plan *)plan, ancestors);
-	List *keys = NIL;
 
-	for (int k = 0; k < sort->nkeys; k++)
-	{
-		Node *expr = (Node *)list_nth_node(TargetEntry, plan->custom_scan_tlist, sort->keys[k].col)->expr;
-
-		keys = lappend(
-			keys, strata_order_key_text(
-					  &sort->keys[k],
-					  deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true)));
-	}
-	ExplainPropertyList("Sort Key", keys, es);
+	strata_order_explain(sort->keys, sort->nkeys, css, ancestors, es);
 	if (es->analyze)
 		explain_reports(sort, es);
 }

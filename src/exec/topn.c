@@ -6,29 +6,18 @@
  * beyond it are not looked at again, and a scan below skips units whose zone maps lie beyond it.  All other columns are
  * decoded for the rows that enter the buffer only.
  *
- * Sorting is PostgreSQL's, by the operators and collations of the query.
+ * Sorting is order.c's.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/ruleutils.h"
-#include "utils/sortsupport.h"
 
+#include "exec/order.h"
 #include "exec/topn.h"
 
 #define BUFFER_ROWS 1024
-
-typedef struct TopKey
-{
-	int				col; /* of the batch, and of the rows kept */
-	SortSupportData ssup;
-	bool			descending;
-	bool			nulls_first;
-} TopKey;
 
 typedef struct StrataTopNState
 {
@@ -36,7 +25,7 @@ typedef struct StrataTopNState
 	StrataBatch	   *in;
 	int64			limit;
 	int				nkeys;
-	TopKey		   *keys;
+	StrataOrderKey *keys;
 	int				ncols;
 	int			   *col; /* of the batch, for each column of custom_scan_tlist */
 	StrataRows	   *rows;
@@ -78,29 +67,12 @@ CustomScanMethods strata_topn_methods = {
 
 /* ---- begin ---- */
 
-static void
-init_key(StrataTopNState *top, TopKey *key, List *spec)
-{
-	Oid	  opfamily, opcintype;
-	int16 strategy;
-
-	key->col = linitial_int(spec);
-	key->nulls_first = lfourth_int(spec) != 0;
-	key->ssup.ssup_cxt = top->css.ss.ps.state->es_query_cxt;
-	key->ssup.ssup_collation = (Oid) lthird_int(spec);
-	key->ssup.ssup_nulls_first = key->nulls_first;
-	PrepareSortSupportFromOrderingOp((Oid) lsecond_int(spec), &key->ssup);
-	if (!get_ordering_op_properties((Oid) lsecond_int(spec), &opfamily, &opcintype, &strategy))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("operator %u is not an ordering operator", lsecond_int(spec))));
-	key->descending = key->ssup.ssup_reverse;
-}
-
 /* Numbers whose order is that of our kernels can be compared with a bound. */
 static void
 init_bound(StrataTopNState *top)
 {
-	TopKey		 *key = &top->keys[0];
-	StrataColumn *col = top->in->cols[top->col[key->col]];
+	const StrataOrderKey *key = &top->keys[0];
+	StrataColumn		 *col = top->in->cols[top->col[key->col]];
 
 	switch (col->type)
 	{
@@ -165,75 +137,31 @@ topn_begin(CustomScanState *css, EState *estate, int eflags)
 		strata_rows_column(top->rows, c, col->type, &col->rep);
 		strata_rows_column(top->spare, c, col->type, &col->rep);
 	}
-	top->keys = palloc0(sizeof(TopKey) * list_length(keys));
+	top->keys = palloc(sizeof(StrataOrderKey) * list_length(keys));
 	foreach (lc, keys)
-		init_key(top, &top->keys[top->nkeys++], lfirst(lc));
+		strata_order_key_init(&top->keys[top->nkeys++], lfirst(lc), &top->rows->cols[linitial_int((List *) lfirst(lc))],
+							  estate->es_query_cxt);
 	init_bound(top);
 }
 
 /* ---- the buffer ---- */
 
-/* Values of the keys of all rows, for the comparisons. */
-typedef struct SortRows
-{
-	StrataTopNState *top;
-	Datum			*values; /* a row: nkeys */
-	bool			*nulls;
-} SortRows;
-
-static int
-compare_rows(const void *a, const void *b, void *arg)
-{
-	SortRows		*s = arg;
-	StrataTopNState *top = s->top;
-	uint32			 x = *(const uint32 *) a, y = *(const uint32 *) b;
-
-	for (int k = 0; k < top->nkeys; k++)
-	{
-		int c = ApplySortComparator(s->values[x * top->nkeys + k], s->nulls[x * top->nkeys + k],
-									s->values[y * top->nkeys + k], s->nulls[y * top->nkeys + k], &top->keys[k].ssup);
-
-		if (c != 0)
-			return c;
-	}
-	/* Rows that compare equal stay in the order in which they came. */
-	return x < y ? -1 : x > y;
-}
-
 /* Sorts the rows kept; the best `limit` of them are then order[0 .. norder). */
 static void
 sort_buffer(StrataTopNState *top)
 {
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "StrataTopN sort", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(scratch);
-	uint32		  n = top->rows->n;
-	SortRows	  s = {top};
-
-	s.values = palloc_extended(sizeof(Datum) * Max(n, 1) * top->nkeys, MCXT_ALLOC_HUGE);
-	s.nulls = palloc_extended(sizeof(bool) * Max(n, 1) * top->nkeys, MCXT_ALLOC_HUGE);
-	for (uint32 r = 0; r < n; r++)
-		for (int k = 0; k < top->nkeys; k++)
-		{
-			bool *null = &s.nulls[r * top->nkeys + k];
-
-			s.values[r * top->nkeys + k] = strata_rows_datum(&top->rows->cols[top->keys[k].col], r, null);
-		}
 	if (!top->order)
 		top->order = MemoryContextAllocHuge(top->css.ss.ps.state->es_query_cxt,
 											sizeof(uint32) * ((Size) top->room + STRATA_VECTOR));
-	for (uint32 r = 0; r < n; r++)
-		top->order[r] = r;
-	qsort_arg(top->order, n, sizeof(uint32), compare_rows, &s);
-	top->norder = Min((int64) n, top->limit);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(scratch);
+	strata_order_rows(top->rows, top->keys, top->nkeys, top->order);
+	top->norder = Min((int64) top->rows->n, top->limit);
 }
 
 /* The bound is the first key of the worst row that is still in, when there are as many as are asked for. */
 static void
 set_bound(StrataTopNState *top)
 {
-	const TopKey		   *key = &top->keys[0];
+	const StrataOrderKey   *key = &top->keys[0];
 	const StrataRowsColumn *col = &top->rows->cols[key->col];
 	uint32					worst;
 
@@ -282,7 +210,7 @@ shrink_buffer(StrataTopNState *top)
 static void
 apply_bound(StrataTopNState *top, uint64 *mask)
 {
-	const TopKey *key = &top->keys[0];
+	const StrataOrderKey *key = &top->keys[0];
 	StrataColumn *col = top->in->cols[top->col[key->col]];
 	StrataCmp	  cmp = key->descending ? STRATA_GE : STRATA_LE;
 	uint64		  raw[BATCH_WORDS] = {0};
@@ -398,21 +326,8 @@ static void
 topn_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	StrataTopNState *top = (StrataTopNState *) css;
-	CustomScan		*plan = (CustomScan *) css->ss.ps.plan;
-	List			*context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
-	List			*keys = NIL;
 
-	for (int k = 0; k < top->nkeys; k++)
-	{
-		Node *expr = (Node *) list_nth_node(TargetEntry, plan->custom_scan_tlist, top->keys[k].col)->expr;
-		char *text = deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true);
-
-		keys = lappend(keys, psprintf("%s%s%s", text, top->keys[k].descending ? " DESC" : "",
-									  top->keys[k].nulls_first != top->keys[k].descending
-										  ? top->keys[k].nulls_first ? " NULLS FIRST" : " NULLS LAST"
-										  : ""));
-	}
-	ExplainPropertyList("Sort Key", keys, es);
+	strata_order_explain(top->keys, top->nkeys, css, ancestors, es);
 	ExplainPropertyInteger("Rows Wanted", NULL, top->limit, es);
 }
 
