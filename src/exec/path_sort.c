@@ -358,8 +358,7 @@ stops_early_over_expressions(PlannerInfo *root)
 	Query *parse = root->parse;
 	ListCell *lc;
 
-	if (!parse->limitCount || parse->hasAggs || parse->hasWindowFuncs || parse->groupClause != NIL ||
-		parse->distinctClause != NIL)
+	if (!parse->limitCount || parse->hasAggs || parse->hasWindowFuncs || parse->groupClause != NIL)
 		return false;
 	foreach (lc, root->processed_tlist)
 	{

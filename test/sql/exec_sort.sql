@@ -107,7 +107,7 @@ SELECT es_differ('SELECT id, k FROM es ORDER BY k, id LIMIT 150000 OFFSET 9000')
 -- left to PostgreSQL: expressions as keys, expressions that a limit would leave out, locks, few rows
 SELECT q FROM unnest(ARRAY[
   'SELECT id FROM es ORDER BY k + 1, id', 'SELECT id + 1 FROM es ORDER BY id LIMIT 5000',
-  'SELECT id FROM es ORDER BY id FOR UPDATE', 'SELECT id FROM es WHERE id < 4 ORDER BY id']) q WHERE es_plan(q) LIKE '%StrataSort%';
+  'SELECT DISTINCT ON (k) k, id + 1 FROM es ORDER BY k, id LIMIT 500', 'SELECT id FROM es ORDER BY id FOR UPDATE', 'SELECT id FROM es WHERE id < 4 ORDER BY id']) q WHERE es_plan(q) LIKE '%StrataSort%';
 -- merge joins, where there are no others
 SET strata.column_join = off;
 SET enable_hashjoin = off;
