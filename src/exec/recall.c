@@ -48,15 +48,7 @@ recall_forget(StrataRecalled *r)
 }
 
 static void
-recall_release(StrataHold *hold)
-{
-	StrataRecallPin *pin = (StrataRecallPin *) hold;
-
-	strata_recall_unpin(pin);
-}
-
-void
-strata_recall_unpin(StrataRecallPin *pin)
+recall_unpin(StrataRecallPin *pin)
 {
 	StrataRecalled *r = pin->on;
 
@@ -66,24 +58,54 @@ strata_recall_unpin(StrataRecallPin *pin)
 }
 
 static void
-recall_pin(StrataRecalled *r, StrataRecallPin *pin, MemoryContext context)
+recall_release(StrataHold *hold)
+{
+	recall_unpin((StrataRecallPin *) hold);
+}
+
+static MemoryContext
+recall_scan_context(const StrataScanState *scan)
+{
+	return scan->css.ss.ps.state->es_query_cxt;
+}
+
+static void
+recall_pin(const StrataScanState *scan, StrataRecalled *r, StrataRecallPin *pin)
 {
 	if (!pin->hold.held)
-		strata_hold(&pin->hold, context, recall_release);
+		strata_hold(&pin->hold, recall_scan_context(scan), recall_release);
 	Assert(pin->on == NULL);
 	r->pins++;
+	r->scan = scan->recall->number;
 	pin->on = r;
 }
 
-StrataRecalled *
-strata_recall_find(const StrataRecallKey *key, StrataRecallPin *pin, MemoryContext context)
+static void
+recall_key(const StrataScanState *scan, StrataRecallWhat what, StrataRecallKey *key)
 {
-	RecallEntry *e = recall_table ? hash_search(recall_table, key, HASH_FIND, NULL) : NULL;
+	Relation rel = scan->css.ss.ss_currentRelation;
 
+	memset(key, 0, sizeof(*key));
+	key->relid = RelationGetRelid(rel);
+	key->relnumber = StrataRelNumber(rel);
+	key->unit_blocks = scan->read->unit_blocks;
+	key->item = scan->item;
+	key->what = what;
+}
+
+/* What is remembered of the scan's item, pinned; NULL: nothing. */
+static void *
+recall_find(const StrataScanState *scan, StrataRecallWhat what, StrataRecallPin *pin)
+{
+	StrataRecallKey key;
+	RecallEntry	   *e;
+
+	recall_key(scan, what, &key);
+	e = recall_table ? hash_search(recall_table, &key, HASH_FIND, NULL) : NULL;
 	if (!e)
 		return NULL;
 	dlist_move_head(&recall_lru, &e->value->lru);
-	recall_pin(e->value, pin, context);
+	recall_pin(scan, e->value, pin);
 	return e->value;
 }
 
@@ -120,8 +142,9 @@ recall_begin(void)
 	CacheRegisterRelcacheCallback(recall_table_changed, (Datum) 0);
 }
 
-StrataRecalled *
-strata_recall_make(const StrataRecallKey *key, Size size, StrataRecallPin *pin, MemoryContext context)
+/* Something new, of `size` bytes and zeroed, pinned; nobody finds it yet. */
+static void *
+recall_make(const StrataScanState *scan, StrataRecallWhat what, Size size, StrataRecallPin *pin)
 {
 	MemoryContext	cxt;
 	StrataRecalled *r;
@@ -129,9 +152,9 @@ strata_recall_make(const StrataRecallKey *key, Size size, StrataRecallPin *pin, 
 	recall_begin();
 	cxt = AllocSetContextCreate(recall_context, "strata recalled item", ALLOCSET_SMALL_SIZES);
 	r = MemoryContextAllocZero(cxt, size);
-	r->key = *key;
+	recall_key(scan, what, &r->key);
 	r->cxt = cxt;
-	recall_pin(r, pin, context);
+	recall_pin(scan, r, pin);
 	return r;
 }
 
@@ -141,24 +164,38 @@ recall_limit(void)
 	return (Size) strata_recall_memory * 1024;
 }
 
-/* Room for so many bytes more, if need be by giving up what was used longest ago. */
-static void
-recall_room(Size bytes)
+/*
+ * Room for so many bytes more, if need be by giving up what was used longest ago, but nothing that this scan has used: of
+ * a table that is too large for the memory, each scan would give up what the next one comes to first.
+ */
+static bool
+recall_room(const StrataRecall *s, Size bytes)
 {
-	while (recall_bytes + bytes > recall_limit() && !dlist_is_empty(&recall_lru))
-		recall_forget(dlist_tail_element(StrataRecalled, lru, &recall_lru));
+	while (recall_bytes + bytes > recall_limit())
+	{
+		StrataRecalled *r;
+
+		if (dlist_is_empty(&recall_lru))
+			return false;
+		r = dlist_tail_element(StrataRecalled, lru, &recall_lru);
+		if (r->scan == s->number)
+			return false;
+		recall_forget(r);
+	}
+	return true;
 }
 
-bool
-strata_recall_fits(StrataRecalled *r)
+/* Is it small enough to be kept, as far as it has grown?  One item is not to drive out all others. */
+static bool
+recall_fits(StrataRecalled *r)
 {
 	r->bytes = MemoryContextMemAllocated(r->cxt, true);
-	/* One item is not to drive out all others. */
 	return r->bytes <= recall_limit() / 2;
 }
 
-void
-strata_recall_keep(StrataRecalled *r)
+/* From now on it is found, in place of what was there.  False: there is no room for it. */
+static bool
+recall_keep(const StrataRecall *s, StrataRecalled *r)
 {
 	bool		 found;
 	RecallEntry *e = hash_search(recall_table, &r->key, HASH_FIND, NULL);
@@ -166,14 +203,13 @@ strata_recall_keep(StrataRecalled *r)
 	Assert(!r->known);
 	if (e)
 		recall_forget(e->value);
-	if (!strata_recall_fits(r))
-		return;
-	recall_room(r->bytes);
+	if (!recall_fits(r) || !recall_room(s, r->bytes))
+		return false;
 	e = hash_search(recall_table, &r->key, HASH_ENTER, &found);
 	e->value = r;
 	dlist_push_head(&recall_lru, &r->lru);
 	recall_bytes += r->bytes;
-	r->known = true;
+	return r->known = true;
 }
 
 /* ---- rows of the heap ---- */
@@ -183,32 +219,15 @@ strata_recall_keep(StrataRecalled *r)
 /* Rows that there is room for in a chunk that begins. */
 #define RECALL_FIRST 128
 
-static void
-recall_key(const StrataScanState *scan, uint32 what, StrataRecallKey *key)
-{
-	Relation rel = scan->css.ss.ss_currentRelation;
-
-	memset(key, 0, sizeof(*key));
-	key->relid = RelationGetRelid(rel);
-	key->relnumber = StrataRelNumber(rel);
-	key->unit_blocks = scan->read->unit_blocks;
-	key->item = scan->item;
-	key->what = what;
-}
-
-static MemoryContext
-recall_scan_context(const StrataScanState *scan)
-{
-	return scan->css.ss.ps.state->es_query_cxt;
-}
-
 void
 strata_recall_begin(StrataScanState *scan)
 {
+	static uint64 last = 0;
 	MemoryContext old = MemoryContextSwitchTo(recall_scan_context(scan));
 	StrataRecall *s = palloc0(sizeof(StrataRecall));
 
-	recall_room(0); /* the setting may have been lowered */
+	s->number = ++last;
+	recall_room(s, 0); /* the setting may have been lowered */
 	s->column = palloc(sizeof(int) * Max(scan->batch.ncols, 1));
 	s->zones = palloc(sizeof(StrataSegment) * Max(scan->batch.ncols, 1));
 	scan->recall = s;
@@ -222,9 +241,9 @@ strata_recall_close(StrataScanState *scan)
 
 	if (!s)
 		return;
-	strata_recall_unpin(&s->rows_pin);
-	strata_recall_unpin(&s->new_pin);
-	strata_recall_unpin(&s->sums_pin);
+	recall_unpin(&s->rows_pin);
+	recall_unpin(&s->new_pin);
+	recall_unpin(&s->sums_pin);
 	s->rows = NULL;
 	s->opened = false;
 	memset(s->served, 0, sizeof(s->served));
@@ -468,12 +487,12 @@ read_rows(StrataScanState *scan, StrataRecallRows *r)
 		if (!add_page(scan, r, walk, page))
 		{
 			s->off = true;
-			strata_recall_unpin(&s->new_pin);
+			recall_unpin(&s->new_pin);
 			return;
 		}
 		lasting += !XLogRecPtrIsInvalid(page->lsn);
 		if (b % 16 == 0)
-			all = strata_recall_fits(&r->head);
+			all = recall_fits(&r->head);
 	}
 	clear_live(scan, r);
 	for (uint32 i = 0; i < r->nblocks; i++)
@@ -483,7 +502,7 @@ read_rows(StrataScanState *scan, StrataRecallRows *r)
 	for (int c = 0; c < scan->batch.ncols; c++)
 		s->column[c] = c;
 	if (all && r->nblocks > 0 && r->nblocks - lasting <= RECALL_MISSES(r->nblocks))
-		strata_recall_keep(&r->head);
+		s->full = !recall_keep(s, &r->head);
 }
 
 void
@@ -491,20 +510,20 @@ strata_recall_open(StrataScanState *scan)
 {
 	StrataRecall	 *s = scan->recall;
 	StrataRecallRows *before, *r;
-	StrataRecallKey	  key;
 
 	s->opened = true;
 	if (s->off || strata_recall_memory == 0 || IsParallelWorker() || !strata_read_may_remember(scan->read) ||
 		scan->fresh.nheap + scan->fresh.nrest == 0)
 		return;
-	recall_key(scan, RECALL_ROWS, &key);
-	before = (StrataRecallRows *) strata_recall_find(&key, &s->rows_pin, recall_scan_context(scan));
+	before = recall_find(scan, RECALL_ROWS, &s->rows_pin);
+	if (!before && s->full)
+		return;
 	s->chunk = 0;
 	s->was_read = false;
 	if (before && strata_read_xmin(scan->read) < before->settled)
 	{
 		/* What is remembered is of use to younger snapshots. */
-		strata_recall_unpin(&s->rows_pin);
+		recall_unpin(&s->rows_pin);
 		return;
 	}
 	if (before && find_columns(scan, before, s->column) && take_rows(scan, before))
@@ -512,10 +531,10 @@ strata_recall_open(StrataScanState *scan)
 		s->rows = before;
 		return;
 	}
-	r = (StrataRecallRows *) strata_recall_make(&key, sizeof(StrataRecallRows), &s->new_pin, recall_scan_context(scan));
+	r = recall_make(scan, RECALL_ROWS, sizeof(StrataRecallRows), &s->new_pin);
 	choose_columns(scan, before, r);
 	r->unit = s->unit;
-	strata_recall_unpin(&s->rows_pin);
+	recall_unpin(&s->rows_pin);
 	read_rows(scan, r);
 }
 
@@ -598,21 +617,19 @@ open_sums(StrataScanState *scan)
 	StrataRecall	 *s = scan->recall;
 	uint32			  words = (scan->unit->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR * BATCH_WORDS;
 	StrataRecallSums *r;
-	StrataRecallKey	  key;
 
-	recall_key(scan, RECALL_SUMS, &key);
-	r = (StrataRecallSums *) strata_recall_find(&key, &s->sums_pin, recall_scan_context(scan));
+	r = recall_find(scan, RECALL_SUMS, &s->sums_pin);
 	if (r && same_unit(&r->unit, &s->unit) && r->words == words &&
 		memcmp(r->rows, scan->live, words * sizeof(uint64)) == 0)
 		return r;
-	strata_recall_unpin(&s->sums_pin);
-	r = (StrataRecallSums *) strata_recall_make(&key, sizeof(StrataRecallSums), &s->sums_pin, recall_scan_context(scan));
+	recall_unpin(&s->sums_pin);
+	r = recall_make(scan, RECALL_SUMS, sizeof(StrataRecallSums), &s->sums_pin);
 	r->unit = s->unit;
 	r->words = words;
 	r->rows = MemoryContextAlloc(r->head.cxt, words * sizeof(uint64));
 	memcpy(r->rows, scan->live, words * sizeof(uint64));
 	r->sums = MemoryContextAlloc(r->head.cxt, scan->unit->ncols * sizeof(StrataRecallSum));
-	strata_recall_keep(&r->head);
+	recall_keep(s, &r->head);
 	return r;
 }
 
@@ -657,7 +674,7 @@ strata_recall_take(StrataScanState *scan)
 		c = -1;
 		while ((c = bms_next_member(scan->take_cols, c)) >= 0)
 			scan->batch.cols[c]->zone = &s->zones[c];
-		strata_recall_unpin(&s->sums_pin);
+		recall_unpin(&s->sums_pin);
 	}
 	scan->take_unit(scan->parent, nlive);
 	scan->counts.units_summed++;

@@ -4,7 +4,8 @@
  *
  * Included by: src/exec/ only.
  * Memory: of the process, bounded by the setting strata.recall_memory over all tables; what was used longest ago goes
- * first.  What is pinned stays until it is unpinned, or until the memory context given ends.
+ * first, but a scan gives up nothing that it has used itself.  What is pinned stays until it is unpinned, or until the
+ * query ends.
  * Locking: none; nothing is shared.
  * Not here: why remembered rows are right (column/freshness.c, "Rows remembered"); when to ask for them (scan.c).
  */
@@ -16,6 +17,12 @@
 
 extern int strata_recall_memory; /* setting strata.recall_memory, kB */
 
+typedef enum StrataRecallWhat
+{
+	RECALL_ROWS,
+	RECALL_SUMS
+} StrataRecallWhat;
+
 /* Of one work item of a table. */
 typedef struct StrataRecallKey
 {
@@ -23,7 +30,7 @@ typedef struct StrataRecallKey
 	Oid	   relnumber;
 	uint32 unit_blocks;
 	uint32 item;
-	uint32 what; /* RECALL_ROWS or RECALL_SUMS */
+	uint32 what; /* StrataRecallWhat */
 } StrataRecallKey;
 
 /* What all that is remembered begins with. */
@@ -33,6 +40,7 @@ typedef struct StrataRecalled
 	dlist_node		lru;
 	MemoryContext	cxt; /* it lies in it, with all it has */
 	Size			bytes;
+	uint64			scan; /* number of the one that used it last */
 	int				pins;
 	bool			known; /* it can be found */
 } StrataRecalled;
@@ -98,7 +106,9 @@ typedef struct StrataRecall
 	StrataRecallPin rows_pin; /* found */
 	StrataRecallPin new_pin;  /* made */
 	StrataRecallPin sums_pin;
+	uint64			number; /* of this scan, in the process */
 	bool			off;  /* some value lies in TOAST: not for this scan */
+	bool			full; /* there is no room for more */
 	StrataUnitId	unit; /* of the item; all 0: none */
 
 	/* of the item at hand */
@@ -124,19 +134,5 @@ extern void strata_recall_close(StrataScanState *scan);
 /* Answers the unit at hand, of which scan->live is left, for a parent that could answer all of it from zone maps.
  * False: not that way. */
 extern bool strata_recall_take(StrataScanState *scan);
-
-#define RECALL_ROWS 0
-#define RECALL_SUMS 1
-
-/* What is remembered under the key, pinned; NULL: nothing. */
-extern StrataRecalled *strata_recall_find(const StrataRecallKey *key, StrataRecallPin *pin, MemoryContext context);
-/* Something new, of `size` bytes and zeroed, pinned; nobody finds it yet. */
-extern StrataRecalled *strata_recall_make(const StrataRecallKey *key, Size size, StrataRecallPin *pin,
-										  MemoryContext context);
-/* Is it small enough to be kept, as far as it has grown? */
-extern bool strata_recall_fits(StrataRecalled *r);
-/* From now on it is found, in place of what was there; but if it is too large, nothing is. */
-extern void strata_recall_keep(StrataRecalled *r);
-extern void strata_recall_unpin(StrataRecallPin *pin);
 
 #endif

@@ -36,7 +36,8 @@ strata_rows_create(MemoryContext parent, int ncols)
 {
 	StrataRows *rows = MemoryContextAllocZero(parent, sizeof(StrataRows));
 
-	rows->cxt = AllocSetContextCreate(parent, "strata rows", ALLOCSET_DEFAULT_SIZES);
+	/* All but the smallest arrays are blocks of their own then, and leave nothing behind when they grow. */
+	rows->cxt = AllocSetContextCreate(parent, "strata rows", ALLOCSET_SMALL_SIZES);
 	rows->ncols = ncols;
 	rows->first = FIRST_CAPACITY;
 	rows->cols = MemoryContextAllocZero(parent, sizeof(StrataRowsColumn) * Max(ncols, 1));

@@ -156,6 +156,33 @@ DELETE FROM again;
 SELECT differs('SELECT count(*), count(later), sum(later), min(later), avg(val) FROM again');
 SELECT differs('SELECT count(*), count(later), sum(later), min(later), avg(val) FROM again');
 
+-- Of a table that is too large for the memory, what fits is remembered, and not given up for what comes after it.
+CREATE TABLE large (id int, val int) WITH (autovacuum_enabled = off);
+INSERT INTO large SELECT g, g % 10 FROM generate_series(1, 100) g;
+VACUUM (ANALYZE) large;
+SELECT strata.enable('large');
+SELECT strata.populate('large') > 0 AS populated;
+-- Fewer rows a block from now on, and so in the range of a unit.
+ALTER TABLE large SET (fillfactor = 10);
+INSERT INTO large SELECT g, g % 10 FROM generate_series(101, 100000) g;
+ANALYZE large;
+-- What is remembered takes no more than twice what its values do.
+SET strata.recall_memory = '16MB';
+SELECT differs('SELECT count(*), sum(val), max(id) FROM large');
+CREATE FUNCTION recalled() RETURNS bigint LANGUAGE sql AS $$
+SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE 'strata recall' IN (name, parent) OR parent = 'strata recalled item';
+$$;
+SELECT recalled() BETWEEN 100000 * 16 AND 100000 * 16 * 2 AS memory;
+SET strata.recall_memory = '1MB';
+SELECT differs('SELECT count(*), sum(val), max(id) FROM large');
+SELECT count(*) FROM parts('SELECT count(*), sum(val), max(id) FROM large') part WHERE part ~ '(Heap|Remembered): [1-9]';
+SELECT differs('SELECT count(*), sum(val), max(id) FROM large');
+SET strata.recall_memory = '16kB';
+SELECT differs('SELECT count(*), sum(val), max(id) FROM large');
+SELECT recalled() < 64 * 1024 AS given_up;
+DROP FUNCTION recalled;
+RESET strata.recall_memory;
+
 -- ---- a table that VACUUM cut shorter than its unit ----
 
 -- Unit 1 ends in blocks without rows.  Then pages change: of unit 0 one in each block of its second 64, of unit 1 one.
@@ -174,5 +201,5 @@ SELECT parts('SELECT sum(val) FROM cut');
 SELECT differs('SELECT count(*), sum(val), max(val), sum(id) FROM cut');
 SELECT stale_blocks FROM strata.column_tables WHERE relid = 'cut'::regclass;
 
-DROP TABLE mixed, toasted, again, cut;
+DROP TABLE mixed, toasted, again, large, cut;
 DROP FUNCTION answer, store, plan_has, compare, differs, parts, mixed_rows, fetched;
