@@ -386,14 +386,10 @@ fresh_catch_up(StrataMapCopy *map, const StrataUnit *unit, const uint64 *bits, u
 
 	for (uint32 w = from / 64; w * 64 < to; w++)
 	{
-		uint64 range = strata_low_mask(to - w * 64);
-		uint64 copied, ask, gone;
+		uint64 copied = f->copied[w] & strata_range_mask(w, from, to);
+		uint64 ask = copied & bits[w] & ~pg_atomic_read_u64(&f->sticky[w]);
+		uint64 gone = copied & ~bits[w];
 
-		if (w * 64 < from)
-			range &= ~strata_low_mask(from - w * 64);
-		copied = f->copied[w] & range;
-		ask = copied & bits[w] & ~pg_atomic_read_u64(&f->sticky[w]);
-		gone = copied & ~bits[w];
 		while (ask != 0)
 		{
 			int b = pg_rightmost_one_pos64(ask);

@@ -296,26 +296,14 @@ static inline void
 rows_take_out(uint64 *rows, const uint64 *gone, uint32 first, uint32 end)
 {
 	for (uint32 w = first / 64; w * 64 < end; w++)
-	{
-		uint64 range = strata_low_mask(end - w * 64);
-
-		if (w * 64 < first)
-			range &= ~strata_low_mask(first - w * 64);
-		rows[w] &= ~(gone[w] & range);
-	}
+		rows[w] &= ~(gone[w] & strata_range_mask(w, first, end));
 }
 
 static inline void
 rows_fill(uint64 *rows, uint32 first, uint32 end)
 {
 	for (uint32 w = first / 64; w * 64 < end; w++)
-	{
-		uint64 range = strata_low_mask(end - w * 64);
-
-		if (w * 64 < first)
-			range &= ~strata_low_mask(first - w * 64);
-		rows[w] |= range;
-	}
+		rows[w] |= strata_range_mask(w, first, end);
 }
 
 /*

@@ -172,13 +172,7 @@ static void
 read_clear_rows(uint64 *rows, uint32 first, uint32 end)
 {
 	for (uint32 w = first / 64; w * 64 < end; w++)
-	{
-		uint64 range = strata_low_mask(end - w * 64);
-
-		if (w * 64 < first)
-			range &= ~strata_low_mask(first - w * 64);
-		rows[w] &= ~range;
-	}
+		rows[w] &= ~strata_range_mask(w, first, end);
 }
 
 /* Which lines of the blocks in `rest` the unit answers for. */
@@ -210,10 +204,8 @@ read_rows_all(const uint64 *rows, uint32 first, uint32 end)
 {
 	for (uint32 w = first / 64; w * 64 < end; w++)
 	{
-		uint64 range = strata_low_mask(end - w * 64);
+		uint64 range = strata_range_mask(w, first, end);
 
-		if (w * 64 < first)
-			range &= ~strata_low_mask(first - w * 64);
 		if ((rows[w] & range) != range)
 			return false;
 	}

@@ -1,7 +1,7 @@
 /*
  * vmbits.h - reading the visibility map's bytes as a plain bitmap.
  *
- * Included by: column/, unit tests (plain C11; no postgres.h).  Memory: the caller's.  Locking: none.
+ * Included by: column/, exec/recall.c, unit tests (plain C11; no postgres.h).  Memory: the caller's.  Locking: none.
  * Not here: map buffers and what the bits mean (freshness.c).
  *
  * The map has two bits a heap block, all-visible in the lower; four blocks a byte, lowest first.  A map page
@@ -34,6 +34,15 @@ static inline uint64_t
 strata_low_mask(uint32_t n)
 {
 	return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1;
+}
+
+/* Of word w of a bitmap, which begins before `end` and ends behind `first`, those bits that are among [first, end). */
+static inline uint64_t
+strata_range_mask(uint32_t w, uint32_t first, uint32_t end)
+{
+	uint64_t mask = strata_low_mask(end - w * 64);
+
+	return w * 64 < first ? mask & ~strata_low_mask(first - w * 64) : mask;
 }
 
 #endif

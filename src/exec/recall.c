@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "column/vmbits.h"
 #include "exec/recall.h"
 
 int strata_recall_memory = 16 * 1024;
@@ -294,15 +295,7 @@ static void
 set_rows(uint64 *mask, uint32 first, uint32 end)
 {
 	for (uint32 w = first / 64; w * 64 < end; w++)
-	{
-		uint64 bits = ~UINT64CONST(0);
-
-		if (w * 64 < first)
-			bits <<= first - w * 64;
-		if (end - w * 64 < 64)
-			bits &= (UINT64CONST(1) << (end - w * 64)) - 1;
-		mask[w] |= bits;
-	}
+		mask[w] |= strata_range_mask(w, first, end);
 }
 
 /* No row is taken yet. */

@@ -40,5 +40,14 @@ main(void)
 	is_int(strata_low_mask(63), INT64_MAX, "63 low bits");
 	ok(strata_low_mask(64) == UINT64_MAX && strata_low_mask(1000) == UINT64_MAX,
 	   "64 and more are all of the word");
+
+	wrong = 0;
+	for (uint32_t first = 0; first < 200; first++)
+		for (uint32_t end = first; end < 200; end++)
+			for (uint32_t w = first / 64; w * 64 < end; w++)
+				for (uint32_t bit = 0; bit < 64; bit++)
+					wrong += (strata_range_mask(w, first, end) >> bit & 1) !=
+							 (w * 64 + bit >= first && w * 64 + bit < end);
+	is_int(wrong, 0, "ranges, bit by bit");
 	return tap_done();
 }
