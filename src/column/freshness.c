@@ -153,12 +153,12 @@
  * the tuples that S saw of the page, or, of a block in `rest`, those at lines other than of the rows that S had
  * from the unit.  The sentence is: "while the page's LSN is Y, a snapshot whose xmin is not older than Z sees of
  * the page, besides rows of this unit, these tuples".  R writes it only if each tuple that it looked at is settled
- * for S: hints tell that its inserter committed or went back, and that it has no deleter, or one that committed; and
- * all those who committed are older than S's xmin; the newest of them is before Z.  So any snapshot with an xmin of Z
- * or later sees their ends, and sees of these tuples what S saw.  Y is read under the same share lock, after the
- * hints were set, so by (4) no tuple comes, goes or gets another xmax while the LSN is Y; hint bits that are set
- * later say what clog said before.  On a standby a hint can be ahead of replay, but not of an xid that is older
- * than S's xmin: that one is over for S.  A later reader S' uses the sentence as R uses one of a unit: it looks at the
+ * for S: its inserter and its deleter, if it has one, are older than S's xmin, or a hint says that they went back or
+ * that the tuple is frozen; the newest of them is before Z.  So they are over, on a standby too, and any snapshot with
+ * an xmin of Z or later sees their ends, and sees of these tuples what S saw.  Y is read under the same share lock,
+ * after the hints were set, so by (4) no tuple comes, goes or gets another xmax while the LSN is Y; hint bits that are
+ * set later say what clog said before.  (A standby sets few: not before it has noted that the commit must be
+ * replayed.)  A later reader S' uses the sentence as R uses one of a unit: it looks at the
  * LSN after S' was taken, or finds WAL where it stood when all LSNs were last looked at ("when nothing was
  * written").  A commit moves no LSN of the pages that it makes visible, and so nothing that an open transaction has
  * written is ever remembered.

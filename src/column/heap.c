@@ -83,8 +83,8 @@ heap_plainly_visible(HeapTupleHeader tuple, Snapshot snapshot)
 }
 
 /*
- * Does every snapshot whose xmin is not older than this one's see of the tuple what this one sees?  Only if hints tell
- * how it came about, and by transactions that are older than that.  They are noted in *newest.
+ * Does every snapshot whose xmin is not older than this one's see of the tuple what this one sees?  Only if all who made
+ * it what it is are older than that, and so over, whether a hint says how or not.  They are noted in *newest.
  */
 static inline bool
 heap_tuple_settled(HeapTupleHeader tuple, Snapshot snapshot, TransactionId *newest)
@@ -97,13 +97,11 @@ heap_tuple_settled(HeapTupleHeader tuple, Snapshot snapshot, TransactionId *newe
 		return false;
 	if (HeapTupleHeaderXminInvalid(tuple))
 		return true;
-	if (!HeapTupleHeaderXminCommitted(tuple))
-		return false;
 	if (!HeapTupleHeaderXminFrozen(tuple))
 		xids[n++] = HeapTupleHeaderGetRawXmin(tuple);
 	if (!(mask & HEAP_XMAX_INVALID) && !HEAP_XMAX_IS_LOCKED_ONLY(mask))
 	{
-		if ((mask & HEAP_XMAX_IS_MULTI) || !(mask & HEAP_XMAX_COMMITTED))
+		if (mask & HEAP_XMAX_IS_MULTI)
 			return false;
 		xids[n++] = HeapTupleHeaderGetRawXmax(tuple);
 	}

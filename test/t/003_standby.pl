@@ -119,11 +119,69 @@ $primary->safe_psql('postgres', "TRUNCATE copied; INSERT INTO copied SELECT * FR
 catch_up();
 is(same_answers($standby, 'copied', 'after TRUNCATE'), same_answers($primary, 'copied', 'primary'), 'truncated');
 
+# What a session of the standby remembers of heap rows, over transactions of the primary that commit, go back, and have
+# more subtransactions than a snapshot lists; and on, when it is promoted.
+fill($primary, 'kept', 20000);
+$primary->safe_psql('postgres', "SELECT strata.enable('kept')");
+catch_up();
+populated($standby, 'kept');
+$standby->append_conf('postgresql.conf', "strata.auto_populate = off\n");
+$standby->reload;
+$primary->safe_psql('postgres', "INSERT INTO kept SELECT g, 1, 1, 1, '2021-01-01', 'new' FROM generate_series(20001, 23000) g");
+catch_up();
+my $reader = $standby->background_psql('postgres');
+my $writer = $primary->background_psql('postgres');
+
+sub remembers
+{
+	my ($name) = @_;
+	my $off = $reader->query_safe('SET strata.column_scan = off; SELECT count(*), sum(val), max(id) FROM kept');
+	$reader->query_safe('RESET strata.column_scan');
+	is($reader->query_safe('SELECT count(*), sum(val), max(id) FROM kept'), $off, "remembered rows $name") for 1 .. 2;
+}
+
+sub remembered { return $reader->query_safe('EXPLAIN (ANALYZE, TIMING OFF) SELECT count(*), sum(val), max(id) FROM kept'); }
+
+remembers('of the standby');
+like(remembered(), qr/Rows Remembered: 3000/, 'they are remembered');
+$writer->query_safe('BEGIN');
+$writer->query_safe('DELETE FROM kept WHERE id % 100 = 0');
+$writer->query_safe("DO \$\$ BEGIN FOR i IN 1 .. 100 LOOP BEGIN INSERT INTO kept VALUES (30000 + i, 1, i); EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END \$\$");
+catch_up();
+remembers('beside an open transaction');
+$writer->query_safe('COMMIT');
+catch_up();
+remembers('after it committed');
+$writer->query_safe('BEGIN');
+$writer->query_safe('UPDATE kept SET val = val + 1 WHERE id % 90 = 0');
+catch_up();
+remembers('beside another');
+$writer->query_safe('ROLLBACK');
+catch_up();
+remembers('after it went back');
+$writer->query_safe('BEGIN');
+$writer->query_safe('ALTER TABLE kept ADD COLUMN more int DEFAULT 5');
+$writer->query_safe('ROLLBACK');
+$writer->query_safe('ALTER TABLE kept ADD COLUMN more int DEFAULT 7');
+$writer->query_safe('VACUUM kept');
+catch_up();
+remembers('after VACUUM');
+is($reader->query_safe('SELECT sum(more) = 7 * count(*) FROM kept'), 't', 'a new column');
+remembered();
+like(remembered(), qr/Rows Remembered: [1-9]/, 'before promotion');
+$writer->quit;
+
 # Promotion: the store that was populated in recovery goes on serving, now with its own writers.
 my $last = same_answers($primary, 'items', 'the last of the primary');
 $primary->stop;
 $standby->promote;
 is(same_answers($standby, 'items', 'after promotion'), $last, 'nothing changed');
+remembers('after promotion');
+$reader->query_safe('DELETE FROM kept WHERE id % 70 = 0');
+remembers('after its own delete');
+$reader->quit;
+$standby->append_conf('postgresql.conf', "strata.auto_populate = on\n");
+$standby->reload;
 $standby->safe_psql('postgres', "UPDATE items SET val = 0 WHERE id % 3000 = 11; DELETE FROM items WHERE id % 3000 = 12");
 same_answers($standby, 'items', 'after writes of its own');
 $standby->safe_psql('postgres', 'VACUUM (FREEZE) items');
