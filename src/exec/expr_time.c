@@ -27,8 +27,8 @@
 #define DAY_FIRST (DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE)
 #define DAY_LAST  (TIMESTAMP_END_JULIAN - POSTGRES_EPOCH_JDATE - 1)
 
-/* Intervals that lead further than across the range of timestamps, or nearly so, are left to PostgreSQL: nothing
- * overflows with those below. */
+/* Intervals that lead further than across the range of timestamps, or nearly so, are left to PostgreSQL: with those
+ * below months are counted in 64 bits, and so are the microseconds of days. */
 #define MONTHS_MAX (12 * 400000)
 #define DAYS_MAX   106000000
 
@@ -640,8 +640,13 @@ add_interval(int64 t, int64 months, int64 days, int64 time, int64 offset, int64 
 		int64 month = d.year * INT64CONST(12) + d.month - 1 + months;
 		int64 year = floor_div(month, 12);
 
+		t -= day * USECS_PER_DAY;
 		d.month = (int32)(month - year * 12) + 1;
-		t += (strata_day_join(year, d.month, Min(d.day, strata_month_days(year, d.month))) - day) * USECS_PER_DAY;
+		day = strata_day_join(year, d.month, Min(d.day, strata_month_days(year, d.month)));
+		/* 64 bits hold the microseconds of these days only, and a wrapped sum may look like a timestamp. */
+		if (day < DAY_FIRST || day > DAY_LAST)
+			return false;
+		t += day * USECS_PER_DAY;
 		if (!valid(t, offset))
 			return false;
 	}
