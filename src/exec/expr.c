@@ -572,8 +572,8 @@ strata_expr_rescan(StrataExpr *e)
 
 /* ---- evaluation ---- */
 
-void
-strata_expr_merge_nulls(StrataExpr *e)
+static void
+merge_nulls(StrataExpr *e)
 {
 	bool any = false;
 
@@ -600,6 +600,17 @@ strata_expr_args(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	for (int k = 0; k < e->nargs; k++)
 		if (!strata_expr_eval(in, e->args[k], mask))
 			return false;
+	return true;
+}
+
+bool
+strata_expr_begin(StrataBatch *in, StrataExpr *e, const uint64 *mask, uint64 *live)
+{
+	if (!strata_expr_args(in, e, mask))
+		return false;
+	strata_expr_own(e);
+	merge_nulls(e);
+	strata_expr_live(mask, e->vnulls, live);
 	return true;
 }
 

@@ -29,8 +29,8 @@ extern StrataExpr *strata_expr_call(StrataBatch *in, Oid type, List *args,
 									bool (*eval)(StrataBatch *, StrataExpr *, const uint64 *));
 /* Evaluates the arguments in turn under the mask. */
 extern bool strata_expr_args(StrataBatch *in, StrataExpr *e, const uint64 *mask);
-/* vnulls = NULL where any argument is. */
-extern void strata_expr_merge_nulls(StrataExpr *e);
+/* The same for a node that is NULL where any of them is, with room of its own; live: the rows that are not. */
+extern bool strata_expr_begin(StrataBatch *in, StrataExpr *e, const uint64 *mask, uint64 *live);
 /* Sets vi .. vt to the node's own room. */
 extern void strata_expr_own(StrataExpr *e);
 /* Takes another node's results for its own. */

@@ -569,11 +569,8 @@ eval_division(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 
 	if (e->widens)
 	{
-		if (!strata_expr_args(in, e, mask))
+		if (!strata_expr_begin(in, e, mask, live))
 			return false;
-		strata_expr_own(e);
-		strata_expr_merge_nulls(e);
-		strata_expr_live(mask, e->vnulls, live);
 		in->counts->vector_values += in->n;
 		if (!e->args[0]->vw && !e->args[1]->vw && eval_quotient(in, e, live))
 			return true;
@@ -725,12 +722,9 @@ eval_integer(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 
 	if (e->op == OP_QUOTIENT)
 		return eval_division(in, e, mask);
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
 	in->counts->vector_values += in->n;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
-	strata_expr_live(mask, e->vnulls, live);
 	for (int k = 0; k < e->nargs; k++)
 		if (e->args[k]->vw)
 			return eval_wide(in, e, live);
@@ -852,11 +846,8 @@ eval_float(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	uint64 live[BATCH_WORDS];
 	bool ok = true;
 
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
-	strata_expr_live(mask, e->vnulls, live);
 	in->counts->vector_values += in->n;
 	switch (e->op)
 	{

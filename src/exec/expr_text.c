@@ -779,11 +779,8 @@ eval_fold(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	uint64 live[BATCH_WORDS];
 	bool to_upper = e->op == OP_UPPER;
 
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
-	strata_expr_live(mask, e->vnulls, live);
 	FOREACH_ROW(live, i, {
 		uint32 len;
 		const char *p = strata_text_bytes(e->args[0]->vt[i], &len);
@@ -828,11 +825,8 @@ eval_concat(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	Maker m = {NULL, 0};
 	uint64 live[BATCH_WORDS];
 
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
-	strata_expr_live(mask, e->vnulls, live);
 	FOREACH_ROW(live, i, {
 		uint32 la, lb;
 		const char *a = strata_text_bytes(e->args[0]->vt[i], &la);
@@ -896,11 +890,8 @@ eval_strings(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	uint64 live[BATCH_WORDS];
 	int64 from = e->param >> 32, length = (int32)e->param;
 
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
-	strata_expr_live(mask, e->vnulls, live);
 	FOREACH_ROW(live, i, {
 		uint32 len;
 		const char *p = strata_text_bytes(e->args[0]->vt[i], &len);

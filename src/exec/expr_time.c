@@ -443,12 +443,9 @@ begin(StrataBatch *in, StrataExpr *e, const uint64 *mask, uint64 *live, int64 *o
 		*outside = true;
 		return false;
 	}
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
 	in->counts->vector_values += in->n;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
-	strata_expr_live(mask, e->vnulls, live);
 	return true;
 }
 
@@ -683,21 +680,18 @@ eval_add(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	bool ok = true;
 	Rows rows;
 
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
 	span = interval_of(e);
 	if (span && a->type == TIMESTAMPTZOID && (span->month != 0 || span->day != 0) && !fixed_zone(&offset))
 		return ask_outside(in, e, mask);
 	in->counts->vector_values += in->n;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
 	if (!span)
 	{
 		memset(e->nbuf, 0xff, BATCH_WORDS * sizeof(uint64));
 		e->vnulls = e->nbuf;
 		return true;
 	}
-	strata_expr_live(mask, e->vnulls, live);
 	keep_infinite(in, e, live, &rows);
 	v = as_timestamps(in, a, live, room);
 	months = span->month;
@@ -726,12 +720,9 @@ eval_timestamp(StrataBatch *in, StrataExpr *e, const uint64 *mask)
 	const int64 *v;
 	Rows rows;
 
-	if (!strata_expr_args(in, e, mask))
+	if (!strata_expr_begin(in, e, mask, live))
 		return false;
 	in->counts->vector_values += in->n;
-	strata_expr_own(e);
-	strata_expr_merge_nulls(e);
-	strata_expr_live(mask, e->vnulls, live);
 	keep_infinite(in, e, live, &rows);
 	v = as_timestamps(in, e->args[0], live, e->buf);
 	return v != NULL;
