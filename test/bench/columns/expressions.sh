@@ -11,20 +11,6 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 . "$top/test/bench/tpch/common.sh"
 RUNS=${RUNS:-5}
 
-work=$(mktemp -d /tmp/pg_strata-bench.XXXXXX)
-chmod 755 "$work"
-dir=${DIR:-$work/tpch}
-finish() {
-  local status=$?
-  trap - EXIT
-  duck_stop || true
-  [ -n "${DIR:-}" ] || [ -z "${PGHOST:-}" ] || cluster_stop "$dir/cluster" || true
-  rm -rf "$work"
-  exit $status
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
 moments="CREATE TABLE moments AS SELECT CAST(l_shipdate AS timestamp) + CAST((CAST(l_orderkey AS bigint) * 7919 % 86400) || ' seconds' AS interval) AS ts,
   CAST(l_extendedprice AS numeric(15,4)) AS a, CAST(l_discount + 1.2345 AS numeric(15,4)) AS b, CAST(l_tax + l_partkey AS numeric(15,4)) AS c,
   l_suppkey % 100 AS g FROM lineitem"
@@ -55,6 +41,7 @@ length(a \|\| b)|SELECT max(length(l_comment || l_shipmode)) FROM lineitem
 END
 }
 
+tpch_begin
 tpch_open "$dir"
 sql -c 'DROP TABLE IF EXISTS moments' -c "$moments" -c 'VACUUM (FREEZE, ANALYZE) moments' 2> /dev/null
 sql -c "SELECT strata.enable('moments')" > /dev/null
@@ -62,10 +49,8 @@ sql -c "SELECT strata.populate('moments')" > /dev/null
 rows=$(sql -c 'SELECT count(*) FROM lineitem')
 sides='off on'
 [ "${OFF:-}" != no ] || sides=on
-DUCK_VERSION='not asked'
 if [ "${DUCK:-}" != no ]; then
   duck_start "$dir"
-  DUCK_VERSION=$DUCK_ANSWER
   duck threads 1
   duck answer /dev/null "$(json <<< "$moments")"
 fi

@@ -10,24 +10,9 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/../../.." && pwd)
 . "$top/test/bench/tpch/common.sh"
 RUNS=${RUNS:-7}
-
-work=$(mktemp -d /tmp/pg_strata-bench.XXXXXX)
-chmod 755 "$work"
-dir=${DIR:-$work/tpch}
-finish() {
-  local status=$?
-  trap - EXIT
-  duck_stop || true
-  [ -n "${DIR:-}" ] || [ -z "${PGHOST:-}" ] || cluster_stop "$dir/cluster" || true
-  rm -rf "$work"
-  exit $status
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
+tpch_begin
 tpch_open "$dir"
 duck_start "$dir"
-DUCK_VERSION=$DUCK_ANSWER
 
 # one NAME: "off on duckdb", medians in milliseconds.
 one() {

@@ -1,5 +1,7 @@
 # common.sh - what the benchmarks over TPC-H's tables share; to be sourced by a bash script that set `top`.
 #
+#   tpch_begin         sets `work`, a directory for answers, and `dir`: DIR=DIRECTORY, which is left, or one in `work`; all else is
+#                      stopped and removed at the end
 #   tpch_open DIR      makes what DIR lacks: a private PostgreSQL with the tree built and installed, the data (SF=1, or
 #                      links to the files of TBL=DIRECTORY), a cluster with the tables loaded; starts it; all tables
 #                      populated
@@ -57,6 +59,23 @@ tpch_populate() {
   done > /dev/null
 }
 
+tpch_finish() {
+  local status=$?
+  trap - EXIT
+  duck_stop || true
+  [ -n "${DIR:-}" ] || [ -z "${PGHOST:-}" ] || cluster_stop "$dir/cluster" || true
+  rm -rf "$work"
+  exit $status
+}
+
+tpch_begin() {
+  work=$(mktemp -d /tmp/pg_strata-bench.XXXXXX)
+  chmod 755 "$work"
+  dir=${DIR:-$work/tpch}
+  trap tpch_finish EXIT
+  trap 'exit 130' INT TERM
+}
+
 tpch_open() {
   local dir=$1 table made
   mkdir -p "$dir/data"
@@ -104,10 +123,13 @@ tpch_open() {
 
 # ---- DuckDB ----
 
+DUCK_VERSION='not asked'
+
 duck_start() { # DIR: where the data is
   (cd "$here_tpch" && npm install --no-package-lock --loglevel=error --no-fund --no-audit) > "$1/npm.log" 2>&1 || { cat "$1/npm.log" >&2; die 'npm could not fetch DuckDB'; }
   coproc DUCK { exec "${nice[@]}" node "$here_tpch/duckdb.mjs" "$1/data" "$top/test/tpch/schema.sql"; }
   duck version
+  DUCK_VERSION=$DUCK_ANSWER
 }
 
 duck() {

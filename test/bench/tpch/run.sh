@@ -13,24 +13,9 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 RUNS=${RUNS:-5}
 TIMEOUT=${TIMEOUT:-60}
 SIDES=${SIDES:-off0 on0 off2 on2}
-
-work=$(mktemp -d /tmp/pg_strata-bench.XXXXXX)
-chmod 755 "$work"
-dir=${DIR:-$work/tpch}
-finish() {
-  local status=$?
-  trap - EXIT
-  duck_stop || true
-  [ -n "${DIR:-}" ] || [ -z "${PGHOST:-}" ] || cluster_stop "$dir/cluster" || true
-  rm -rf "$work"
-  exit $status
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
+tpch_begin
 tpch_open "$dir"
 duck_start "$dir"
-DUCK_VERSION=$DUCK_ANSWER
 
 # A side is off or on and a number of workers: off0, on0, off2, on2.
 side_settings() { printf '%s\n' "SET max_parallel_workers_per_gather = ${1: -1};" "$(tpch_switch "${1%[0-9]}")"; }
