@@ -56,6 +56,7 @@ if [ "${DUCK:-}" != no ]; then
 fi
 
 # one QUERY: "off on duckdb", medians in milliseconds; "-" for what is not asked.
+# Called in $(...), where set -e does not hold.
 one() {
   local query=$1 side
   {
@@ -65,7 +66,7 @@ one() {
       for ((run = 0; run < RUNS; run++)); do printf '%s\n' "$timing_on" "$query;" "$timing_off"; done
     done
   } > "$work/query.sql"
-  sql -f "$work/query.sql" > "$work/times"
+  sql -f "$work/query.sql" > "$work/times" || exit 1
   [ "$sides" = on ] || cmp -s <(sort "$work/off.out") <(sort "$work/on.out") || die "$query: the answers differ"
   for side in off on; do
     case " $sides " in *" $side "*) awk -v want=$side '/^off$|^on$/ { side = $0 } /^Time:/ && side == want { print $2 }' "$work/times" | median ;; *) echo - ;; esac

@@ -15,9 +15,10 @@ tpch_open "$dir"
 duck_start "$dir"
 
 # one NAME: "off on duckdb", medians in milliseconds.
+# Called in $(...), where set -e does not hold.
 one() {
   local query side
-  query=$(tpch_query "$1")
+  query=$(tpch_query "$1") || exit 1
   {
     echo 'SET max_parallel_workers_per_gather = 0;'
     for side in off on; do printf '%s\n' "$(tpch_switch $side)" "\\o $work/$side.out" "$query;"; done
@@ -27,7 +28,7 @@ one() {
       done
     done
   } > "$work/query.sql"
-  sql -f "$work/query.sql" > "$work/times"
+  sql -f "$work/query.sql" > "$work/times" || exit 1
   cmp -s "$work/off.out" "$work/on.out" || { diff "$work/off.out" "$work/on.out" | head >&2; die "$1: the answers differ"; }
   duck threads 1
   duck answer "$work/duck.out" "$(json <<< "$query")"

@@ -30,9 +30,10 @@ finishes() {
 }
 
 # one LABEL NAME: a line "LABEL off0 on0 off2 on2 duck1 duck2" of medians; "-" where a side does not finish.
+# Called in $(...), where set -e does not hold.
 one() {
   local query sides=() side run reference= line=$1
-  query=$(tpch_query "$2")
+  query=$(tpch_query "$2") || exit 1
   rm -f "$work"/*.out
   for side in $SIDES; do
     # Who has not finished alone is not asked with workers.
@@ -46,7 +47,7 @@ one() {
   for ((run = 0; run < RUNS; run++)); do
     for side in "${sides[@]}"; do printf '%s\n' "$(side_settings "$side")" '\o /dev/null' "\\echo $side" "$timing_on" "$query;" "$timing_off"; done
   done > "$work/query.sql"
-  sql -f "$work/query.sql" > "$work/times"
+  sql -f "$work/query.sql" > "$work/times" || exit 1
   for side in off0 on0 off2 on2; do
     line+=" $(awk -v want="$side" '/^o[nf]+[02]$/ { side = $0 } /^Time:/ && side == want { print $2 }' "$work/times" | { grep . || echo -; } | median)"
   done
