@@ -55,8 +55,10 @@ cluster_start() {
   }
 }
 
-# An orderly stop, so that the event ring's segment goes too; at once if that takes too long.
+# An orderly stop, so that the event ring's segment goes too; at once if that takes too long.  A server that was killed
+# leaves its pid file behind: that one is stopped already.
 cluster_stop() {
   [ -e "$1/data/postmaster.pid" ] || return 0
+  (cd / && as_server pg_ctl -D "$1/data" status) > /dev/null 2>&1 || return 0
   (cd / && { as_server pg_ctl -D "$1/data" -m fast -w -t 30 stop || as_server pg_ctl -D "$1/data" -m immediate -w stop; }) > /dev/null 2>&1
 }
