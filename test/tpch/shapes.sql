@@ -402,3 +402,198 @@ SELECT s.*, i_category, d_date FROM web_sales s LEFT JOIN item ON ws_item_sk = i
 
 -- group_without_order, any order
 SELECT ss_item_sk, ss_store_sk, count(*), sum(ss_net_profit), max(ss_sold_date_sk) FROM store_sales GROUP BY 1, 2;
+
+-- items_of_all_channels
+WITH both_channels AS (
+    SELECT i_item_sk AS item FROM item, (
+      SELECT i_brand_id AS b, i_class_id AS c, i_category_id AS k FROM store_sales, item WHERE ss_item_sk = i_item_sk AND ss_quantity > 97
+      INTERSECT
+      SELECT i_brand_id, i_class_id, i_category_id FROM web_sales, item WHERE ws_item_sk = i_item_sk AND ws_quantity > 60) x
+    WHERE i_brand_id = b AND i_class_id = c AND i_category_id = k),
+  average AS (SELECT avg(q * p) AS a FROM (
+      SELECT ss_quantity AS q, ss_list_price AS p FROM store_sales, date_dim WHERE ss_sold_date_sk = d_date_sk AND d_year IN (1999, 2000)
+      UNION ALL SELECT ws_quantity, ws_list_price FROM web_sales, date_dim WHERE ws_sold_date_sk = d_date_sk AND d_year IN (1999, 2000)) y)
+SELECT channel, i_brand_id, sum(sales), sum(n) FROM (
+  SELECT 'store' AS channel, i_brand_id, i_class_id, sum(ss_quantity * ss_list_price) AS sales, count(*) AS n FROM store_sales, item
+  WHERE ss_item_sk IN (SELECT item FROM both_channels) AND ss_item_sk = i_item_sk GROUP BY i_brand_id, i_class_id
+  HAVING sum(ss_quantity * ss_list_price) > (SELECT a FROM average)
+  UNION ALL
+  SELECT 'web', i_brand_id, i_class_id, sum(ws_quantity * ws_list_price), count(*) FROM web_sales, item
+  WHERE ws_item_sk IN (SELECT item FROM both_channels) AND ws_item_sk = i_item_sk GROUP BY i_brand_id, i_class_id
+  HAVING sum(ws_quantity * ws_list_price) > (SELECT a FROM average)) z
+GROUP BY ROLLUP (channel, i_brand_id) ORDER BY channel, i_brand_id, 3 LIMIT 100;
+
+-- channels_within_a_tenth
+WITH s AS (SELECT i_item_id AS id, sum(ss_ext_sales_price) AS rev FROM store_sales, item, date_dim
+    WHERE ss_item_sk = i_item_sk AND d_date_sk = ss_sold_date_sk
+      AND d_date IN (SELECT d_date FROM date_dim WHERE d_week_seq BETWEEN (SELECT d_week_seq FROM date_dim WHERE d_date = date '2000-01-03') - 20 AND 130) GROUP BY i_item_id),
+  w AS (SELECT i_item_id AS id, sum(ws_ext_sales_price) AS rev FROM web_sales, item, date_dim
+    WHERE ws_item_sk = i_item_sk AND d_date_sk = ws_sold_date_sk
+      AND d_date IN (SELECT d_date FROM date_dim WHERE d_week_seq BETWEEN (SELECT d_week_seq FROM date_dim WHERE d_date = date '2000-01-03') - 20 AND 130) GROUP BY i_item_id)
+SELECT s.id, s.rev, round(s.rev / ((s.rev + w.rev) / 2) * 100, 4) AS s_share, w.rev FROM s, w
+WHERE s.id = w.id AND s.rev BETWEEN 0.9 * w.rev AND 1.1 * w.rev ORDER BY s.id, s.rev LIMIT 100;
+
+-- return_ratios_ranked
+SELECT channel, item, ratio, quantity_rank, amount_rank FROM (
+  SELECT 'store' AS channel, item, ratio, rank() OVER (ORDER BY ratio) AS quantity_rank, rank() OVER (ORDER BY amount_ratio) AS amount_rank FROM (
+    SELECT ss_item_sk AS item, sum(coalesce(sr_return_quantity, 0))::numeric(15,4) / sum(coalesce(ss_quantity, 0))::numeric(15,4) AS ratio,
+      sum(coalesce(sr_return_amt, 0)) / nullif(sum(coalesce(ss_net_paid, 0)), 0) AS amount_ratio
+    FROM store_sales LEFT JOIN store_returns ON ss_ticket_number = sr_ticket_number AND ss_item_sk = sr_item_sk, date_dim
+    WHERE sr_return_amt > 5 AND ss_net_profit > 1 AND ss_quantity > 0 AND ss_sold_date_sk = d_date_sk AND d_year = 2001 GROUP BY ss_item_sk) a
+  UNION
+  SELECT 'web', ws_item_sk, avg(ws_quantity), rank() OVER (ORDER BY avg(ws_quantity)), dense_rank() OVER (ORDER BY sum(ws_net_paid) DESC)
+  FROM web_sales WHERE ws_net_profit > 1 GROUP BY ws_item_sk) x
+WHERE quantity_rank <= 10 OR amount_rank <= 10 ORDER BY channel, quantity_rank, amount_rank, item LIMIT 100;
+
+-- customers_by_segment
+WITH mine AS (
+    SELECT DISTINCT c_customer_sk, c_current_addr_sk FROM (
+      SELECT ws_sold_date_sk AS sold, ws_bill_customer_sk AS cust, ws_item_sk AS item FROM web_sales
+      UNION ALL SELECT sr_returned_date_sk, sr_customer_sk, sr_item_sk FROM store_returns) x, item, date_dim, customer
+    WHERE sold = d_date_sk AND item = i_item_sk AND i_category = 'Women' AND c_customer_sk = cust AND d_year = 1999),
+  revenue AS (
+    SELECT c_customer_sk, sum(ss_ext_sales_price) AS r FROM mine, store_sales, customer_address, store, date_dim
+    WHERE c_current_addr_sk = ca_address_sk AND ca_gmt_offset = s_gmt_offset AND ss_sold_date_sk = d_date_sk AND c_customer_sk = ss_customer_sk
+      AND d_month_seq BETWEEN (SELECT DISTINCT d_month_seq + 1 FROM date_dim WHERE d_year = 1999 AND d_moy = 3)
+        AND (SELECT DISTINCT d_month_seq + 20 FROM date_dim WHERE d_year = 1999 AND d_moy = 3)
+    GROUP BY c_customer_sk)
+SELECT segment, count(*), segment * 50 FROM (SELECT (r / 5000)::int AS segment FROM revenue) s GROUP BY segment ORDER BY segment LIMIT 100;
+
+-- sold_and_returned_two_years
+WITH cross_sales AS (
+  SELECT i_item_sk AS item, i_color, s_store_id, d1.d_year AS sold, d2.d_year AS back, count(*) AS n, sum(ss_wholesale_cost) AS s1, sum(ss_list_price) AS s2, sum(ss_coupon_amt) AS s3
+  FROM store_sales, store_returns, date_dim d1, date_dim d2, store, customer, customer_address, promotion, item
+  WHERE ss_store_sk = s_store_sk AND ss_sold_date_sk = d1.d_date_sk AND ss_customer_sk = c_customer_sk AND ss_item_sk = i_item_sk AND ss_item_sk = sr_item_sk
+    AND ss_ticket_number = sr_ticket_number AND c_current_addr_sk = ca_address_sk AND sr_returned_date_sk = d2.d_date_sk AND ss_promo_sk = p_promo_sk
+    AND i_color IN ('red', 'blue', 'navajo', 'slate', 'peach') AND i_current_price BETWEEN 5 AND 95
+  GROUP BY i_item_sk, i_color, s_store_id, d1.d_year, d2.d_year)
+SELECT a.item, a.i_color, a.s_store_id, a.sold, a.n, a.s1, a.s2, a.s3, b.s1, b.s2, b.s3, b.sold, b.n
+FROM cross_sales a, cross_sales b WHERE a.item = b.item AND a.sold = 1999 AND b.sold = 2000 AND b.n <= a.n AND a.s_store_id = b.s_store_id
+ORDER BY a.item, a.s_store_id, a.back, b.back, a.n, b.n;
+
+-- months_across
+SELECT channel, d_year, sum(jan) AS jan, sum(jun) AS jun, sum(dec) AS dec, sum(jan / employees) AS jan_per_head FROM (
+  SELECT 'store ' || s_state AS channel, d_year, s_number_employees AS employees, sum(CASE WHEN d_moy = 1 THEN ss_ext_sales_price * ss_quantity ELSE 0 END) AS jan,
+    sum(CASE WHEN d_moy = 6 THEN ss_ext_sales_price * ss_quantity ELSE 0 END) AS jun, sum(CASE WHEN d_moy = 12 THEN ss_ext_sales_price * ss_quantity ELSE 0 END) AS dec
+  FROM store_sales, store, date_dim WHERE ss_store_sk = s_store_sk AND ss_sold_date_sk = d_date_sk AND ss_sold_time_sk BETWEEN 30838 AND 59638 GROUP BY s_state, s_number_employees, d_year
+  UNION ALL
+  SELECT 'web', d_year, 100, sum(CASE WHEN d_moy = 1 THEN ws_sales_price * ws_quantity ELSE 0 END), sum(CASE WHEN d_moy = 6 THEN ws_sales_price * ws_quantity ELSE 0 END),
+    sum(CASE WHEN d_moy = 12 THEN ws_sales_price * ws_quantity ELSE 0 END) FROM web_sales, date_dim WHERE ws_sold_date_sk = d_date_sk GROUP BY d_year) x
+GROUP BY channel, d_year ORDER BY channel, d_year;
+
+-- rollup_eight_ranked
+SELECT * FROM (
+  SELECT i_category, i_class, i_brand, i_size, d_year, d_qoy, d_moy, s_store_id, sumsales, rank() OVER (PARTITION BY i_category ORDER BY sumsales DESC) AS rk FROM (
+    SELECT i_category, i_class, i_brand, i_size, d_year, d_qoy, d_moy, s_store_id, sum(coalesce(ss_sales_price * ss_quantity, 0)) AS sumsales
+    FROM store_sales, date_dim, store, item WHERE ss_sold_date_sk = d_date_sk AND ss_item_sk = i_item_sk AND ss_store_sk = s_store_sk AND d_month_seq BETWEEN 13 AND 24
+    GROUP BY ROLLUP (i_category, i_class, i_brand, i_size, d_year, d_qoy, d_moy, s_store_id)) a) b
+WHERE rk <= 20 ORDER BY i_category, i_class, i_brand, i_size, d_year, d_qoy, d_moy, s_store_id, sumsales, rk LIMIT 200;
+
+-- rollup_of_the_best_states
+SELECT sum(ss_net_profit) AS p, s_state, s_county, grouping(s_state) + grouping(s_county) AS h FROM store_sales, date_dim, store
+WHERE d_month_seq BETWEEN 25 AND 36 AND d_date_sk = ss_sold_date_sk AND s_store_sk = ss_store_sk
+  AND s_state IN (SELECT s_state FROM (SELECT s_state, rank() OVER (ORDER BY sum(ss_net_profit) DESC) AS r FROM store_sales, store, date_dim
+    WHERE d_month_seq BETWEEN 25 AND 36 AND d_date_sk = ss_sold_date_sk AND s_store_sk = ss_store_sk GROUP BY s_state) x WHERE r <= 2)
+GROUP BY ROLLUP (s_state, s_county) ORDER BY h DESC, s_state, s_county;
+
+-- stock_below_sales
+SELECT i_item_sk, d1.d_week_seq, sum(CASE WHEN p_promo_sk IS NULL THEN 1 ELSE 0 END) AS no_promo, sum(CASE WHEN p_promo_sk IS NOT NULL THEN 1 ELSE 0 END) AS promo, count(*) AS n
+FROM web_sales JOIN inventory ON ws_item_sk = inv_item_sk JOIN item ON i_item_sk = ws_item_sk JOIN date_dim d1 ON ws_sold_date_sk = d1.d_date_sk
+  JOIN date_dim d2 ON inv_date_sk = d2.d_date_sk JOIN date_dim d3 ON ws_ship_date_sk = d3.d_date_sk
+  LEFT JOIN promotion ON ws_promo_sk = p_promo_sk AND p_channel_email = 'Y' LEFT JOIN store_returns ON sr_item_sk = ws_item_sk AND sr_ticket_number = ws_order_number
+WHERE d1.d_week_seq / 4 = d2.d_week_seq / 4 AND inv_quantity_on_hand < ws_quantity * 3 AND d3.d_date > d1.d_date + 5
+GROUP BY i_item_sk, d1.d_week_seq ORDER BY n DESC, i_item_sk, d1.d_week_seq LIMIT 100;
+
+-- yearly_net_of_returns
+WITH net AS (
+  SELECT d_year, i_brand_id, i_class_id, sum(q) AS q, sum(amt) AS amt FROM (
+    SELECT d_year, i_brand_id, i_class_id, ss_quantity - coalesce(sr_return_quantity, 0) AS q, ss_ext_sales_price - coalesce(sr_return_amt, 0.0) AS amt
+    FROM store_sales JOIN item ON i_item_sk = ss_item_sk JOIN date_dim ON d_date_sk = ss_sold_date_sk
+      LEFT JOIN store_returns ON ss_ticket_number = sr_ticket_number AND ss_item_sk = sr_item_sk WHERE i_category = 'Books'
+    UNION
+    SELECT d_year, i_brand_id, i_class_id, ws_quantity - coalesce(sr_return_quantity, 0), ws_ext_sales_price - coalesce(sr_return_amt, 0.0)
+    FROM web_sales JOIN item ON i_item_sk = ws_item_sk JOIN date_dim ON d_date_sk = ws_sold_date_sk
+      LEFT JOIN store_returns ON ws_order_number = sr_ticket_number AND ws_item_sk = sr_item_sk WHERE i_category = 'Books') x
+  GROUP BY d_year, i_brand_id, i_class_id)
+SELECT b.d_year, a.i_brand_id, a.i_class_id, b.q - a.q AS diff, b.amt - a.amt AS amt_diff FROM net a, net b
+WHERE a.i_brand_id = b.i_brand_id AND a.i_class_id = b.i_class_id AND b.d_year = 2001 AND a.d_year = 2000 AND b.q::numeric(17,2) / nullif(a.q::numeric(17,2), 0) < 0.9
+ORDER BY diff, amt_diff, a.i_brand_id, a.i_class_id LIMIT 100;
+
+-- never_returned_by_channel
+WITH s AS (SELECT d_year AS y, ss_item_sk AS i, ss_customer_sk AS c, sum(ss_quantity) AS q, sum(ss_wholesale_cost) AS wc FROM store_sales
+    LEFT JOIN store_returns ON sr_ticket_number = ss_ticket_number AND ss_item_sk = sr_item_sk JOIN date_dim ON ss_sold_date_sk = d_date_sk
+    WHERE sr_ticket_number IS NULL GROUP BY d_year, ss_item_sk, ss_customer_sk),
+  w AS (SELECT d_year AS y, ws_item_sk AS i, ws_bill_customer_sk AS c, sum(ws_quantity) AS q FROM web_sales JOIN date_dim ON ws_sold_date_sk = d_date_sk GROUP BY 1, 2, 3)
+SELECT s.c, s.i, round(s.q::numeric / coalesce(w.q, 1), 2) AS ratio, s.q, s.wc, coalesce(w.q, 0) AS other FROM s LEFT JOIN w ON w.y = s.y AND w.i = s.i AND w.c = s.c
+WHERE (coalesce(w.q, 0) > 0 OR s.q > 98) AND s.y = 2000 ORDER BY s.c, s.q DESC, s.wc DESC, other, s.i LIMIT 100;
+
+-- channels_profit_and_loss
+WITH ss AS (SELECT s_store_sk, sum(ss_ext_sales_price) AS sales, sum(ss_net_profit) AS profit FROM store_sales, date_dim, store
+    WHERE ss_sold_date_sk = d_date_sk AND d_date BETWEEN date '2000-08-23' AND date '2000-08-23' + 30 AND ss_store_sk = s_store_sk GROUP BY s_store_sk),
+  sr AS (SELECT sr_store_sk, sum(sr_return_amt) AS back FROM store_returns, date_dim
+    WHERE sr_returned_date_sk = d_date_sk AND d_date BETWEEN date '2000-08-23' AND date '2000-08-23' + 30 GROUP BY sr_store_sk),
+  ws AS (SELECT ws_promo_sk, sum(ws_ext_sales_price) AS sales, sum(ws_net_profit) AS profit FROM web_sales, date_dim
+    WHERE ws_sold_date_sk = d_date_sk AND d_date BETWEEN date '2000-08-23' AND date '2000-08-23' + 30 GROUP BY ws_promo_sk)
+SELECT channel, id, sum(sales), sum(back), sum(profit) FROM (
+  SELECT 'store' AS channel, s_store_sk AS id, sales, coalesce(back, 0) AS back, profit FROM ss LEFT JOIN sr ON s_store_sk = sr_store_sk
+  UNION ALL SELECT 'web', ws_promo_sk, sales, 0, profit FROM ws) x
+GROUP BY ROLLUP (channel, id) ORDER BY channel, id, 3;
+
+-- actual_sales_by_customer
+SELECT ss_customer_sk, sum(act) AS sumsales FROM (
+  SELECT ss_customer_sk, CASE WHEN sr_return_quantity IS NOT NULL THEN (ss_quantity - sr_return_quantity) * ss_sales_price ELSE ss_quantity * ss_sales_price END AS act
+  FROM store_sales LEFT JOIN store_returns ON sr_item_sk = ss_item_sk AND sr_ticket_number = ss_ticket_number WHERE sr_reason = 'broken') t
+GROUP BY ss_customer_sk ORDER BY sumsales, ss_customer_sk LIMIT 100;
+
+-- orders_of_two_promotions
+WITH two AS (SELECT a.ws_order_number FROM web_sales a, web_sales b WHERE a.ws_order_number = b.ws_order_number AND a.ws_promo_sk <> b.ws_promo_sk)
+SELECT count(DISTINCT ws_order_number) AS orders, sum(ws_ext_sales_price) AS shipping, sum(ws_net_profit) AS profit FROM web_sales, date_dim, customer, customer_address
+WHERE d_date BETWEEN date '1999-02-01' AND date '1999-02-01' + 120 AND ws_ship_date_sk = d_date_sk AND ws_bill_customer_sk = c_customer_sk AND c_current_addr_sk = ca_address_sk
+  AND ca_state IN ('CA', 'GA', 'OH') AND ws_order_number IN (SELECT ws_order_number FROM two)
+  AND ws_order_number IN (SELECT sr_ticket_number FROM store_returns, two WHERE sr_ticket_number = two.ws_order_number);
+
+-- sales_of_unknown_columns
+SELECT channel, col, d_year, d_qoy, i_category, count(*) AS n, sum(amt) AS amt FROM (
+  SELECT 'store' AS channel, 'ss_store_sk' AS col, d_year, d_qoy, i_category, ss_ext_sales_price AS amt FROM store_sales, item, date_dim
+  WHERE ss_store_sk IS NULL AND ss_sold_date_sk = d_date_sk AND ss_item_sk = i_item_sk
+  UNION ALL
+  SELECT 'web', 'ws_bill_customer_sk', d_year, d_qoy, i_category, ws_ext_sales_price FROM web_sales, item, date_dim
+  WHERE ws_bill_customer_sk IS NULL AND ws_sold_date_sk = d_date_sk AND ws_item_sk = i_item_sk) x
+GROUP BY channel, col, d_year, d_qoy, i_category ORDER BY channel, col, d_year, d_qoy, i_category;
+
+-- share_of_promotions
+SELECT promotions, total, round(promotions / total * 100, 4) FROM (
+  SELECT sum(ss_ext_sales_price) AS promotions FROM store_sales, store, promotion, date_dim, customer, customer_address, item
+  WHERE ss_sold_date_sk = d_date_sk AND ss_store_sk = s_store_sk AND ss_promo_sk = p_promo_sk AND ss_customer_sk = c_customer_sk AND ca_address_sk = c_current_addr_sk AND ss_item_sk = i_item_sk
+    AND ca_gmt_offset = -5 AND i_category = 'Jewelry' AND (p_channel_email = 'Y' OR p_channel_event = 'Y') AND d_year IN (1998, 1999)) p, (
+  SELECT sum(ss_ext_sales_price) AS total FROM store_sales, store, date_dim, customer, customer_address, item
+  WHERE ss_sold_date_sk = d_date_sk AND ss_store_sk = s_store_sk AND ss_customer_sk = c_customer_sk AND ca_address_sk = c_current_addr_sk AND ss_item_sk = i_item_sk
+    AND ca_gmt_offset = -5 AND i_category = 'Jewelry' AND d_year IN (1998, 1999)) t;
+
+-- averages_by_place_rolled_up
+SELECT i_item_id, ca_country, ca_state, ca_county, avg(ws_quantity::numeric(12,2)), avg(ws_list_price::numeric(12,2)), avg(ws_sales_price), avg(c_birth_year::numeric(12,2)), grouping(ca_state)
+FROM web_sales, customer, customer_address, date_dim, item
+WHERE ws_sold_date_sk = d_date_sk AND ws_item_sk = i_item_sk AND ws_bill_customer_sk = c_customer_sk AND c_current_addr_sk = ca_address_sk AND c_birth_month IN (1, 6, 8, 9, 12, 2)
+  AND d_year = 1998 AND ca_state IN ('CA', 'TX', 'NE', 'TN')
+GROUP BY ROLLUP (i_item_id, ca_country, ca_state, ca_county) ORDER BY ca_country, ca_state, ca_county, i_item_id, 9 LIMIT 100;
+
+-- brands_sold_by_both
+SELECT i_manufact_id, sum(total) AS total FROM (
+  SELECT i_manufact_id, sum(ss_ext_sales_price) AS total FROM store_sales, date_dim, item WHERE i_manufact_id IN (SELECT i_manufact_id FROM item WHERE i_category = 'Electronics')
+    AND ss_item_sk = i_item_sk AND ss_sold_date_sk = d_date_sk AND d_year = 1998 AND d_moy = 5 GROUP BY i_manufact_id
+  UNION ALL
+  SELECT i_manufact_id, sum(ws_ext_sales_price) FROM web_sales, date_dim, item WHERE i_manufact_id IN (SELECT i_manufact_id FROM item WHERE i_category = 'Electronics')
+    AND ws_item_sk = i_item_sk AND ws_sold_date_sk = d_date_sk AND d_year = 1998 AND d_moy = 5 GROUP BY i_manufact_id) x
+GROUP BY i_manufact_id ORDER BY total, i_manufact_id LIMIT 100;
+
+-- items_on_hand
+SELECT i_item_id, i_item_desc, i_current_price FROM item, inventory, date_dim, store_sales
+WHERE i_current_price BETWEEN 20 AND 50 AND inv_item_sk = i_item_sk AND d_date_sk = inv_date_sk AND d_date BETWEEN date '2000-02-01' AND date '2000-02-01' + 60
+  AND i_manufact_id < 25 AND inv_quantity_on_hand BETWEEN 100 AND 500 AND ss_item_sk = i_item_sk
+GROUP BY i_item_id, i_item_desc, i_current_price ORDER BY i_item_id, i_item_desc, i_current_price LIMIT 100;
+
+-- products_of_one_kind
+SELECT DISTINCT i_item_id FROM item i1 WHERE i_manufact_id BETWEEN 30 AND 70 AND (SELECT count(*) FROM item WHERE i_manufact_id = i1.i_manufact_id
+  AND ((i_category = 'Women' AND i_color IN ('red', 'khaki') AND i_units IN ('Each', 'Case') AND i_size IN ('medium', 'extra large'))
+    OR (i_category = 'Men' AND i_color IN ('slate', 'green') AND i_units IN ('Dozen', 'Pound') AND i_size IN ('N/A', 'small')) OR i_category = 'Shoes')) > 0
+ORDER BY i_item_id LIMIT 100;
