@@ -4,9 +4,13 @@
  * Its columns are those of the child whose vector is at hand; each child has its own column numbers.  A child that is
  * not in the column store hands its rows up in vectors of rows.  In a parallel plan every participant walks over all
  * children, and the children share out their units.
+ *
+ * Partitions are pruned at run time by the same functions of PostgreSQL that prune its Append's: at the start by what is
+ * known then, and before the first row of each scan by what other plans have come up with (PARAM_EXEC).
  */
 #include "postgres.h"
 
+#include "executor/execPartition.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/memutils.h"
@@ -19,15 +23,19 @@ typedef struct AppendChild
 	StrataBatch		*batch;
 	StrataRowSource *source; /* a plan of PostgreSQL's; else NULL */
 	int				*col;	 /* of its batch, for each of ours */
+	bool			 begun;	 /* it was asked for rows since its last rescan */
 } AppendChild;
 
 typedef struct StrataAppendState
 {
 	CustomScanState css;
 	StrataBatch		batch;
-	int				nchildren;
+	int				nchildren; /* that pruning at the start has left */
 	AppendChild	   *children;
-	int				current;
+	int				current; /* -1: the scan has not begun */
+	PartitionPruneState *prune; /* NULL: there is nothing to prune by */
+	bool			chosen;	 /* `matching` is that of the parameters at hand */
+	Bitmapset	   *matching; /* children that may have rows, if they are pruned scan by scan */
 	bool			vector_up; /* for a parent that takes rows: rows of it are left */
 	StrataScanCounts counts;
 } StrataAppendState;
@@ -116,21 +124,45 @@ show_child(StrataAppendState *append)
 	append->counts.rows_out += strata_kernels->count(b->mask, b->n);
 }
 
+/* The child to be read after `last`; nchildren: there is none. */
+static int
+next_child(StrataAppendState *append, int last)
+{
+	MemoryContext old;
+	int			  next;
+
+	if (!append->prune || !append->prune->do_exec_prune || append->nchildren == 0)
+		return last + 1;
+	if (!append->chosen)
+	{
+		old = MemoryContextSwitchTo(append->css.ss.ps.state->es_query_cxt);
+		bms_free(append->matching);
+		append->matching = ExecFindMatchingSubPlans(append->prune, false);
+		append->chosen = true;
+		MemoryContextSwitchTo(old);
+	}
+	next = bms_next_member(append->matching, last);
+	return next < 0 ? append->nchildren : next;
+}
+
 static bool
 next_vector(StrataAppendState *append)
 {
+	if (append->current < 0)
+		append->current = next_child(append, -1);
 	while (append->current < append->nchildren)
 	{
 		StrataBatch *from = append->children[append->current].batch;
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(append->batch.memory);
+		append->children[append->current].begun = true;
 		if (from->next(from))
 		{
 			show_child(append);
 			return true;
 		}
-		append->current++;
+		append->current = next_child(append, append->current);
 	}
 	return false;
 }
@@ -178,6 +210,36 @@ open_child(StrataAppendState *append, AppendChild *child, Plan *plan, EState *es
 	}
 }
 
+/* What path_append.c left of it in the plan, put together again (see there). */
+static PartitionPruneInfo *
+prune_info(CustomScan *plan)
+{
+	PartitionPruneInfo		*info = copyObject(lthird_node(PartitionPruneInfo, plan->custom_private));
+	PartitionedRelPruneInfo *table = linitial(linitial_node(List, info->prune_infos));
+
+	table->rtindex = bms_singleton_member(plan->custom_relids);
+	table->initial_pruning_steps = linitial(plan->custom_exprs);
+	table->exec_pruning_steps = lsecond(plan->custom_exprs);
+	return info;
+}
+
+/* The plans to open. */
+static Bitmapset *
+prune_at_start(StrataAppendState *append)
+{
+	CustomScan	*plan = (CustomScan *) append->css.ss.ps.plan;
+	ExprContext *econtext = append->css.ss.ps.ps_ExprContext;
+	Bitmapset	*left;
+
+	if (!lthird(plan->custom_private))
+		return bms_add_range(NULL, 0, list_length(plan->custom_plans) - 1);
+	append->prune =
+		ExecInitPartitionPruning(&append->css.ss.ps, list_length(plan->custom_plans), prune_info(plan), &left);
+	/* It has given the node an ExprContext, and keeps that; our projection goes on with the one it was made for. */
+	append->css.ss.ps.ps_ExprContext = econtext;
+	return left;
+}
+
 static void
 append_begin(CustomScanState *css, EState *estate, int eflags)
 {
@@ -185,22 +247,31 @@ append_begin(CustomScanState *css, EState *estate, int eflags)
 	CustomScan		  *plan = (CustomScan *) css->ss.ps.plan;
 	int				   ncols = intVal(linitial(plan->custom_private));
 	List			  *places = lsecond(plan->custom_private);
-	ListCell		  *lc;
+	Bitmapset		  *left = prune_at_start(append);
+	int				   number = -1;
 
 	strata_batch_init(&append->batch, &css->ss.ps, css->ss.ss_ScanTupleSlot, &append->counts);
 	append->batch.next = append_next;
 	append->batch.column = append_column;
 	append->batch.push_filter = append_push_filter;
-	append->children = palloc0(sizeof(AppendChild) * list_length(plan->custom_plans));
-	foreach (lc, plan->custom_plans)
+	append->current = -1;
+	append->children = palloc0(sizeof(AppendChild) * Max(bms_num_members(left), 1));
+	while ((number = bms_next_member(left, number)) >= 0)
 	{
-		open_child(append, &append->children[append->nchildren], lfirst(lc), estate, eflags, append->nchildren, ncols,
-				   places);
+		open_child(append, &append->children[append->nchildren], list_nth(plan->custom_plans, number), estate, eflags,
+				   number, ncols, places);
 		append->nchildren++;
 	}
 	/* Types are asked for before there is a vector; they are the same in all children. */
 	for (int i = 0; i < ncols; i++)
-		strata_batch_add(&append->batch, append->children[0].batch->cols[append->children[0].col[i]], i + 1);
+	{
+		Var *var = tlist_var(&append->batch, i);
+
+		if (append->nchildren > 0)
+			strata_batch_add(&append->batch, append->children[0].batch->cols[append->children[0].col[i]], i + 1);
+		else
+			strata_batch_add_own(&append->batch, var->vartype, var->vartypmod, i + 1);
+	}
 }
 
 /* Not ExecScan: see agg.c. */
@@ -247,23 +318,34 @@ append_rescan(CustomScanState *css)
 	StrataAppendState *append = (StrataAppendState *) css;
 
 	ExecClearTuple(css->ss.ss_ScanTupleSlot);
+	if (append->prune && bms_overlap(css->ss.ps.chgParam, append->prune->execparamids))
+		append->chosen = false;
 	for (int i = 0; i < append->nchildren; i++)
 	{
 		AppendChild *child = &append->children[i];
 
 		if (css->ss.ps.chgParam)
 			UpdateChangedParamSet(child->ps, css->ss.ps.chgParam);
+		/* One that was pruned stands at its beginning; what has changed for it is noted, should it be asked. */
+		if (!child->begun)
+			continue;
 		ExecReScan(child->ps);
 		if (child->source)
 			child->source->done = false;
+		child->begun = false;
 	}
-	append->current = 0;
+	append->current = -1;
 	append->vector_up = false;
 }
 
 static void
 append_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
+	StrataAppendState *append = (StrataAppendState *) css;
+	int				   removed = list_length(((CustomScan *) css->ss.ps.plan)->custom_plans) - append->nchildren;
+
+	if (removed > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyInteger("Subplans Removed", NULL, removed, es);
 }
 
 static CustomExecMethods append_exec_methods = {

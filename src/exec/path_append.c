@@ -14,7 +14,9 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
+#include "partitioning/partprune.h"
 
 #include "exec/append.h"
 #include "exec/paths.h"
@@ -168,6 +170,34 @@ strata_add_append_paths(PlannerInfo *root, RelOptInfo *rel)
 		strata_remember_path(rel, path);
 }
 
+/*
+ * What the executor prunes partitions by, as PostgreSQL's Append would have it; NULL: nothing.  The planner does not
+ * finish it for a node of ours, as it does for an Append (set_append_references()), so it goes in parts.  The steps
+ * come back in *exprs, for custom_exprs, where their expressions and parameters are looked after like all others.  The
+ * table's number is that of custom_relids, which changes with the range table.  There is one table only: our children
+ * are its own, as a partition with partitions has a node of its own.
+ */
+static PartitionPruneInfo *
+prune_info(PlannerInfo *root, RelOptInfo *rel, List *paths, List **exprs)
+{
+	List					*quals = extract_actual_clauses(rel->baserestrictinfo, false);
+	PartitionPruneInfo		*info;
+	PartitionedRelPruneInfo *table;
+
+	*exprs = NIL;
+	if (!enable_partition_pruning || quals == NIL)
+		return NULL;
+	info = make_partition_pruneinfo(root, rel, paths, quals);
+	if (!info)
+		return NULL;
+	table = linitial(linitial_node(List, info->prune_infos));
+	Assert(list_length(info->prune_infos) == 1 && list_length(linitial(info->prune_infos)) == 1 &&
+		   table->rtindex == rel->relid);
+	*exprs = list_make2(table->initial_pruning_steps, table->exec_pruning_steps);
+	table->initial_pruning_steps = table->exec_pruning_steps = NIL;
+	return info;
+}
+
 static Plan *
 plan_append(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
@@ -176,6 +206,7 @@ plan_append(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, L
 	List	   *vars = lsecond(path->custom_private);
 	List	   *places = NIL;
 	int			number = 0;
+	PartitionPruneInfo *prune;
 	ListCell   *lc;
 
 	append->scan.plan.targetlist = tlist;
@@ -199,7 +230,8 @@ plan_append(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, L
 		}
 		number++;
 	}
-	append->custom_private = list_make2(makeInteger(ncols), places);
+	prune = prune_info(root, rel, path->custom_paths, &append->custom_exprs);
+	append->custom_private = list_make3(makeInteger(ncols), places, prune);
 	return &append->scan.plan;
 }
 
