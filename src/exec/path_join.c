@@ -397,7 +397,7 @@ strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *out
 	double match_part = extra->inner_unique ? extra->semifactors.outer_match_frac : 1e10;
 
 	if (!strata_planning_allowed() || !strata_column_join || root->parse->commandType != CMD_SELECT ||
-		root->rowMarks != NIL || !bms_is_empty(joinrel->lateral_relids) || root->join_search_private != NULL ||
+		root->rowMarks != NIL || !bms_is_empty(joinrel->lateral_relids) ||
 		(!strata_batch_path(root, outerrel, false) && !strata_batch_path(root, innerrel, false)))
 		return;
 	if (jointype == JOIN_INNER)

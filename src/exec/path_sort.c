@@ -372,14 +372,13 @@ stops_early_over_expressions(PlannerInfo *root)
 	return false;
 }
 
-/* Joins of ours make no use of an order; PostgreSQL's do, and are all there is in these cases. */
+/* Joins of ours make no use of an order; PostgreSQL's do, where ours are not to be had. */
 static void
 add_merge_orders(PlannerInfo *root, RelOptInfo *rel)
 {
 	ListCell *lc;
 
-	if (strata_column_join && root->rowMarks == NIL &&
-		!(enable_geqo && list_length(root->parse->rtable) >= geqo_threshold))
+	if (strata_column_join && root->rowMarks == NIL)
 		return;
 	foreach (lc, root->eq_classes)
 	{

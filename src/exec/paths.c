@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -65,24 +66,101 @@ static CustomPathMethods scan_path_methods;
 typedef struct Remembered
 {
 	RelOptInfo *rel;
+	char status;		 /* simplehash's */
 	StrataPath *best[2]; /* plain, partial */
 } Remembered;
 
-/* Of the planner run at hand; in its memory. */
-static List *remembered = NIL;
+static inline uint32
+hash_pointer(const void *p)
+{
+	return murmurhash32((uint32)((uintptr_t)p ^ (uintptr_t)p >> 32));
+}
+
+#define SH_PREFIX			 remembered
+#define SH_ELEMENT_TYPE		 Remembered
+#define SH_KEY_TYPE			 RelOptInfo *
+#define SH_KEY				 rel
+#define SH_HASH_KEY(tb, key) hash_pointer(key)
+#define SH_EQUAL(tb, a, b)	 ((a) == (b))
+#define SH_SCOPE			 static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* A run of the planner, which may run within another: for a function that is evaluated as a constant, say. */
+typedef struct PlannerRun
+{
+	struct PlannerRun *outer;
+	uint64 number;
+	MemoryContext memory;
+	remembered_hash *remembered; /* NULL: nothing yet */
+	List *rels;					 /* its keys, the latest last */
+} PlannerRun;
+
+static PlannerRun *planner_run = NULL;
+
+/*
+ * GEQO joins in one order after another, each in a memory context of its own that is deleted before the next.
+ * What was remembered of these joins has to go with it: the next join may come to lie at the same address.
+ */
+typedef struct Forget
+{
+	MemoryContextCallback callback;
+	uint64 run;
+	int before; /* how much was remembered before */
+} Forget;
+
+static void
+forget(void *arg)
+{
+	Forget *f = arg;
+
+	/* After an error the run is over. */
+	if (!planner_run || planner_run->number != f->run)
+		return;
+	for (int i = f->before; i < list_length(planner_run->rels); i++)
+		remembered_delete(planner_run->remembered, list_nth(planner_run->rels, i));
+	planner_run->rels = list_truncate(planner_run->rels, f->before);
+}
+
+static void
+forget_with_memory(MemoryContext memory)
+{
+	Forget *f = MemoryContextAlloc(memory, sizeof(Forget));
+
+	f->callback.func = forget;
+	f->callback.arg = f;
+	f->run = planner_run->number;
+	f->before = list_length(planner_run->rels);
+	MemoryContextRegisterResetCallback(memory, &f->callback);
+}
+
+static Remembered *
+add_remembered(RelOptInfo *rel)
+{
+	PlannerRun *run = planner_run;
+	MemoryContext memory = GetMemoryChunkContext(rel);
+	MemoryContext old;
+	Remembered *r;
+	bool found;
+
+	/* The first of its memory? */
+	if (memory != run->memory && (run->rels == NIL || GetMemoryChunkContext(llast(run->rels)) != memory))
+		forget_with_memory(memory);
+	old = MemoryContextSwitchTo(run->memory);
+	if (!run->remembered)
+		run->remembered = remembered_create(run->memory, 64, NULL);
+	r = remembered_insert(run->remembered, rel, &found);
+	memset(r->best, 0, sizeof(r->best));
+	run->rels = lappend(run->rels, rel);
+	MemoryContextSwitchTo(old);
+	return r;
+}
 
 static Remembered *
 find_remembered(RelOptInfo *rel)
 {
-	/* The latest first: joins ask for what was made a moment ago. */
-	for (int i = list_length(remembered) - 1; i >= 0; i--)
-	{
-		Remembered *r = list_nth(remembered, i);
-
-		if (r->rel == rel)
-			return r;
-	}
-	return NULL;
+	return planner_run && planner_run->remembered ? remembered_lookup(planner_run->remembered, rel) : NULL;
 }
 
 void
@@ -92,11 +170,7 @@ strata_remember_path(RelOptInfo *rel, const StrataPath *path)
 	int partial = path->cpath.path.parallel_workers > 0;
 
 	if (!r)
-	{
-		r = palloc0(sizeof(Remembered));
-		r->rel = rel;
-		remembered = lappend(remembered, r);
-	}
+		r = add_remembered(rel);
 	if (r->best[partial] && r->best[partial]->batch_total <= path->batch_total)
 		return;
 	/* add_path() frees what it does not like, so this is a copy. */
@@ -124,9 +198,10 @@ strata_planner(Query *parse, const char *query_string, int cursor_options, Param
 {
 	PlannedStmt *result;
 	bool outer = planning_updatable_cursor;
-	List *outer_paths = remembered;
+	static uint64 runs = 0;
+	PlannerRun run = {.outer = planner_run, .number = ++runs, .memory = CurrentMemoryContext};
 
-	remembered = NIL;
+	planner_run = &run;
 	planning_updatable_cursor = (cursor_options & CURSOR_OPT_FAST_PLAN) && !parse->hasAggs &&
 								!parse->groupClause && !parse->groupingSets && !parse->distinctClause &&
 								!parse->sortClause && !parse->setOperations && !parse->hasWindowFuncs;
@@ -137,7 +212,7 @@ strata_planner(Query *parse, const char *query_string, int cursor_options, Param
 	}
 	PG_FINALLY();
 	{
-		remembered = outer_paths;
+		planner_run = run.outer;
 		planning_updatable_cursor = outer;
 	}
 	PG_END_TRY();
@@ -279,7 +354,8 @@ units_left(PlannerInfo *root, RelOptInfo *rel, Oid relid, double units)
 	return Min(least, 1);
 }
 
-/* A string column with few distinct values has codes, and a condition on it is answered once a code of each unit. */
+/* A string column with few distinct values has codes, and a condition on it is answered once a code of each
+ * unit. */
 static double
 strings_looked_at(PlannerInfo *root, RelOptInfo *rel, Var *var, double units)
 {
@@ -336,7 +412,8 @@ is_known(PlannerInfo *root, Node *node)
 	return IsA(node, Const) || (IsA(node, Param) && !is_initplan_result(root, (Param *)node));
 }
 
-/* A column of numbers, dates and the like against what is known before the scan: a kernel's work, and never an error. */
+/* A column of numbers, dates and the like against what is known before the scan: a kernel's work, and never
+ * an error. */
 static bool
 is_cheap_condition(PlannerInfo *root, RestrictInfo *rinfo)
 {
@@ -353,8 +430,9 @@ is_cheap_condition(PlannerInfo *root, RestrictInfo *rinfo)
 }
 
 /*
- * PostgreSQL orders conditions by what their functions cost, and a comparison of strings costs there what one of
- * integers does.  Cheap ones go ahead of strings, if nothing else lies between and security levels allow it.
+ * PostgreSQL orders conditions by what their functions cost, and a comparison of strings costs there what one
+ * of integers does.  Cheap ones go ahead of strings, if nothing else lies between and security levels allow
+ * it.
  */
 static List *
 order_conditions(PlannerInfo *root, List *rinfos)
@@ -373,7 +451,8 @@ order_conditions(PlannerInfo *root, List *rinfos)
 				RestrictInfo *before = list_nth_node(RestrictInfo, ordered, at - 1);
 
 				/* One that may raise an error stays where it is. */
-				if (!strata_match_compile((Node *)before->clause) || before->security_level != rinfo->security_level)
+				if (!strata_match_compile((Node *)before->clause) ||
+					before->security_level != rinfo->security_level)
 					break;
 			}
 		ordered = list_insert_nth(ordered, at, rinfo);
@@ -506,7 +585,7 @@ strata_scan_workers(RelOptInfo *rel)
 bool
 strata_planning_allowed(void)
 {
-	return strata_preloaded && !planning_updatable_cursor;
+	return planner_run && !planning_updatable_cursor;
 }
 
 static void
@@ -612,11 +691,11 @@ exec_settings(void)
 							 &strata_column_join, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("strata.column_sort", "Lets the planner sort inside the column store.", NULL,
 							 &strata_column_sort, true, PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomIntVariable("strata.recall_memory",
-							"Memory in which a session remembers rows that it read from the heap because the column "
-							"store does not hold them yet; 0 turns that off.",
-							NULL, &strata_recall_memory, 16 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL,
-							NULL, NULL);
+	DefineCustomIntVariable(
+		"strata.recall_memory",
+		"Memory in which a session remembers rows that it read from the heap because the column "
+		"store does not hold them yet; 0 turns that off.",
+		NULL, &strata_recall_memory, 16 * 1024, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 static void
