@@ -413,10 +413,6 @@ typedef struct StrataScanState
 	StrataRead		   *read;
 	StrataParallelScan *shared;
 	uint32				next_unit; /* when not parallel */
-	/* Parallel: the items that this process claimed.  A join that makes several passes reads the same again. */
-	uint32			   *claimed;
-	uint32				nclaimed, claimed_room;
-	bool				reading_again; /* from claimed[next_unit] on */
 	bool				looking_ahead; /* strata_read_ahead() knows of this scan */
 
 	/* the work item at hand */

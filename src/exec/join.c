@@ -9,9 +9,10 @@
  * When the probe side is a StrataScan and the key one of its integer columns, the scan is told which keys there are:
  * units and rows without a match are skipped before anything else of them is read.
  *
- * Memory.  When the build side outgrows hash_mem, the join is made in passes: each keeps the part of the keys whose hash
- * begins with the pass's bits and reads both inputs again.  Both repeat exactly: same snapshot, no volatile functions,
- * and other plans behind a Material node where they might not.
+ * Memory.  When the build side outgrows hash_mem, its rows are dealt out by the hashes of their keys (joinsplit.c): those
+ * of some partitions stay in memory, all others go into files, and so do rows of the probe side whose match is there.
+ * When the probe side is at its end, the partitions are joined one by one from the files, each as if it were all that
+ * there is; one that is too large is dealt out itself.
  *
  * A vector whose keys cannot be computed as vectors (irregular, see exec.h) has them computed row by row by PostgreSQL's
  * evaluator, which gives the keys or raises the error.
@@ -29,10 +30,11 @@
 
 #include "exec/join.h"
 #include "exec/joinhash.h"
+#include "exec/joinsplit.h"
 #include "exec/metrics.h"
 
-/* More passes than this are not made; what does not fit then takes more memory. */
-#define MAX_PART_BITS 10
+/* A table of so few rows is never dealt out, however wide they are. */
+#define MIN_TABLE_ROWS STRATA_VECTOR
 
 /* With fewer rows in a vector than this, columns of the build side are fetched for these rows alone. */
 #define SPARSE_ROWS 512
@@ -42,18 +44,37 @@ typedef enum JoinPhase
 	PHASE_BUILD,
 	PHASE_PROBE,
 	PHASE_TAIL, /* rows of the build side */
+	PHASE_NEXT, /* to the next partition in files */
 	PHASE_DONE
 } JoinPhase;
 
-typedef struct JoinSide
+/* What a side is read from. */
+typedef struct JoinInput
 {
-	PlanState	*ps;
 	StrataBatch *batch;
-	StrataRowSource *source; /* a plan of PostgreSQL's; else NULL */
-	int			 nkeys;
+	int			*col; /* of the batch, for each column that the join has of this side */
 	StrataKey	*keys;
 	bool		 vectors; /* keys can be computed as vectors */
+	uint64		 odd[BATCH_WORDS]; /* rows of the vector whose key has a hash that depends on what is in the table */
+} JoinInput;
+
+typedef struct JoinSide
+{
+	PlanState		*ps;
+	StrataRowSource *source; /* a plan of PostgreSQL's; else NULL */
+	int				 nkeys, ncols;
+	JoinInput		 given; /* by the plan below */
+	JoinInput		 filed; /* rows that were put aside; no batch until there are any */
+	JoinInput		*in;	/* one of them: where the next vector comes from */
+	StrataSpool		*spool; /* filed: of whose partition */
 } JoinSide;
+
+/* A side's rows in files as a maker of batches. */
+typedef struct FiledBatch
+{
+	StrataBatch batch;
+	JoinSide   *side;
+} FiledBatch;
 
 typedef struct StrataJoinState
 {
@@ -69,20 +90,26 @@ typedef struct StrataJoinState
 	ExprState	   *residual_state;
 
 	/* columns of the batch: where each comes from */
-	int			 *from_probe; /* index in the probe side's batch, -1: build side */
-	StrataColumn **missing;	  /* probe columns: stands for them where there is no probe row */
-	int			  nbuild;	  /* columns kept of the build side */
-	int			 *build_col;  /* index in the build side's batch */
+	bool		  *of_build;
+	int			  *side_col; /* which of the side's columns it is */
+	StrataColumn **missing;	 /* probe columns: stands for them where there is no probe row */
 
 	StrataRows	  *rows;
 	StrataJoinHash hash;
 	uint64		  *matched; /* bit a build row; kinds that answer with build rows */
 
 	JoinPhase phase;
-	int		  part_bits;
-	uint32	  part;
-	int		  passes;
 	bool	  keep_hash; /* rescan: the table is as good as it was */
+
+	/* rows put aside */
+	StrataJoinSplit *split; /* the last; NULL: none */
+	bool			 dealing; /* the input at hand is dealt out into it */
+	bool			 put_aside; /* rows have been in files since the last rescan */
+	StrataRows		*spare; /* takes the rows that stay when others are put aside */
+	StrataRows		*probe_like; /* no rows: those of the probe side in files */
+	uint64			 build_rows; /* that the plan below gave */
+	uint32			 partitions; /* joined from files, and bytes that these had, by all executions; for EXPLAIN */
+	uint64			 disk;
 
 	/* the probe vector at hand */
 	bool   open;
@@ -146,6 +173,22 @@ answers_build_rows(StrataJoinKind kind)
 		kind == STRATA_JOIN_RIGHT_ANTI;
 }
 
+/* ---- masks ---- */
+
+static void
+or_masks(uint64 *to, const uint64 *from)
+{
+	for (int w = 0; w < BATCH_WORDS; w++)
+		to[w] |= from[w];
+}
+
+static void
+minus_masks(uint64 *to, const uint64 *a, const uint64 *b)
+{
+	for (int w = 0; w < BATCH_WORDS; w++)
+		to[w] = a[w] & ~b[w];
+}
+
 /* ---- columns ---- */
 
 static StrataJoinState *
@@ -183,7 +226,22 @@ side_column(JoinSide *side, const Var *var, int resno)
 {
 	if (side->source)
 		return resno > 0 ? resno - 1 : -1;
-	return side->batch->column(side->batch, var);
+	return side->given.batch->column(side->given.batch, var);
+}
+
+/* No rows yet of the columns that the join has of a side. */
+static StrataRows *
+rows_of_side(StrataJoinState *join, const JoinSide *side)
+{
+	StrataRows *rows = strata_rows_create(join->css.ss.ps.state->es_query_cxt, side->ncols);
+
+	for (int k = 0; k < side->ncols; k++)
+	{
+		StrataColumn *col = side->given.batch->cols[side->given.col[k]];
+
+		strata_rows_column(rows, k, col->type, &col->rep);
+	}
+	return rows;
 }
 
 static void
@@ -191,9 +249,11 @@ add_columns(StrataJoinState *join, CustomScan *plan, List *sides, List *resnos)
 {
 	int n = list_length(plan->custom_scan_tlist);
 
-	join->from_probe = palloc(sizeof(int) * Max(n, 1));
+	join->of_build = palloc(sizeof(bool) * Max(n, 1));
+	join->side_col = palloc(sizeof(int) * Max(n, 1));
 	join->missing = palloc0(sizeof(StrataColumn *) * Max(n, 1));
-	join->build_col = palloc(sizeof(int) * Max(n, 1));
+	join->probe.given.col = palloc(sizeof(int) * Max(n, 1));
+	join->build.given.col = palloc(sizeof(int) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
 		Var		 *var = (Var *) list_nth_node(TargetEntry, plan->custom_scan_tlist, i)->expr;
@@ -203,16 +263,14 @@ add_columns(StrataJoinState *join, CustomScan *plan, List *sides, List *resnos)
 
 		if (c < 0)
 			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("StrataJoin misses a column of its input")));
+		join->of_build[i] = of_build;
+		join->side_col[i] = side->ncols;
+		side->given.col[side->ncols++] = c;
 		if (of_build)
-		{
-			join->from_probe[i] = -1;
-			join->build_col[join->nbuild++] = c;
 			strata_batch_add_own(&join->batch, var->vartype, var->vartypmod, i + 1);
-		}
 		else
 		{
-			join->from_probe[i] = c;
-			strata_batch_add(&join->batch, side->batch->cols[c], i + 1);
+			strata_batch_add(&join->batch, side->given.batch->cols[c], i + 1);
 			if (answers_build_rows(join->kind))
 			{
 				StrataColumn *none = palloc0(sizeof(StrataColumn));
@@ -221,29 +279,25 @@ add_columns(StrataJoinState *join, CustomScan *plan, List *sides, List *resnos)
 										.type = var->vartype,
 										.typmod = var->vartypmod,
 										.storable = true,
-										.rep = side->batch->cols[c]->rep,
+										.rep = side->given.batch->cols[c]->rep,
 										.source = STRATA_FROM_NULLS,
 										.dict_id = strata_new_dict_id()};
 				join->missing[i] = none;
 			}
 		}
 	}
-	join->rows = strata_rows_create(join->css.ss.ps.state->es_query_cxt, join->nbuild);
-	for (int k = 0; k < join->nbuild; k++)
-	{
-		StrataColumn *col = join->build.batch->cols[join->build_col[k]];
-
-		strata_rows_column(join->rows, k, col->type, &col->rep);
-	}
+	join->rows = rows_of_side(join, &join->build);
 }
 
 /* Columns of the probe side are those of its vector, which may be others than in the vector before, or missing. */
 static void
 show_probe(StrataJoinState *join, bool there)
 {
+	const JoinInput *in = join->probe.in;
+
 	for (int i = 0; i < join->batch.ncols; i++)
-		if (join->from_probe[i] >= 0)
-			join->batch.cols[i] = there ? join->probe.batch->cols[join->from_probe[i]] : join->missing[i];
+		if (!join->of_build[i])
+			join->batch.cols[i] = there ? in->batch->cols[in->col[join->side_col[i]]] : join->missing[i];
 }
 
 /*
@@ -253,17 +307,15 @@ show_probe(StrataJoinState *join, bool there)
 static void
 show_build(StrataJoinState *join, const uint64 *wanted, const uint64 *filled)
 {
-	int k = 0;
-
 	memcpy(join->wanted, wanted, sizeof(join->wanted));
 	for (int i = 0; i < join->batch.ncols; i++)
 	{
 		StrataColumn *col = join->batch.cols[i];
 
-		if (join->from_probe[i] >= 0)
+		if (!join->of_build[i])
 			continue;
 		col->source = STRATA_FROM_ROWS;
-		col->rows = &join->rows->cols[k++];
+		col->rows = &join->rows->cols[join->side_col[i]];
 		col->rowid = join->rowid;
 		col->row_filled = filled;
 		col->wanted = strata_kernels->count(wanted, join->batch.n) < SPARSE_ROWS ? join->wanted : NULL;
@@ -277,12 +329,13 @@ show_build(StrataJoinState *join, const uint64 *wanted, const uint64 *filled)
 static void
 open_side(StrataJoinState *join, JoinSide *side, Plan *plan, EState *estate, int eflags)
 {
+	side->in = &side->given;
 	side->ps = ExecInitNode(plan, estate, eflags);
-	side->batch = strata_batch_of(side->ps);
-	if (!side->batch)
+	side->given.batch = strata_batch_of(side->ps);
+	if (!side->given.batch)
 	{
 		side->source = strata_row_source(side->ps, &join->css.ss.ps);
-		side->batch = &side->source->batch;
+		side->given.batch = &side->source->batch;
 	}
 	else if (strata_is_scan_state(side->ps))
 		((StrataScanState *) side->ps)->wants_batches = true;
@@ -330,10 +383,11 @@ init_keys(StrataJoinState *join, JoinSide *side, List *exprs)
 	ListCell *lc;
 	SideVars  vars = {join, side};
 
-	side->keys = palloc0(sizeof(StrataKey) * list_length(exprs));
-	side->vectors = true;
+	side->given.keys = palloc0(sizeof(StrataKey) * list_length(exprs));
+	side->given.vectors = true;
 	foreach (lc, exprs)
-		side->vectors &= strata_key_init(&side->keys[side->nkeys++], side->batch, side_mutator(lfirst(lc), &vars));
+		side->given.vectors &= strata_key_init(&side->given.keys[side->nkeys++], side->given.batch,
+											   side_mutator(lfirst(lc), &vars));
 }
 
 static StrataPred **
@@ -352,13 +406,14 @@ init_preds(StrataJoinState *join, List *quals, int *n)
 static void
 init_filter(StrataJoinState *join)
 {
-	StrataKey *key = &join->probe.keys[0];
+	StrataBatch *b = join->probe.given.batch;
+	StrataKey	*key = &join->probe.given.keys[0];
 	bool	   needs_match = join->kind == STRATA_JOIN_INNER || join->kind == STRATA_JOIN_SEMI ||
 		join->kind == STRATA_JOIN_RIGHT || join->kind == STRATA_JOIN_RIGHT_SEMI || join->kind == STRATA_JOIN_RIGHT_ANTI;
 
-	if (needs_match && join->probe.nkeys == 1 && key->kind == KEY_INT && join->probe.vectors && key->col >= 0 &&
-		key->expr && strata_expr_is_column(key->expr) && join->probe.batch->push_filter)
-		join->has_filter = join->probe.batch->push_filter(join->probe.batch, key->col, &join->filter);
+	if (needs_match && join->probe.nkeys == 1 && key->kind == KEY_INT && join->probe.given.vectors && key->col >= 0 &&
+		key->expr && strata_expr_is_column(key->expr) && b->push_filter)
+		join->has_filter = b->push_filter(b, key->col, &join->filter);
 }
 
 /*
@@ -370,21 +425,14 @@ static bool
 join_push_filter(StrataBatch *b, int col, StrataScanFilter *filter)
 {
 	StrataJoinState *join = join_of(b);
-	int				 build = 0;
+	JoinInput		*in = join->of_build[col] ? &join->build.given : &join->probe.given;
 
 	if (filter->keep_nulls && join->kind != STRATA_JOIN_INNER && join->kind != STRATA_JOIN_SEMI &&
 		join->kind != STRATA_JOIN_ANTI)
 		return false;
-	if (join->from_probe[col] >= 0)
-		return join->probe.batch->push_filter &&
-			join->probe.batch->push_filter(join->probe.batch, join->from_probe[col], filter);
-	if (!join->build.batch->push_filter)
+	if (!in->batch->push_filter || !in->batch->push_filter(in->batch, in->col[join->side_col[col]], filter))
 		return false;
-	for (int i = 0; i < col; i++)
-		build += join->from_probe[i] < 0;
-	if (!join->build.batch->push_filter(join->build.batch, join->build_col[build], filter))
-		return false;
-	join->build_filtered = true;
+	join->build_filtered |= join->of_build[col];
 	return true;
 }
 
@@ -415,8 +463,8 @@ join_begin(CustomScanState *css, EState *estate, int eflags)
 	join->residual_state = ExecInitQual(residual, &css->ss.ps);
 	join->other = init_preds(join, plan->scan.plan.qual, &join->nother);
 	strata_joinhash_init(&join->hash, estate->es_query_cxt,
-						 join->build.nkeys == 1 && join->build.keys[0].kind == KEY_INT, join->build.nkeys,
-						 join->build.keys);
+						 join->build.nkeys == 1 && join->build.given.keys[0].kind == KEY_INT, join->build.nkeys,
+						 join->build.given.keys);
 	init_filter(join);
 	join->phase = PHASE_BUILD;
 }
@@ -425,13 +473,13 @@ join_begin(CustomScanState *css, EState *estate, int eflags)
 
 /* The keys of single rows, by PostgreSQL's evaluator. */
 static void
-keys_by_rows(StrataJoinState *join, JoinSide *side, const uint64 *mask, bool create, const uint64 **nulls)
+keys_by_rows(StrataJoinState *join, int nkeys, JoinInput *in, const uint64 *mask, bool create, const uint64 **nulls)
 {
-	StrataBatch *b = side->batch;
+	StrataBatch *b = in->batch;
 
-	for (int k = 0; k < side->nkeys; k++)
+	for (int k = 0; k < nkeys; k++)
 	{
-		StrataKey *key = &side->keys[k];
+		StrataKey *key = &in->keys[k];
 		uint64	  *none = MemoryContextAllocZero(b->memory, BATCH_WORDS * sizeof(uint64));
 
 		nulls[k] = none;
@@ -455,6 +503,7 @@ keys_by_rows(StrataJoinState *join, JoinSide *side, const uint64 *mask, bool cre
 					strata_groups_intern(join->hash.groups, k, (char *) PG_DETOAST_DATUM_PACKED(d), create);
 			else
 				strata_key_datum(join->hash.groups, key, k, d, &key->norm[i], &orig, &special, &image);
+			in->odd[i / 64] |= (uint64) special << (i % 64);
 			MemoryContextSwitchTo(old);
 		});
 	}
@@ -462,35 +511,318 @@ keys_by_rows(StrataJoinState *join, JoinSide *side, const uint64 *mask, bool cre
 }
 
 static void
-compute_keys(StrataJoinState *join, JoinSide *side, const uint64 *mask, bool create, const uint64 **nulls)
+compute_keys(StrataJoinState *join, const JoinSide *side, JoinInput *in, const uint64 *mask, bool create,
+			 const uint64 **nulls)
 {
-	MemoryContext old = MemoryContextSwitchTo(side->batch->memory);
-	bool		  done = side->vectors;
+	MemoryContext old = MemoryContextSwitchTo(in->batch->memory);
+	bool		  done = in->vectors;
 
+	memset(in->odd, 0, sizeof(in->odd));
 	for (int k = 0; done && k < side->nkeys; k++)
-		done = strata_key_normalise(join->hash.groups, k, &side->keys[k], side->batch, mask, create, &nulls[k]);
+		done = strata_key_normalise(join->hash.groups, k, &in->keys[k], in->batch, mask, create, &nulls[k]);
 	if (!done)
-		keys_by_rows(join, side, mask, create, nulls);
+		keys_by_rows(join, side->nkeys, in, mask, create, nulls);
 	MemoryContextSwitchTo(old);
 }
 
-/* Takes off the rows that belong to another pass.  Rows without a key belong to the first. */
+/* Rows with a NULL for a key. */
 static void
-keep_part(const StrataJoinState *join, const JoinSide *side, const uint64 *const *nulls, uint64 *mask)
+find_keyless(const uint64 *const *nulls, int nkeys, uint64 *keyless)
 {
-	if (join->part_bits == 0)
-		return;
-	FOREACH_ROW(mask, i, {
-		bool   null = false;
-		uint32 part = 0;
+	memset(keyless, 0, BATCH_WORDS * sizeof(uint64));
+	for (int k = 0; k < nkeys; k++)
+		for (int w = 0; nulls[k] && w < BATCH_WORDS; w++)
+			keyless[w] |= nulls[k][w];
+}
 
-		for (int k = 0; k < side->nkeys; k++)
-			null |= strata_row_null(nulls[k], i);
-		if (!null)
-			part = strata_joinhash_part(join->hash.groups, side->keys, side->nkeys, i) & ((1u << join->part_bits) - 1);
-		if (part != join->part)
-			mask[i / 64] &= ~(UINT64CONST(1) << (i % 64));
-	});
+/* What is known by a number of an interned string is forgotten: there will be new ones. */
+static void
+forget_strings(StrataJoinState *join)
+{
+	JoinSide *sides[] = {&join->probe, &join->build};
+
+	for (int s = 0; s < 2; s++)
+		for (int k = 0; k < sides[s]->nkeys; k++)
+		{
+			sides[s]->given.keys[k].dict_id = 0;
+			if (sides[s]->filed.batch)
+				sides[s]->filed.keys[k].dict_id = 0;
+		}
+}
+
+/* ---- rows in files ---- */
+
+static bool
+filed_next(StrataBatch *b)
+{
+	JoinSide   *side = ((FiledBatch *) b)->side;
+	StrataRows *rows = strata_spool_next(side->spool);
+
+	MemoryContextReset(b->memory);
+	if (!rows)
+		return false;
+	strata_batch_show_rows(b, rows, NULL, rows->n);
+	return true;
+}
+
+/* Its columns go by the numbers that the node's own plan has for them. */
+static int
+filed_column(StrataBatch *b, const Var *var)
+{
+	for (int i = 0; var->varno == INDEX_VAR && i < b->ncols; i++)
+		if (b->att[i] == var->varattno)
+			return i;
+	return -1;
+}
+
+/* A side's rows in files as batches, and its keys over these. */
+static void
+init_filed(StrataJoinState *join, JoinSide *side, List *keys)
+{
+	PlanState	 *ps = &join->css.ss.ps;
+	MemoryContext old = MemoryContextSwitchTo(ps->state->es_query_cxt);
+	FiledBatch	 *filed = palloc0(sizeof(FiledBatch));
+	StrataBatch	 *b = &filed->batch;
+	ListCell	 *lc;
+	int			  k = 0;
+
+	filed->side = side;
+	strata_batch_init(b, ps, ExecInitExtraTupleSlot(ps->state, join->batch.slot->tts_tupleDescriptor, &TTSOpsVirtual),
+					  &join->counts);
+	b->next = filed_next;
+	b->column = filed_column;
+	side->filed.col = palloc(sizeof(int) * Max(side->ncols, 1));
+	for (int i = 0; i < join->batch.ncols; i++)
+		if (join->of_build[i] == (side == &join->build))
+		{
+			StrataColumn *col = join->batch.cols[i];
+
+			side->filed.col[join->side_col[i]] = strata_batch_add_own(b, col->type, col->typmod, i + 1);
+		}
+	side->filed.keys = palloc0(sizeof(StrataKey) * side->nkeys);
+	side->filed.vectors = true;
+	foreach (lc, keys)
+		side->filed.vectors &= strata_key_init(&side->filed.keys[k++], b, lfirst(lc));
+	side->filed.batch = b;
+	MemoryContextSwitchTo(old);
+}
+
+static Size
+limit_of_memory(const StrataJoinState *join)
+{
+	Size limit = get_hash_memory_limit();
+	Size taken = join->dealing ? join->split->memory : 0;
+
+	return limit > taken ? limit - taken : 0;
+}
+
+static Size
+memory_left(const StrataJoinState *join)
+{
+	Size used = strata_joinhash_bytes(&join->hash) + join->rows->bytes;
+	Size limit = limit_of_memory(join);
+
+	return used < limit ? limit - used : 0;
+}
+
+static bool
+over_memory(const StrataJoinState *join)
+{
+	return join->rows->n > MIN_TABLE_ROWS && memory_left(join) == 0;
+}
+
+/* Are there rows that could be put aside to make room? */
+static bool
+can_deal_out(const StrataJoinState *join)
+{
+	if (join->dealing)
+		return join->split->resident > 0;
+	return !join->split || strata_joinsplit_divisible(join->split);
+}
+
+static void
+columns_of(const JoinSide *side, const JoinInput *in, StrataColumn **cols)
+{
+	for (int k = 0; k < side->ncols; k++)
+		cols[k] = in->batch->cols[in->col[k]];
+}
+
+/* Rows of mask, whose keys have been computed, as they are dealt out. */
+static void
+begin_deal(StrataJoinState *join, const JoinSide *side, const JoinInput *in, const uint64 *const *nulls,
+		   const uint64 *mask, StrataColumn **cols, StrataJoinDeal *d)
+{
+	columns_of(side, in, cols);
+	d->cols = cols;
+	d->n = in->batch->n;
+	find_keyless(nulls, side->nkeys, d->keyless);
+	strata_joinhash_hashes(&join->hash, in->keys, side->nkeys, in->odd, mask, d->n, d->hash);
+}
+
+/* Build rows go into files if their partition is there.  fresh: they have not been dealt out before. */
+static void
+put_build_aside(StrataJoinState *join, const JoinInput *in, const uint64 *const *nulls, uint64 *mask, bool fresh)
+{
+	StrataJoinDeal d;
+	StrataColumn  *cols[MaxTupleAttributeNumber];
+	uint64		   keyed[BATCH_WORDS];
+
+	begin_deal(join, &join->build, in, nulls, mask, cols, &d);
+	if (fresh)
+	{
+		minus_masks(keyed, mask, d.keyless);
+		strata_joinkeys_add(&join->split->keys, d.hash, join->hash.single ? in->keys[0].norm : NULL, keyed);
+	}
+	strata_joinsplit_build(join->split, &d, mask);
+}
+
+static void
+put_probe_aside(StrataJoinState *join, const uint64 *const *nulls, uint64 *mask)
+{
+	StrataJoinDeal d;
+	StrataColumn  *cols[MaxTupleAttributeNumber];
+
+	begin_deal(join, &join->probe, join->probe.in, nulls, mask, cols, &d);
+	strata_joinsplit_probe(join->split, &d, mask);
+}
+
+static void
+add_to_table(StrataJoinState *join, JoinInput *in, const uint64 *const *nulls, const uint64 *mask)
+{
+	uint16	 at[STRATA_VECTOR + 64];
+	unsigned n = strata_kernels->select(mask, in->batch->n, at);
+
+	if (n > 0)
+		strata_joinhash_add(&join->hash, in->batch, in->keys, join->build.nkeys, nulls, at, n);
+}
+
+/* Rows in memory, from one on, as a vector like those from files. */
+static void
+show_kept(StrataJoinState *join, const StrataRows *rows, uint32 from)
+{
+	StrataBatch *b = join->build.filed.batch;
+
+	MemoryContextReset(b->memory);
+	b->n = Min(STRATA_VECTOR, rows->n - from);
+	memset(b->mask, 0, sizeof(b->mask));
+	for (unsigned i = 0; i < b->n; i++)
+	{
+		join->rowid[i] = from + i;
+		b->mask[i / 64] |= UINT64CONST(1) << (i % 64);
+	}
+	for (int c = 0; c < b->ncols; c++)
+	{
+		StrataColumn *col = b->cols[c];
+
+		col->source = STRATA_FROM_ROWS;
+		col->rows = &rows->cols[c];
+		col->rowid = join->rowid;
+		col->row_filled = col->wanted = NULL;
+		col->dict_id = col->rows->dict_id;
+	}
+	strata_batch_new_vector(b);
+}
+
+/* Of the rows in memory those whose partitions are in files go there too. */
+static void
+empty_table(StrataJoinState *join, bool fresh)
+{
+	StrataRows	 *from = join->rows, *to = join->spare;
+	JoinInput	 *in = &join->build.filed;
+	const uint64 *nulls[32];
+	uint64		  stay[BATCH_WORDS];
+	StrataColumn *cols[MaxTupleAttributeNumber];
+
+	columns_of(&join->build, in, cols);
+	/* Row numbers are codes here, and there are more of them than there were. */
+	forget_strings(join);
+	for (uint32 r = 0; r < from->n; r += STRATA_VECTOR)
+	{
+		CHECK_FOR_INTERRUPTS();
+		show_kept(join, from, r);
+		memcpy(stay, in->batch->mask, sizeof(stay));
+		compute_keys(join, &join->build, in, stay, false, nulls);
+		put_build_aside(join, in, nulls, stay, fresh);
+		strata_rows_add_batch(to, cols, stay, in->batch->n);
+	}
+	strata_rows_reset(from);
+	join->rows = to;
+	join->spare = from;
+	strata_joinhash_reset(&join->hash);
+	forget_strings(join);
+	for (uint32 r = 0; r < to->n; r += STRATA_VECTOR)
+	{
+		CHECK_FOR_INTERRUPTS();
+		show_kept(join, to, r);
+		compute_keys(join, &join->build, in, in->batch->mask, true, nulls);
+		add_to_table(join, in, nulls, in->batch->mask);
+	}
+}
+
+/* The table has outgrown its memory: from now on the input at hand is dealt out. */
+static void
+begin_dealing(StrataJoinState *join)
+{
+	CustomScan *plan = (CustomScan *) join->css.ss.ps.plan;
+	double		expected;
+
+	if (!join->spare)
+	{
+		init_filed(join, &join->probe, linitial(plan->custom_exprs));
+		init_filed(join, &join->build, lsecond(plan->custom_exprs));
+		join->spare = rows_of_side(join, &join->build);
+		join->probe_like = rows_of_side(join, &join->probe);
+	}
+	/* What part of its rows have been read? */
+	expected = join->split ? strata_spool_rows(join->split->build, join->split->at) : join->build.ps->plan->plan_rows;
+	expected = Max(expected, join->rows->n);
+	join->split = strata_joinsplit_begin(join->css.ss.ps.state->es_query_cxt, join->split, join->rows, expected,
+										 join->rows->n / expected, get_hash_memory_limit());
+	join->dealing = join->put_aside = true;
+}
+
+static void
+make_room(StrataJoinState *join)
+{
+	bool first = !join->dealing;
+
+	if (first)
+		begin_dealing(join);
+	else
+		join->split->resident /= 2;
+	empty_table(join, first);
+}
+
+/* What the files have come to. */
+static void
+note_disk(StrataJoinState *join)
+{
+	uint64 disk = 0;
+
+	for (StrataJoinSplit *s = join->split; s; s = s->up)
+		disk += strata_joinsplit_disk(s);
+	join->disk = Max(join->disk, disk);
+}
+
+static void
+end_split(StrataJoinState *join)
+{
+	StrataJoinSplit *s = join->split;
+
+	note_disk(join);
+	join->split = s->up;
+	strata_joinsplit_end(s);
+}
+
+/* As if nothing had been read. */
+static void
+end_splits(StrataJoinState *join)
+{
+	while (join->split)
+		end_split(join);
+	join->dealing = false;
+	join->probe.in = &join->probe.given;
+	join->build.in = &join->build.given;
 }
 
 /* ---- build ---- */
@@ -502,41 +834,32 @@ keeps_keyless_build(const StrataJoinState *join)
 }
 
 static void
-add_build_vector(StrataJoinState *join, StrataColumn **cols)
+add_build_vector(StrataJoinState *join)
 {
-	StrataBatch	 *b = join->build.batch;
+	JoinInput	 *in = join->build.in;
 	const uint64 *nulls[32];
-	uint64		  mask[BATCH_WORDS];
-	uint16		  at[STRATA_VECTOR + 64];
-	unsigned	  n;
+	uint64		  mask[BATCH_WORDS], keyless[BATCH_WORDS];
+	StrataColumn *cols[MaxTupleAttributeNumber];
 
-	memcpy(mask, b->mask, sizeof(mask));
-	compute_keys(join, &join->build, mask, true, nulls);
-	keep_part(join, &join->build, nulls, mask);
+	memcpy(mask, in->batch->mask, sizeof(mask));
+	/* Strings of rows that may not stay are not interned. */
+	compute_keys(join, &join->build, in, mask, !join->dealing, nulls);
 	if (!keeps_keyless_build(join))
-		for (int k = 0; k < join->build.nkeys; k++)
-			for (int w = 0; w < BATCH_WORDS; w++)
-				mask[w] &= ~(nulls[k] ? nulls[k][w] : 0);
-	n = strata_kernels->select(mask, b->n, at);
-	if (n == 0)
-		return;
-	strata_joinhash_add(&join->hash, b, join->build.keys, join->build.nkeys, nulls, at, n);
-	strata_rows_add_batch(join->rows, cols, mask, b->n);
-}
-
-static Size
-memory_left(const StrataJoinState *join)
-{
-	Size used = strata_joinhash_bytes(&join->hash) + join->rows->bytes;
-	Size limit = get_hash_memory_limit();
-
-	return used < limit ? limit - used : 0;
-}
-
-static bool
-over_memory(const StrataJoinState *join)
-{
-	return memory_left(join) == 0;
+	{
+		find_keyless(nulls, join->build.nkeys, keyless);
+		minus_masks(mask, mask, keyless);
+	}
+	if (in == &join->build.given)
+		join->build_rows += strata_kernels->count(mask, in->batch->n);
+	if (join->dealing)
+	{
+		put_build_aside(join, in, nulls, mask, true);
+		if (!join->hash.single && !mask_empty(mask))
+			compute_keys(join, &join->build, in, mask, true, nulls);
+	}
+	add_to_table(join, in, nulls, mask);
+	columns_of(&join->build, in, cols);
+	strata_rows_add_batch(join->rows, cols, mask, in->batch->n);
 }
 
 static void
@@ -546,73 +869,66 @@ rescan_side(JoinSide *side)
 	if (side->source)
 		side->source->done = false;
 	for (int k = 0; k < side->nkeys; k++)
-		strata_expr_rescan(side->keys[k].expr);
+	{
+		strata_expr_rescan(side->given.keys[k].expr);
+		if (side->filed.batch)
+			strata_expr_rescan(side->filed.keys[k].expr);
+	}
 }
 
+/* The plan below the probe side is told which keys there are. */
 static void
 set_filter(StrataJoinState *join)
 {
 	const StrataJoinHash *h = &join->hash;
 
-	if (!join->has_filter)
+	if (!join->has_filter || join->probe.in != &join->probe.given)
 		return;
-	/* With rows left to later passes the table does not have all keys, but this pass wants no others. */
-	join->filter.empty = h->nkeyed == 0;
-	join->filter.min = h->min;
-	join->filter.max = h->max;
-	join->filter.bits = h->bits;
-	join->filter.bloom = h->bloom;
-	join->filter.nblocks = h->nblocks;
+	if (join->dealing)
+	{
+		const StrataJoinKeys *all = &join->split->keys;
+
+		join->filter = (StrataScanFilter) {.empty = all->n == 0,
+										   .min = all->min,
+										   .max = all->max,
+										   .bloom = strata_joinkeys_tell(all) ? all->bloom : NULL,
+										   .nblocks = all->nblocks};
+	}
+	else
+		join->filter = (StrataScanFilter) {.empty = h->nkeyed == 0,
+										   .min = h->min,
+										   .max = h->max,
+										   .bits = h->bits,
+										   .bloom = h->bloom,
+										   .nblocks = h->nblocks};
 	join->filter.active = true;
 }
 
-/* Reads the build side, or as much of it as this pass is about. */
+/* Reads the build side of the input at hand. */
 static void
 build_table(StrataJoinState *join)
 {
-	StrataColumn **cols = palloc(sizeof(StrataColumn *) * Max(join->nbuild, 1));
-	uint32		   check = 16384;
+	JoinInput *in = join->build.in;
 
-	for (int k = 0; k < join->nbuild; k++)
-		cols[k] = join->build.batch->cols[join->build_col[k]];
 	strata_rows_reset(join->rows);
+	join->rows->most = in == &join->build.filed ? strata_spool_rows(join->split->build, join->split->at) : 0;
 	strata_joinhash_reset(&join->hash);
-	for (int k = 0; k < join->build.nkeys; k++)
-	{
-		/* interned strings have new numbers */
-		join->build.keys[k].dict_id = 0;
-		join->probe.keys[k].dict_id = 0;
-	}
-	while (join->build.batch->next(join->build.batch))
+	forget_strings(join);
+	while (in->batch->next(in->batch))
 	{
 		CHECK_FOR_INTERRUPTS();
-		for (int k = 0; k < join->nbuild; k++)
-			cols[k] = join->build.batch->cols[join->build_col[k]];
-		add_build_vector(join, cols);
-		if (join->rows->n >= check)
-		{
-			check = join->rows->n + 16384;
-			if (over_memory(join) && join->part_bits < MAX_PART_BITS && join->part == 0)
-			{
-				/* Twice as many parts, and from the beginning: those made later are as large. */
-				join->part_bits++;
-				strata_rows_reset(join->rows);
-				strata_joinhash_reset(&join->hash);
-				for (int k = 0; k < join->build.nkeys; k++)
-					join->build.keys[k].dict_id = join->probe.keys[k].dict_id = 0;
-				rescan_side(&join->build);
-				check = 16384;
-			}
-		}
+		add_build_vector(join);
+		while (over_memory(join) && can_deal_out(join))
+			make_room(join);
 	}
-	pfree(cols);
-	strata_joinhash_build(&join->hash, memory_left(join), join->has_filter);
+	if (join->dealing)
+		strata_joinsplit_built(join->split, join->probe_like, join->has_filter && in == &join->build.given);
+	strata_joinhash_build(&join->hash, memory_left(join), join->has_filter && !join->put_aside);
 	/* Positions without a match read row 0, which must be there. */
 	strata_rows_reserve(join->rows);
 	if (answers_build_rows(join->kind))
 		join->matched = strata_alloc_zeroed(join->hash.cxt, ((Size) join->rows->n / 64 + 1) * sizeof(uint64));
 	set_filter(join);
-	join->passes++;
 }
 
 /* ---- probe ---- */
@@ -688,18 +1004,23 @@ send_up(StrataJoinState *join, const uint64 *mask)
 static bool
 open_probe_vector(StrataJoinState *join)
 {
-	StrataBatch	 *b = join->probe.batch;
+	JoinInput	 *in = join->probe.in;
 	const uint64 *nulls[32];
 
-	if (!b->next(b))
-		return false;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!in->batch->next(in->batch))
+			return false;
+		memcpy(join->here, in->batch->mask, sizeof(join->here));
+		compute_keys(join, &join->probe, in, join->here, false, nulls);
+		join->counts.rows_columns += strata_kernels->count(join->here, in->batch->n);
+		if (join->dealing)
+			put_probe_aside(join, nulls, join->here);
+	} while (mask_empty(join->here));
 	MemoryContextReset(join->batch.memory);
-	join->batch.n = b->n;
-	memcpy(join->here, b->mask, sizeof(join->here));
-	compute_keys(join, &join->probe, join->here, false, nulls);
-	keep_part(join, &join->probe, nulls, join->here);
-	strata_joinhash_find(&join->hash, b, join->probe.keys, join->probe.nkeys, nulls, join->here, join->rowid, join->cur);
-	join->counts.rows_columns += strata_kernels->count(join->here, b->n);
+	join->batch.n = in->batch->n;
+	strata_joinhash_find(&join->hash, in->batch, in->keys, join->probe.nkeys, nulls, join->here, join->rowid, join->cur);
 	memset(join->seen, 0, sizeof(join->seen));
 	show_probe(join, true);
 	join->open = join->round = true;
@@ -725,20 +1046,6 @@ next_matches(StrataJoinState *join)
 	});
 	memcpy(join->cur, left, sizeof(left));
 	return !mask_empty(left);
-}
-
-static void
-or_masks(uint64 *to, const uint64 *from)
-{
-	for (int w = 0; w < BATCH_WORDS; w++)
-		to[w] |= from[w];
-}
-
-static void
-minus_masks(uint64 *to, const uint64 *a, const uint64 *b)
-{
-	for (int w = 0; w < BATCH_WORDS; w++)
-		to[w] = a[w] & ~b[w];
 }
 
 /* One round of the open vector.  True: rows go up. */
@@ -842,16 +1149,27 @@ tail_vector(StrataJoinState *join)
 	}
 }
 
-/* Another part of the keys: both sides again.  False: that was the last. */
+/* The next partition in files takes the place of both inputs.  False: there is none. */
 static bool
-next_pass(StrataJoinState *join)
+next_partition(StrataJoinState *join)
 {
-	if (join->part + 1 >= 1u << join->part_bits)
-		return false;
-	join->part++;
-	rescan_side(&join->build);
-	rescan_side(&join->probe);
-	return true;
+	bool alone = keeps_keyless_build(join);
+
+	join->dealing = false;
+	while (join->split)
+	{
+		if (strata_joinsplit_next(join->split, alone))
+		{
+			join->build.spool = join->split->build;
+			join->probe.spool = join->split->probe;
+			join->build.in = &join->build.filed;
+			join->probe.in = &join->probe.filed;
+			join->partitions++;
+			return true;
+		}
+		end_split(join);
+	}
+	return false;
 }
 
 static bool
@@ -869,9 +1187,9 @@ next_vector(StrataJoinState *join)
 				join->open = false;
 				join->tail_next = 0;
 				/* No row of the build side: only kinds that answer without one need the probe side. */
-				join->phase = join->rows->n == 0 && join->part_bits == 0 && join->kind != STRATA_JOIN_LEFT &&
+				join->phase = join->rows->n == 0 && !join->dealing && join->kind != STRATA_JOIN_LEFT &&
 						join->kind != STRATA_JOIN_FULL && join->kind != STRATA_JOIN_ANTI
-					? PHASE_DONE
+					? PHASE_NEXT
 					: PHASE_PROBE;
 				break;
 			case PHASE_PROBE:
@@ -884,9 +1202,9 @@ next_vector(StrataJoinState *join)
 				}
 				if (!join->open && !open_probe_vector(join))
 				{
-					join->phase = answers_build_rows(join->kind) ? PHASE_TAIL : PHASE_DONE;
-					if (join->phase == PHASE_DONE && next_pass(join))
-						join->phase = PHASE_BUILD;
+					if (join->dealing)
+						strata_joinsplit_probed(join->split);
+					join->phase = answers_build_rows(join->kind) ? PHASE_TAIL : PHASE_NEXT;
 					break;
 				}
 				/* What the round before left: a row with many matches makes many rounds of one vector. */
@@ -897,7 +1215,10 @@ next_vector(StrataJoinState *join)
 			case PHASE_TAIL:
 				if (tail_vector(join))
 					return true;
-				join->phase = next_pass(join) ? PHASE_BUILD : PHASE_DONE;
+				join->phase = PHASE_NEXT;
+				break;
+			case PHASE_NEXT:
+				join->phase = next_partition(join) ? PHASE_BUILD : PHASE_DONE;
 				break;
 			case PHASE_DONE:
 				return false;
@@ -985,6 +1306,7 @@ join_end(CustomScanState *css)
 
 	report_keys(join);
 	strata_report_matches(&join->counts, NULL);
+	end_splits(join);
 	ExecEndNode(join->probe.ps);
 	ExecEndNode(join->build.ps);
 }
@@ -1010,8 +1332,9 @@ join_rescan(CustomScanState *css)
 		UpdateChangedParamSet(join->build.ps, css->ss.ps.chgParam);
 	}
 	/* The table can stay when it holds all of an input that has not changed; its marks cannot. */
-	join->keep_hash = join->phase != PHASE_BUILD && !join->build_filtered && join->part_bits == 0 && join->build.ps->chgParam == NULL &&
-		css->ss.ps.chgParam == NULL && !answers_build_rows(join->kind);
+	join->keep_hash = join->phase != PHASE_BUILD && !join->build_filtered && !join->put_aside &&
+		join->build.ps->chgParam == NULL && css->ss.ps.chgParam == NULL && !answers_build_rows(join->kind);
+	end_splits(join);
 	if (!join->keep_hash)
 	{
 		rescan_side(&join->build);
@@ -1019,8 +1342,7 @@ join_rescan(CustomScanState *css)
 	}
 	rescan_side(&join->probe);
 	join->phase = PHASE_BUILD;
-	join->part = 0;
-	join->part_bits = 0;
+	join->put_aside = false;
 	join->open = join->advance = false;
 	join->vector_up = false;
 }
@@ -1057,7 +1379,7 @@ join_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	explain_conditions(join, ancestors, es);
 	if (!es->analyze)
 		return;
-	ExplainPropertyUInteger("Build Rows", NULL, join->rows->n, es);
+	ExplainPropertyUInteger("Build Rows", NULL, join->build_rows, es);
 	if (es->verbose && join->hash.single && join->hash.nkeyed > 0)
 		ExplainPropertyText("Hash Table", join->hash.direct ? "array by value" : "open addressing", es);
 	if (es->verbose && join->has_filter && (join->hash.bits || join->hash.bloom))
@@ -1065,8 +1387,12 @@ join_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 							psprintf("%s, %zu kB", join->hash.bits ? "a bit a value" : "Bloom",
 									 (join->hash.filter_bytes + 1023) / 1024),
 							es);
-	if (join->passes > 1)
-		ExplainPropertyInteger("Passes", NULL, join->passes, es);
+	note_disk(join);
+	if (join->disk > 0)
+	{
+		ExplainPropertyUInteger("Partitions", NULL, join->partitions, es);
+		ExplainPropertyUInteger("Disk Usage", "kB", (join->disk + 1023) / 1024, es);
+	}
 	if (join->counts.rows_replayed > 0)
 		ExplainPropertyUInteger("Rows Replayed", NULL, join->counts.rows_replayed, es);
 }

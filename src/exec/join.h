@@ -2,8 +2,8 @@
  * join.h - StrataJoin: a hash join over batches; what the planner and the other nodes know of it.
  *
  * Included by: src/exec/ only.
- * Memory: the build side lies in private memory of the query, within work_mem * hash_mem_multiplier; when it does not
- * fit, the join is made in passes over parts of the keys.
+ * Memory: the build side lies in private memory of the query, within work_mem * hash_mem_multiplier; what does not fit,
+ * and the rows of the probe side that may match it, wait in temporary files.
  * Locking: none.
  * Not here: the hash table (joinhash.h), which join is made when (path_join.c).
  */

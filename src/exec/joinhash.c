@@ -436,14 +436,60 @@ strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nk
 	count_keys(h, strata_kernels->count(live, in->n), begin);
 }
 
-uint32
-strata_joinhash_part(const StrataGroups *g, const StrataKey *keys, int nkeys, unsigned i)
+void
+strata_joinhash_hashes(const StrataJoinHash *h, const StrataKey *keys, int nkeys, const uint64 *odd,
+					   const uint64 *mask, unsigned n, uint64 *hash)
 {
-	uint64 h = 0;
+	if (h->single)
+	{
+		strata_kernels->hash_i64(keys[0].norm, n, 0, hash);
+		return;
+	}
+	FOREACH_ROW(mask, i, {
+		uint64 x = 0;
 
-	/* Strings count by their hash, which does not depend on what is interned. */
-	for (int k = 0; k < nkeys; k++)
-		h = hash_int((int64) (h ^ (keys[k].kind == KEY_TEXT ? (uint64) keys[k].norm[i] >> 32
-														   : (uint64) keys[k].norm[i])));
-	return (uint32) (h >> 16);
+		/* Strings count by their hash, which does not depend on what is interned. */
+		for (int k = 0; k < nkeys; k++)
+			x = hash_int((int64) (x ^ (keys[k].kind == KEY_TEXT ? (uint64) keys[k].norm[i] >> 32
+															   : (uint64) keys[k].norm[i])));
+		hash[i] = strata_row_null(odd, i) ? 0 : x;
+	});
+}
+
+/* ---- keys of rows that are not in the table ---- */
+
+void
+strata_joinkeys_begin(StrataJoinKeys *all, MemoryContext cxt, double expected, Size most)
+{
+	Size bytes = Min(expected * BLOOM_KEY_BITS / 8, Min(most, FILTER_MAX));
+
+	all->nblocks = bytes / sizeof(StrataBloomBlock) + 1;
+	all->bytes = (Size) (all->nblocks + 1) * sizeof(StrataBloomBlock);
+	all->bloom = (StrataBloomBlock *) TYPEALIGN(sizeof(StrataBloomBlock), strata_alloc_zeroed(cxt, all->bytes));
+	all->min = PG_INT64_MAX;
+	all->max = PG_INT64_MIN;
+}
+
+void
+strata_joinkeys_add(StrataJoinKeys *all, const uint64 *hash, const int64 *key, const uint64 *mask)
+{
+	uint64	 some[STRATA_VECTOR];
+	unsigned n = 0;
+
+	FOREACH_ROW(mask, i, {
+		some[n++] = hash[i];
+		if (key)
+		{
+			all->min = Min(all->min, key[i]);
+			all->max = Max(all->max, key[i]);
+		}
+	});
+	all->n += n;
+	strata_kernels->bloom_add(all->bloom, all->nblocks, some, n);
+}
+
+bool
+strata_joinkeys_tell(const StrataJoinKeys *all)
+{
+	return all->nblocks * BLOOM_BLOCK_BITS >= all->n * BLOOM_KEY_BITS_MIN;
 }

@@ -64,7 +64,26 @@ extern Size strata_joinhash_bytes(const StrataJoinHash *h);
 extern void strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,
 								 const uint64 *const *nulls, const uint64 *mask, uint32 *rowid, uint64 *found);
 
-/* Which part of the keys a row belongs to when a join is made in passes; the same for equal keys. */
-extern uint32 strata_joinhash_part(const StrataGroups *g, const StrataKey *keys, int nkeys, unsigned i);
+/* Hashes of the keys of each row of mask, the same for equal keys, whatever is in the table; rows that are `odd` have a
+ * key whose normalised form depends on that, and are all taken for equal.  Of a single key it is hash_i64. */
+extern void strata_joinhash_hashes(const StrataJoinHash *h, const StrataKey *keys, int nkeys, const uint64 *odd,
+								   const uint64 *mask, unsigned n, uint64 *hash);
+
+/* All keys of a build side of which the table has but some. */
+typedef struct StrataJoinKeys
+{
+	uint64			  n;
+	int64			  min, max; /* where there is one, an integer */
+	StrataBloomBlock *bloom;	/* of the hashes */
+	uint32			  nblocks;
+	Size			  bytes;
+} StrataJoinKeys;
+
+/* About how many are expected, and what the filter may take. */
+extern void strata_joinkeys_begin(StrataJoinKeys *all, MemoryContext cxt, double expected, Size most);
+/* key: NULL where it is not one integer. */
+extern void strata_joinkeys_add(StrataJoinKeys *all, const uint64 *hash, const int64 *key, const uint64 *mask);
+/* Is the filter large enough for them? */
+extern bool strata_joinkeys_tell(const StrataJoinKeys *all);
 
 #endif

@@ -212,10 +212,11 @@ static int64
 normalise_text(StrataGroups *g, int k, StrataKey *key, StrataColumn *col, const uint32 *codes, const char *const *bytes,
 			   unsigned i, bool create)
 {
-	int64 norm;
+	int64 norm = codes ? key->by_code[codes[i]] : -1;
 
-	if (codes && key->by_code[codes[i]] != -1)
-		return key->by_code[codes[i]];
+	/* What was looked for and not there is to be there now. */
+	if (norm != -1 && !(create && (uint32) norm == STRATA_NO_STRING))
+		return norm;
 	norm = strata_groups_intern(g, k, codes ? strata_code_bytes(col, codes[i]) : bytes[i], create);
 	if (codes && ((uint32) norm != STRATA_NO_STRING || !create))
 		key->by_code[codes[i]] = norm;

@@ -26,6 +26,7 @@
 
 #include "exec/join.h"
 #include "exec/paths.h"
+#include "exec/spool.h"
 
 #define MAX_JOIN_KEYS 16
 
@@ -246,16 +247,14 @@ raise_estimate(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *a, RelOptInfo
 
 /* ---- paths ---- */
 
-/* How often both sides will be read because the build side does not fit into hash_mem (join.c). */
+/* What part of the rows will have to wait in files because the build side does not fit into hash_mem (join.c)? */
 static double
-passes_needed(double build_rows, int width, int nkeys)
+part_in_files(double build_rows, int width, int nkeys)
 {
 	double bytes = build_rows * (width + 16.0 + 12 * nkeys);
-	double passes = 1;
+	double memory = get_hash_memory_limit();
 
-	while (bytes > passes * get_hash_memory_limit())
-		passes *= 2;
-	return passes;
+	return bytes <= memory ? 0 : 1 - 0.5 * memory / bytes;
 }
 
 /* Of conditions for one row: vectors do with a fifth of what operators cost. */
@@ -289,8 +288,9 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 {
 	Path	*p = &path->cpath.path;
 	double	 probe_rows = probe->path->rows, build_rows = build->path->rows;
-	double	 passes = passes_needed(build_rows, build->path->pathtarget->width, list_length(c->build_keys));
 	int		 nkeys = list_length(c->probe_keys);
+	int		 width = build->path->pathtarget->width;
+	double	 in_files = part_in_files(build_rows, width, nkeys);
 	double	 matches;
 	QualCost residual, other;
 	Cost	 work, probe_total = probe->total;
@@ -310,9 +310,16 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 	work += matches * evaluation(root, c->residual) + p->rows * evaluation(root, c->other);
 	if (probe->dear > 0 && keys_handed_down(kind, c))
 		probe_total -= probe->dear * (1 - Min(1, matches / Max(probe_rows, 1)));
-	path->batch_startup = build->total * passes + build_rows * BUILD_ROW_COST * nkeys + probe->startup +
-		residual.startup + other.startup;
-	path->batch_total = path->batch_startup + (probe_total - probe->startup) * passes + work;
+	path->batch_startup = build->total + build_rows * BUILD_ROW_COST * nkeys + probe->startup + residual.startup +
+		other.startup;
+	if (in_files > 0)
+	{
+		/* Of the probe side, rows that have a match; which they have is told by a filter. */
+		path->batch_startup += in_files * strata_spool_cost(build_rows, width);
+		work += in_files *
+			strata_spool_cost(Min(probe_rows, Max(matches, 1)), probe->path->pathtarget->width);
+	}
+	path->batch_total = path->batch_startup + probe_total - probe->startup + work;
 	p->startup_cost = path->batch_startup + p->pathtarget->cost.startup;
 	p->total_cost = path->batch_total + p->pathtarget->cost.startup +
 		p->rows * (cpu_tuple_cost + p->pathtarget->cost.per_tuple);

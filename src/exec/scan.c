@@ -396,32 +396,8 @@ open_unit(StrataScanState *scan)
 static bool
 claim_item(StrataScanState *scan, uint32 *item)
 {
-	if (!scan->shared)
-		*item = scan->next_unit++;
-	else if (scan->reading_again && scan->next_unit < scan->nclaimed)
-	{
-		*item = scan->claimed[scan->next_unit++];
-		return true;
-	}
-	else
-	{
-		/* None may have been claimed yet: a Gather's rescan reaches this node when the sharing has begun. */
-		scan->reading_again = false;
-		*item = pg_atomic_fetch_add_u32(&scan->shared->next, 1);
-	}
-	if (*item >= scan->read->nunits)
-		return false;
-	if (!scan->shared)
-		return true;
-	if (scan->nclaimed == scan->claimed_room)
-	{
-		scan->claimed_room = Max(64, scan->claimed_room * 2);
-		scan->claimed = scan->claimed ? repalloc(scan->claimed, scan->claimed_room * sizeof(uint32))
-									  : MemoryContextAlloc(scan->css.ss.ps.state->es_query_cxt,
-														   scan->claimed_room * sizeof(uint32));
-	}
-	scan->claimed[scan->nclaimed++] = *item;
-	return true;
+	*item = scan->shared ? pg_atomic_fetch_add_u32(&scan->shared->next, 1) : scan->next_unit++;
+	return *item < scan->read->nunits;
 }
 
 static bool
@@ -1093,9 +1069,8 @@ scan_rescan(CustomScanState *css)
 	StrataScanState *scan = (StrataScanState *) css;
 
 	close_item(scan);
-	/* Below a join that makes another pass: the others have theirs.  Gather's own rescan forgets what was claimed. */
+	/* Parallel: it is Gather that is asked again, and the sharing has begun anew already. */
 	scan->next_unit = 0;
-	scan->reading_again = scan->shared != NULL;
 	scan->looking_ahead = scan->stopped = false;
 	ResetExprContext(scan->batch.econtext);
 	for (int i = 0; i < scan->npreds; i++)
@@ -1129,14 +1104,6 @@ scan_estimate_dsm(CustomScanState *css, ParallelContext *pcxt)
 	return sizeof(StrataParallelScan);
 }
 
-/* All items are to be claimed, by whoever comes first. */
-static void
-begin_sharing(StrataScanState *scan)
-{
-	scan->nclaimed = 0;
-	scan->reading_again = scan->looking_ahead = false;
-}
-
 static void
 scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
 {
@@ -1151,7 +1118,7 @@ scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinat
 	for (int i = 0; i < STRATA_NCOUNTS; i++)
 		pg_atomic_init_u64(&shared->counts[i], 0);
 	scan->shared = shared;
-	begin_sharing(scan);
+	scan->looking_ahead = false;
 }
 
 static void
@@ -1162,7 +1129,7 @@ scan_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordin
 	scan->shared = coordinate;
 	pg_atomic_write_u32(&scan->shared->next, 0);
 	pg_atomic_write_u32(&scan->shared->asked, 0);
-	begin_sharing(scan);
+	scan->looking_ahead = false;
 }
 
 static void

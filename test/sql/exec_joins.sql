@@ -135,7 +135,7 @@ DECLARE
   plan json;
 BEGIN
   EXECUTE 'EXPLAIN (ANALYZE, VERBOSE, FORMAT JSON) ' || query INTO plan;
-  RETURN substring(plan::text FROM '"Hash Table": "([a-z ]*)"') || coalesce(' ' || substring(plan::text FROM 'Passes": [0-9]*'), '');
+  RETURN substring(plan::text FROM '"Hash Table": "([a-z ]*)"') || coalesce(' ' || substring(plan::text FROM 'Partitions": [0-9]*'), '');
 END $$;
 CREATE TABLE ej_sparse AS SELECT g * 7 AS k FROM generate_series(1, 100000) g;
 VACUUM ANALYZE ej_sparse;
@@ -154,7 +154,7 @@ SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f JOIN ej_fact g ON f.wi
 SELECT ej_same('SELECT count(*), sum(f.id) FROM ej_fact f WHERE f.wide IN (SELECT wide FROM ej_dim WHERE grp = 1 UNION ALL SELECT NULL)');
 DROP FUNCTION ej_filter;
 
--- little memory: passes over parts of the keys
+-- little memory: most rows of both sides wait in files
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
 SELECT ej_same(q) FROM unnest(ARRAY[
@@ -164,14 +164,14 @@ SELECT ej_same(q) FROM unnest(ARRAY[
   'SELECT f.pad FROM ej_fact f WHERE NOT EXISTS (SELECT 1 FROM ej_fact g WHERE g.t = f.pad)',
   'SELECT count(*), sum(h.grp) FROM ej_heap h JOIN ej_fact f ON f.k = h.k JOIN ej_fact g ON g.id = f.id'
 ]) q;
-CREATE FUNCTION ej_passes(query text) RETURNS bool LANGUAGE plpgsql AS $$
+CREATE FUNCTION ej_files(query text) RETURNS bool LANGUAGE plpgsql AS $$
 DECLARE
   plan json;
 BEGIN
   EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan;
-  RETURN plan::text ~ '"Passes": [2-9]';
+  RETURN plan::text ~ '"Partitions": [1-9]';
 END $$;
-SELECT ej_passes('SELECT count(*) FROM ej_fact f JOIN ej_fact g ON f.id = g.id + 1') AS several_passes;
+SELECT ej_files('SELECT count(*) FROM ej_fact f JOIN ej_fact g ON f.id = g.id + 1') AS in_files;
 RESET work_mem;
 RESET hash_mem_multiplier;
 
@@ -180,7 +180,7 @@ SELECT ej_same(format('SELECT count(*), sum(a.id) FROM (SELECT * FROM ej_dim c W
   JOIN ej_fact a ON a.id = c.k', c, v))
 FROM (VALUES ('grp < 6', '= 77'), ('grp < 6', 'BETWEEN 70 AND 80'), ('grp = 3', '> 0'), ('k < 60', '> 0')) pairs (c, v);
 
--- passes under Gather: each process reads again what was its share, and nobody else's
+-- under Gather each process has files of its own
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
 SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
@@ -203,7 +203,7 @@ SELECT ej_row(q, 'on'), ej_row(q, 'on') = ej_row(q, 'off') AS same FROM unnest(A
   -- and Gather itself is asked again
   'SELECT sum(n), count(*) FROM generate_series(100, 400, 150) x, LATERAL (SELECT count(*) n FROM ej_fact f LEFT JOIN ej_fact g ON f.id = g.id + 1 WHERE f.k > x) y'
 ]) q;
-SELECT ej_passes('SELECT count(*) FROM ej_fact f LEFT JOIN ej_fact g ON f.id = g.id + 1') AS several_passes;
+SELECT ej_files('SELECT count(*) FROM ej_fact f LEFT JOIN ej_fact g ON f.id = g.id + 1') AS in_files;
 RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
 SET max_parallel_workers_per_gather = 0;
 RESET work_mem;
@@ -279,4 +279,4 @@ SELECT x.id, y.* FROM (VALUES (5), (29000)) x(id), LATERAL (SELECT f.id AS found
 
 RESET ALL;
 DROP TABLE ej_fact, ej_dim, ej_many, ej_heap, ej_empty, ej_part;
-DROP FUNCTION answer, store, plan_has, compare, ej_same, ej_passes, ej_row;
+DROP FUNCTION answer, store, plan_has, compare, ej_same, ej_files, ej_row;
