@@ -9,11 +9,12 @@
  * DISTINCT: a set of (group, value) passes each value once; the aggregate is fed what is new to the set.
  * Calls with the same argument and FILTER share a set.
  *
- * Memory: when groups and sets outgrow hash_mem, the largest of them gives way.  Groups: a complete
- * aggregation keeps the half whose hash starts with one more bit and scans again for the others, as often as
- * it takes (the scan repeats exactly: same snapshot, no volatile functions); a partial one hands its groups
- * up and starts anew, as the Finalize above merges them.  A set: what its aggregates have is thrown away, and
- * they are computed in scans of their own, one for each part of the values.
+ * Memory: when groups and sets outgrow hash_mem, the largest of them is frozen.  Groups: a complete aggregation goes on
+ * with the rows of the groups that are there; the rows of others go to files (spill.h), by the first bits of their hash,
+ * and each of these partitions is an input of its own afterwards, by further bits if need be.  A group's rows are all
+ * in one place, and in order: it was there with its first row, or waits from its first row on.  A partial aggregation
+ * hands its groups up and starts anew, as the Finalize above merges them.  A set: rows with a group and a value that it
+ * does not have wait in the same way, and are read when all others have been, for its aggregates alone.
  *
  * A batch that a vector expression cannot do goes row by row through PostgreSQL's evaluator into the same
  * accumulators.
@@ -29,18 +30,13 @@
 #include "utils/ruleutils.h"
 
 #include "exec/memo.h"
+#include "exec/spill.h"
 
-/* No finer parts of groups or values than by so many bits of a hash. */
-#define PART_BITS_MAX 24
+/* No finer partitions than by so many bits of a hash. */
+#define SPILL_BITS_MAX 24
 
-/* Part of all groups, or of all values of a set: those whose hash starts with these bits. */
-typedef struct Part
-{
-	int grouping;
-	int bits;
-	uint32 part;
-	struct Part *next;
-} Part;
+/* Tables with fewer groups, or values, never give way. */
+#define FROZEN_MIN 64
 
 /* The distinct values of an argument, by group. */
 typedef struct Set
@@ -50,16 +46,13 @@ typedef struct Set
 	StrataKey *value;	  /* the last of them */
 	const StrataAgg *agg; /* one whose argument it has */
 	bool feeding;		  /* takes part in this scan */
-	int bits;			  /* values of this scan */
-	uint32 part;
-	Part *pending;
+	StrataSpillPart *pending;
 	enum
 	{
 		ROW_UNSEEN,
 		ROW_NEW,
 		ROW_KNOWN
-	} row;				 /* what the set said of the row that is fed alone */
-	StrataAccum **saved; /* by aggregate: before this scan */
+	} row; /* what the set said of the row that is fed alone */
 } Set;
 
 typedef struct Grouping
@@ -100,8 +93,9 @@ typedef struct StrataAggState
 	bool exhausted; /* the scan has no more (partial aggregation) */
 	int emitting;	/* grouping */
 	uint32 emitted; /* groups of it */
-	Part *pending;
-	int passes;
+	StrataSpill *spill; /* NULL: everything has fitted so far */
+	StrataSpillPart *pending;
+	double rows_fed, rows_expected; /* of the input at hand */
 	StrataScanCounts counts; /* over a join or an append: what feeding took, for the event */
 } StrataAggState;
 
@@ -161,7 +155,6 @@ init_set(StrataAggState *agg, Set *set, const StrataAgg *call, bool grouped, Mem
 	}
 	set->value = &set->keys[nkeys++];
 	agg->vectors &= strata_key_init(set->value, agg->in, call->argument);
-	set->saved = palloc0(agg->naggs * sizeof(StrataAccum *));
 	strata_grouping_init(&set->g, parent, nkeys, set->keys);
 }
 
@@ -318,53 +311,41 @@ feeds(const StrataAggState *agg, const Grouping *q, int a)
 	return call->set >= 0 ? q->sets[call->set].feeding : !agg->sets_only;
 }
 
-static inline bool
-in_part(const Set *set, int64 norm)
-{
-	uint64 h = set->value->kind == KEY_TEXT ? (uint64)norm >> 32 : (uint64)norm;
-
-	if (set->bits == 0)
-		return true;
-	h *= UINT64CONST(0x9e3779b97f4a7c15);
-	h ^= h >> 32;
-	h *= UINT64CONST(0xd6e8feb86659fd93);
-	return h >> (64 - set->bits) == set->part;
-}
-
 /* ---- rows that come alone ---- */
 
-static bool
-ask_set(Set *set, uint32 gid, Datum d, ExprContext *econtext)
+/* Row `row` of the vector belongs to no group of a frozen table. */
+static inline void
+miss_row(StrataGrouping *g, unsigned row, uint32 hash)
 {
-	uint32 before = set->g.groups.ngroups;
+	g->missed[row / 64] |= UINT64CONST(1) << (row % 64);
+	g->missed_hash[row] = hash;
+}
 
-	if (set->bits > 0)
-	{
-		int64 norm, orig;
-		bool special;
-		const char *image;
+static bool
+ask_set(Set *set, uint32 gid, unsigned row, ExprContext *econtext)
+{
+	uint32 before = set->g.groups.ngroups, hash, found;
 
-		strata_key_datum(&set->g.groups, set->value, set->g.nkeys - 1, d, &norm, &orig, &special, &image);
-		/* A numeric that is no scaled integer is interned, and counts by its string's hash. */
-		if (!in_part(set, special ? (int64)((uint64)norm >> 32) : norm))
-			return false;
-	}
 	if (set->g.nkeys > 1)
 		set->keys[0].norm[0] = gid;
-	return strata_grouping_find_row(&set->g, econtext) == before;
+	found = strata_grouping_find_row(&set->g, econtext, &hash);
+	if (found == STRATA_NO_GROUP)
+		miss_row(&set->g, row, hash);
+	return found == before;
 }
 
 /* Is the row's value new to the set?  Several calls may ask about one row. */
 static bool
-new_in_set(Set *set, uint32 gid, Datum d, ExprContext *econtext)
+new_in_set(Set *set, uint32 gid, unsigned row, ExprContext *econtext)
 {
 	if (set->row == ROW_UNSEEN)
-		set->row = ask_set(set, gid, d, econtext) ? ROW_NEW : ROW_KNOWN;
+		set->row = ask_set(set, gid, row, econtext) ? ROW_NEW : ROW_KNOWN;
 	return set->row == ROW_NEW;
 }
 
+/* Row `row` of the vector, which is in the slot. */
 static void
-feed_row(StrataAggState *agg, TupleTableSlot *slot)
+feed_row(StrataAggState *agg, TupleTableSlot *slot, unsigned row)
 {
 	MemoryContext old;
 
@@ -374,15 +355,17 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 	for (int i = 0; i < agg->ngroupings; i++)
 	{
 		Grouping *q = &agg->groupings[i];
-		uint32 gid = STRATA_NO_GROUP;
+		uint32 gid, hash;
 
-		if (q->g.active)
-		{
-			strata_values_count(&q->g.groups, q->before);
-			gid = strata_grouping_find_row(&q->g, agg->econtext);
-		}
-		if (gid == STRATA_NO_GROUP)
+		if (!q->g.active)
 			continue;
+		strata_values_count(&q->g.groups, q->before);
+		gid = strata_grouping_find_row(&q->g, agg->econtext, &hash);
+		if (gid == STRATA_NO_GROUP)
+		{
+			miss_row(&q->g, row, hash);
+			continue;
+		}
 		for (int s = 0; s < agg->nsets; s++)
 			q->sets[s].row = ROW_UNSEEN;
 		for (int a = 0; a < agg->naggs; a++)
@@ -395,7 +378,7 @@ feed_row(StrataAggState *agg, TupleTableSlot *slot)
 				continue;
 			if (call->state)
 				d = ExecEvalExpr(call->state, agg->econtext, &null);
-			if (call->set >= 0 && (null || !new_in_set(&q->sets[call->set], gid, d, agg->econtext)))
+			if (call->set >= 0 && (null || !new_in_set(&q->sets[call->set], gid, row, agg->econtext)))
 				continue;
 			strata_accum_datum(call, strata_values_general(&q->g.groups, a, gid), d, null, q->g.groups.cxt);
 		}
@@ -444,20 +427,6 @@ set_regular(StrataAggState *agg, Set *set)
 								true, &nulls);
 }
 
-/* Of the rows of `mask`, those whose value this scan is for. */
-static void
-leave_other_parts(StrataAggState *agg, Set *set, uint64 *mask)
-{
-	const uint64 *nulls;
-
-	if (!strata_key_normalise(&set->g.groups, set->g.nkeys - 1, set->value, agg->in, mask, true, &nulls))
-		elog(ERROR, "value of a DISTINCT aggregate has become irregular");
-	FOREACH_ROW(mask, i, {
-		if (!in_part(set, set->value->norm[i]))
-			mask[i / 64] &= ~(UINT64CONST(1) << (i % 64));
-	});
-}
-
 /* The rows that bring a group a value that it has not had. */
 static void
 pass_set(StrataAggState *agg, Grouping *q, Set *set, uint64 *first)
@@ -469,8 +438,8 @@ pass_set(StrataAggState *agg, Grouping *q, Set *set, uint64 *first)
 	uint32 gids[STRATA_VECTOR], next = set->g.groups.ngroups;
 	unsigned n;
 
-	/* In a pass over some of the groups, not all rows have one. */
-	if (q->g.groups.part_bits > 0)
+	/* In a frozen table not all rows have a group. */
+	if (q->g.groups.frozen)
 		for (unsigned r = 0; r < q->n; r++)
 			live[q->at[r] / 64] |= UINT64CONST(1) << (q->at[r] % 64);
 	else
@@ -480,8 +449,6 @@ pass_set(StrataAggState *agg, Grouping *q, Set *set, uint64 *first)
 	if (set->g.nkeys > 1)
 		for (unsigned r = 0; r < q->n; r++)
 			set->keys[0].norm[q->at[r]] = q->gids[r];
-	if (set->bits > 0)
-		leave_other_parts(agg, set, live);
 	memset(first, 0, BATCH_WORDS * sizeof(uint64));
 	if (!strata_grouping_find(&set->g, in, live, at, gids, &n))
 		elog(ERROR, "value of a DISTINCT aggregate has become irregular");
@@ -533,6 +500,22 @@ spread_groups(Grouping *q, unsigned n)
 	for (unsigned r = 0; r < used; r++)
 		spread[at[r]] = gids[r];
 	return spread;
+}
+
+/* A group for each row of a table that is frozen, and of its sets: the others wait. */
+static void
+spill_missed(StrataAggState *agg)
+{
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		Grouping *q = &agg->groupings[i];
+
+		if (q->g.spill)
+			strata_spill_rows(agg->spill, q->g.spill, q->g.missed, q->g.missed_hash);
+		for (int s = 0; s < agg->nsets; s++)
+			if (q->sets[s].g.spill)
+				strata_spill_rows(agg->spill, q->sets[s].g.spill, q->sets[s].g.missed, q->sets[s].g.missed_hash);
+	}
 }
 
 static void
@@ -617,10 +600,25 @@ count_work(StrataAggState *agg, const StrataScanCounts *before)
 {
 	const StrataScanCounts *now = agg->in->counts;
 
-	agg->counts.rows_out += strata_kernels->count(agg->in->mask, agg->in->n);
+	if (!agg->spill || !agg->spill->reading)
+		agg->counts.rows_out += strata_kernels->count(agg->in->mask, agg->in->n);
 	agg->counts.vector_values += now->vector_values - before->vector_values;
 	agg->counts.scalar_values += now->scalar_values - before->scalar_values;
 	agg->counts.busy_ns += now->busy_ns - before->busy_ns;
+}
+
+static void
+begin_batch(StrataAggState *agg)
+{
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		Grouping *q = &agg->groupings[i];
+
+		q->before = q->g.groups.ngroups;
+		memset(q->g.missed, 0, sizeof(q->g.missed));
+		for (int s = 0; s < agg->nsets; s++)
+			memset(q->sets[s].g.missed, 0, sizeof(q->sets[s].g.missed));
+	}
 }
 
 /* A batch that vectors cannot do is fed row by row; quietly it is not.  False: it was not fed. */
@@ -633,8 +631,7 @@ feed_batch(StrataAggState *agg, bool quietly)
 	MemoryContext old = MemoryContextSwitchTo(in->memory);
 	bool done;
 
-	for (int i = 0; i < agg->ngroupings; i++)
-		agg->groupings[i].before = agg->groupings[i].g.groups.ngroups;
+	begin_batch(agg);
 	INSTR_TIME_SET_CURRENT(start);
 	done = agg->vectors && feed_vector(agg);
 	INSTR_TIME_SET_CURRENT(end);
@@ -643,97 +640,90 @@ feed_batch(StrataAggState *agg, bool quietly)
 	MemoryContextSwitchTo(old);
 	if (!agg->scan)
 		count_work(agg, &before);
-	if (done || quietly)
-		return done;
-	in->counts->rows_replayed += strata_kernels->count(in->mask, in->n);
-	FOREACH_ROW(in->mask, i, {
-		CHECK_FOR_INTERRUPTS();
-		strata_batch_fill(in, i);
-		feed_row(agg, in->slot);
-	});
+	if (!done && quietly)
+		return false;
+	if (!done)
+	{
+		begin_batch(agg);
+		in->counts->rows_replayed += strata_kernels->count(in->mask, in->n);
+		FOREACH_ROW(in->mask, i, {
+			CHECK_FOR_INTERRUPTS();
+			strata_batch_fill(in, i);
+			feed_row(agg, in->slot, i);
+		});
+	}
+	if (agg->spill)
+		spill_missed(agg);
 	return true;
 }
 
 /* ---- passes ---- */
 
-static Part *
-half_part(Part *next, int grouping, int bits, uint32 part)
+/* Memory for the rows that wait for one table. */
+static Size
+spill_memory(const StrataAggState *agg)
 {
-	Part *p = palloc(sizeof(Part));
-
-	p->grouping = grouping;
-	p->bits = bits;
-	p->part = part;
-	p->next = next;
-	return p;
+	return get_hash_memory_limit() / STRATA_SPILL_SHARE / (agg->ngroupings * (1 + agg->nsets));
 }
 
-/* Leaves half of the groups to a later pass. */
-static void
-split_groups(StrataAggState *agg, int grouping)
+/*
+ * By how many bits to part what a table has no memory for.  That is guessed from what its rows have brought so far, as
+ * if those to come were like them; partitions that are too many cost little.
+ */
+static int
+bits_for(const StrataAggState *agg, const StrataGrouping *g)
 {
-	Grouping *q = &agg->groupings[grouping];
-	uint32 *number;
+	double whole = Max(agg->rows_expected / Max(agg->rows_fed, 1), 4);
+	double parts = 1.5 * whole * strata_grouping_bytes(g) / get_hash_memory_limit();
+	uint32 most = strata_spool_partitions(spill_memory(agg));
+	int bits = 2;
 
-	agg->pending = half_part(agg->pending, grouping, q->g.groups.part_bits + 1, q->g.groups.part << 1 | 1);
-	number = strata_groups_split(&q->g.groups);
-	strata_grouping_forget(&q->g);
-	for (int s = 0; s < agg->nsets; s++)
+	while (1u << bits < parts && 2u << bits <= most)
+		bits++;
+	return bits;
+}
+
+/* No group, or value, comes to the table any more. */
+static void
+freeze(StrataAggState *agg, StrataGrouping *g)
+{
+	if (!agg->spill)
 	{
-		strata_groups_rekey(&q->sets[s].g.groups, number);
-		strata_grouping_forget(&q->sets[s].g);
+		List *exprs = list_copy(agg->key_exprs);
+
+		for (int a = 0; a < agg->naggs; a++)
+			exprs = lappend(exprs, agg->aggs[a].ref);
+		agg->spill = strata_spill_create(agg->in, exprs);
 	}
-	pfree(number);
-}
-
-/* Takes back what the set's aggregates got from this scan; scans of their own follow. */
-static void
-split_set(StrataAggState *agg, Grouping *q, int s)
-{
-	Set *set = &q->sets[s];
-
-	for (int a = 0; a < agg->naggs; a++)
-		if (agg->aggs[a].set == s && agg->aggs[a].source == &agg->aggs[a])
-		{
-			if (set->saved[a])
-				strata_values_restore(&q->g.groups, a, set->saved[a]);
-			else
-				strata_values_clear(&q->g.groups, a);
-			set->saved[a] = NULL;
-			agg->aggs[a].dict_id = 0;
-		}
-	set->pending = half_part(set->pending, 0, set->bits + 1, set->part << 1);
-	set->pending = half_part(set->pending, 0, set->bits + 1, set->part << 1 | 1);
-	set->feeding = false;
-	strata_grouping_reset(&set->g);
+	g->groups.frozen = true;
+	g->spill = strata_spill_begin(agg->spill, g->spill_bits, bits_for(agg, g), spill_memory(agg));
 }
 
 typedef struct Use
 {
 	Size bytes;
-	uint64 entries;
-	Size most;		   /* of the largest that can give way */
-	int grouping, set; /* that */
+	Size most;				/* of the largest that can give way */
+	StrataGrouping *largest; /* that; NULL: none can */
 } Use;
 
 static void
-consider(Use *use, const StrataGrouping *g, bool splits, int grouping, int set)
+consider(Use *use, StrataGrouping *g, bool can_freeze)
 {
 	Size bytes = strata_grouping_bytes(g);
 
 	use->bytes += bytes;
-	if (splits && g->groups.ngroups > 64 && bytes > use->most)
+	if (can_freeze && !g->groups.frozen && g->spill_bits < SPILL_BITS_MAX && g->groups.ngroups > FROZEN_MIN &&
+		bytes > use->most)
 	{
 		use->most = bytes;
-		use->grouping = grouping;
-		use->set = set;
+		use->largest = g;
 	}
 }
 
 static Use
 measure(StrataAggState *agg)
 {
-	Use use = {.grouping = -1};
+	Use use = {0};
 
 	for (int i = 0; i < agg->ngroupings; i++)
 	{
@@ -741,14 +731,31 @@ measure(StrataAggState *agg)
 
 		if (!q->g.active)
 			continue;
-		/* In a scan for sets only the groups are settled. */
-		consider(&use, &q->g, !agg->sets_only && q->g.nkeys > 0 && q->g.groups.part_bits < PART_BITS_MAX, i,
-				 -1);
+		/* In a scan for a set the groups are settled. */
+		consider(&use, &q->g, !agg->sets_only && q->g.nkeys > 0);
 		for (int s = 0; s < agg->nsets; s++)
 			if (q->sets[s].feeding)
-				consider(&use, &q->sets[s].g, q->sets[s].bits < PART_BITS_MAX, i, s);
+				consider(&use, &q->sets[s].g, true);
 	}
 	return use;
+}
+
+/* Freezes what must be, the largest first.  One that is a small part of all had better grow: it would be frozen again
+ * for each part of its input. */
+static void
+obey_limit(StrataAggState *agg)
+{
+	Size limit = get_hash_memory_limit();
+	Size least = limit / 4 / (agg->ngroupings * (1 + agg->nsets));
+
+	for (;;)
+	{
+		Use use = measure(agg);
+
+		if (use.bytes <= limit || use.most < least)
+			return;
+		freeze(agg, use.largest);
+	}
 }
 
 static uint64
@@ -765,30 +772,35 @@ entries(const StrataAggState *agg)
 	return n;
 }
 
-/* Runs the scan until it ends, or, in a partial aggregation, until memory is full. */
+/* The next vector, of the node below or of rows that have waited. */
+static inline bool
+next_input(StrataAggState *agg)
+{
+	return agg->spill && agg->spill->reading ? strata_spill_next(agg->spill) : agg->in->next(agg->in);
+}
+
+/* Takes the input, which is a part of what has waited unless it is NULL, to its end; in a partial aggregation until
+ * memory is full. */
 static void
-fill_groups(StrataAggState *agg)
+fill_groups(StrataAggState *agg, StrataSpillPart *part)
 {
 	uint64 limit_check = 1024;
 
-	while (agg->in->next(agg->in))
+	agg->rows_fed = 0;
+	agg->rows_expected = part ? strata_spill_part_rows(part) : agg->in->ps->plan->plan_rows;
+	if (part)
+		strata_spill_read(agg->spill, part);
+	while (next_input(agg))
 	{
 		CHECK_FOR_INTERRUPTS();
 		feed_batch(agg, false);
+		agg->rows_fed += strata_kernels->count(agg->in->mask, agg->in->n);
 		if (entries(agg) >= limit_check)
 		{
-			Use use = measure(agg);
-
-			while (use.bytes > get_hash_memory_limit() && use.grouping >= 0)
-			{
-				if (agg->partial)
-					return;
-				if (use.set >= 0)
-					split_set(agg, &agg->groupings[use.grouping], use.set);
-				else
-					split_groups(agg, use.grouping);
-				use = measure(agg);
-			}
+			if (!agg->partial)
+				obey_limit(agg);
+			else if (measure(agg).bytes > get_hash_memory_limit())
+				return;
 			limit_check = entries(agg);
 			limit_check += Max(1024, limit_check / 8);
 		}
@@ -796,52 +808,68 @@ fill_groups(StrataAggState *agg)
 	agg->exhausted = true;
 }
 
-/* Begins a scan for the next part of the values of each set that has one left; false: there is none. */
-static bool
-start_sets(StrataAggState *agg)
+/* All rows have been seen that there were: those that wait for a table are next. */
+static StrataSpillPart *
+finish_spill(StrataAggState *agg, StrataGrouping *g, int table, StrataSpillPart *next)
 {
-	bool any = false;
+	if (g->spill)
+		next = strata_spill_finish(agg->spill, g->spill, table, next);
+	g->spill = NULL;
+	return next;
+}
 
+/* The values for which a set had no memory, a part of them after another, into its aggregates. */
+static void
+feed_rest_of_set(StrataAggState *agg, Set *set)
+{
+	while (set->pending)
+	{
+		StrataSpillPart *part = set->pending;
+
+		set->pending = part->next;
+		strata_grouping_reset(&set->g);
+		set->g.spill_bits = part->bits;
+		fill_groups(agg, part);
+		set->pending = finish_spill(agg, &set->g, 0, set->pending);
+	}
+	strata_grouping_reset(&set->g);
+}
+
+/* Sets are done with; those that were frozen when their rest has been fed. */
+static void
+finish_sets(StrataAggState *agg)
+{
+	bool *active = palloc(agg->ngroupings * sizeof(bool));
+
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		Grouping *q = &agg->groupings[i];
+
+		active[i] = q->g.active;
+		q->g.active = false;
+		for (int s = 0; s < agg->nsets; s++)
+		{
+			q->sets[s].pending = finish_spill(agg, &q->sets[s].g, 0, NULL);
+			q->sets[s].feeding = false;
+			strata_grouping_reset(&q->sets[s].g);
+		}
+	}
+	agg->sets_only = true;
 	for (int i = 0; i < agg->ngroupings; i++)
 		for (int s = 0; s < agg->nsets; s++)
 		{
 			Grouping *q = &agg->groupings[i];
-			Set *set = &q->sets[s];
-			Part *p = set->pending;
 
-			strata_grouping_reset(&set->g);
-			set->feeding = p != NULL;
-			if (!p)
+			if (!q->sets[s].pending)
 				continue;
-			any = true;
-			set->pending = p->next;
-			set->bits = p->bits;
-			set->part = p->part;
-			pfree(p);
-			for (int a = 0; a < agg->naggs; a++)
-				if (agg->aggs[a].set == s && agg->aggs[a].source == &agg->aggs[a])
-					set->saved[a] = strata_values_save(&q->g.groups, a);
+			q->g.active = q->sets[s].feeding = true;
+			feed_rest_of_set(agg, &q->sets[s]);
+			q->g.active = q->sets[s].feeding = false;
 		}
-	return any;
-}
-
-/* What was saved is no longer needed once the scan is through. */
-static void
-drop_saved(StrataAggState *agg)
-{
+	agg->sets_only = false;
 	for (int i = 0; i < agg->ngroupings; i++)
-		for (int s = 0; s < agg->nsets; s++)
-			for (int a = 0; a < agg->naggs; a++)
-			{
-				StrataAccum **saved = &agg->groupings[i].sets[s].saved[a];
-
-				if (!*saved)
-					continue;
-				for (uint32 g = 0; g < agg->groupings[i].g.groups.ngroups; g++)
-					strata_accum_free(&agg->aggs[a], &(*saved)[g]);
-				pfree(*saved);
-				*saved = NULL;
-			}
+		agg->groupings[i].g.active = active[i];
+	pfree(active);
 }
 
 static void
@@ -852,16 +880,12 @@ reset_pass(StrataAggState *agg)
 		Grouping *q = &agg->groupings[i];
 
 		strata_grouping_reset(&q->g);
+		q->g.spill_bits = 0;
 		for (int s = 0; s < agg->nsets; s++)
 		{
-			Set *set = &q->sets[s];
-
-			strata_grouping_reset(&set->g);
-			set->feeding = q->g.active;
-			set->bits = 0;
-			set->part = 0;
-			set->pending = NULL;
-			memset(set->saved, 0, agg->naggs * sizeof(StrataAccum *));
+			strata_grouping_reset(&q->sets[s].g);
+			q->sets[s].g.spill_bits = 0;
+			q->sets[s].feeding = q->g.active;
 		}
 	}
 	for (int a = 0; a < agg->naggs; a++)
@@ -870,21 +894,18 @@ reset_pass(StrataAggState *agg)
 	agg->emitted = 0;
 }
 
+/* Makes the groups of the input, or of a part of what has waited. */
 static void
-start_pass(StrataAggState *agg)
+start_pass(StrataAggState *agg, StrataSpillPart *part)
 {
 	reset_pass(agg);
-	agg->passes++;
-	fill_groups(agg);
-	while (agg->nsets > 0 && start_sets(agg))
-	{
-		agg->sets_only = true;
-		agg->passes++;
-		ExecReScan(agg->in->ps);
-		fill_groups(agg);
-		drop_saved(agg);
-	}
-	agg->sets_only = false;
+	if (part)
+		agg->groupings[part->table].g.spill_bits = part->bits;
+	fill_groups(agg, part);
+	for (int i = agg->ngroupings - 1; i >= 0; i--)
+		agg->pending = finish_spill(agg, &agg->groupings[i].g, i, agg->pending);
+	if (agg->nsets > 0)
+		finish_sets(agg);
 	/* An aggregate without GROUP BY has one row, even over nothing; so has an empty grouping set. */
 	for (int i = 0; i < agg->ngroupings; i++)
 		if (agg->groupings[i].g.active && agg->groupings[i].g.nkeys == 0)
@@ -896,25 +917,21 @@ start_pass(StrataAggState *agg)
 static bool
 next_pass(StrataAggState *agg)
 {
-	Part *p = agg->pending;
+	StrataSpillPart *part = agg->pending;
 
 	if (agg->partial)
 	{
 		if (agg->exhausted)
 			return false;
-		start_pass(agg);
+		start_pass(agg, NULL);
 		return true;
 	}
-	if (!p)
+	if (!part)
 		return false;
-	agg->pending = p->next;
+	agg->pending = part->next;
 	for (int i = 0; i < agg->ngroupings; i++)
-		agg->groupings[i].g.active = i == p->grouping;
-	agg->groupings[p->grouping].g.groups.part_bits = p->bits;
-	agg->groupings[p->grouping].g.groups.part = p->part;
-	pfree(p);
-	ExecReScan(agg->in->ps);
-	start_pass(agg);
+		agg->groupings[i].g.active = i == part->table;
+	start_pass(agg, part);
 	return true;
 }
 
@@ -1136,7 +1153,7 @@ next_group(StrataAggState *agg)
 	if (remembers(agg))
 		return remembered_group(agg);
 	if (!agg->filled)
-		start_pass(agg);
+		start_pass(agg, NULL);
 	for (;;)
 	{
 		Grouping *q = &agg->groupings[agg->emitting];
@@ -1192,6 +1209,22 @@ agg_exec(CustomScanState *css)
 	}
 }
 
+/* No rows wait any more, and no table remembers where. */
+static void
+drop_spill(StrataAggState *agg)
+{
+	agg->pending = NULL;
+	if (!agg->spill)
+		return;
+	for (int i = 0; i < agg->ngroupings; i++)
+	{
+		agg->groupings[i].g.spill = NULL;
+		for (int s = 0; s < agg->nsets; s++)
+			agg->groupings[i].sets[s].g.spill = NULL;
+	}
+	strata_spill_drop(agg->spill);
+}
+
 static void
 agg_end(CustomScanState *css)
 {
@@ -1201,6 +1234,7 @@ agg_end(CustomScanState *css)
 		strata_report(agg->scan, true);
 	else
 		strata_report_aggregate(&agg->counts);
+	drop_spill(agg);
 	ExecEndNode(agg->in->ps);
 	if (agg->few)
 		ExecEndNode(agg->few);
@@ -1248,11 +1282,9 @@ agg_rescan(CustomScanState *css)
 		for (int s = 0; s < agg->nsets; s++)
 			strata_expr_rescan(q->sets[s].value->expr);
 		q->g.active = true;
-		q->g.groups.part_bits = 0;
-		q->g.groups.part = 0;
 	}
 	agg->filled = agg->exhausted = false;
-	agg->pending = NULL;
+	drop_spill(agg);
 	ExecScanReScan(&css->ss);
 	/* A child with changed parameters is rescanned by its first ExecProcNode, which we never call. */
 	if (css->ss.ps.chgParam)
@@ -1289,6 +1321,22 @@ explain_keys(const StrataAggState *agg, List *keys, ExplainState *es)
 }
 
 static void
+explain_spill(const StrataSpill *spill, ExplainState *es)
+{
+	uint64 kb = (spill->disk + 1023) / 1024;
+
+	if (es->format == EXPLAIN_FORMAT_TEXT)
+	{
+		appendStringInfoSpaces(es->str, es->indent * 2);
+		appendStringInfo(es->str, "Partitions: " UINT64_FORMAT "  Disk Usage: " UINT64_FORMAT "kB\n", spill->partitions,
+						 kb);
+		return;
+	}
+	ExplainPropertyUInteger("Partitions", NULL, spill->partitions, es);
+	ExplainPropertyUInteger("Disk Usage", "kB", kb, es);
+}
+
+static void
 agg_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	StrataAggState *agg = (StrataAggState *)css;
@@ -1306,8 +1354,8 @@ agg_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 				keys, deparse_expression(expr, context, list_length(es->rtable) > 1 || es->verbose, true));
 	}
 	explain_keys(agg, keys, es);
-	if (es->analyze && agg->passes > 1 && (agg->nkeys > 0 || agg->nsets > 0))
-		ExplainPropertyInteger("Passes", NULL, agg->passes, es);
+	if (es->analyze && agg->spill)
+		explain_spill(agg->spill, es);
 	if (es->analyze && agg->memo && (agg->memo->lookups > 0 || es->format != EXPLAIN_FORMAT_TEXT))
 	{
 		ExplainPropertyUInteger("Groups Remembered", NULL, agg->memo->groups, es);

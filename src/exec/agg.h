@@ -178,7 +178,7 @@ struct StrataGroups;
 extern bool strata_key_init(StrataKey *key, StrataBatch *in, Node *expr);
 /*
  * Normalised values of the rows of mask, into key->norm, for key k of g.  create: strings without a number
- * get one, as far as this pass keeps new ones.  False: irregular.
+ * get one, unless the table is frozen.  False: irregular.
  */
 extern bool strata_key_normalise(struct StrataGroups *g, int k, StrataKey *key, StrataBatch *in,
 								 const uint64 *mask, bool create, const uint64 **nulls);
@@ -228,15 +228,12 @@ typedef struct StrataGroups
 	uint32 *string_table;
 	uint32 string_mask;
 	Size string_bytes;
-	/* the part of all groups that this pass keeps: those whose hash starts with these bits */
-	int part_bits;
-	uint32 part;
+	bool frozen; /* no group is added any more */
 } StrataGroups;
 
 #define STRATA_NO_GROUP PG_UINT32_MAX
 
-/* Number of a string that is not interned: in a pass over some of the groups only the strings of these are.
- */
+/* Number of a string that is not interned: a frozen table takes no more of them. */
 #define STRATA_NO_STRING PG_UINT32_MAX
 
 extern void strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *keys, int naggs);
@@ -261,31 +258,28 @@ strata_group_orig(const StrataGroups *g, StrataGroup *group, int k)
 }
 /* Makes room for one more group. */
 extern void strata_groups_reserve(StrataGroups *g);
-/* Number of the group with these keys, made when new; STRATA_NO_GROUP when it belongs to another pass.
+/* Number of the group with these keys, made when new; STRATA_NO_GROUP when the table is frozen.
  * images[k] is needed for keys whose string has no number. */
 extern uint32 strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint32 special,
 								 const char *const *images);
-/* A new group, which the caller knows not to be there; STRATA_NO_GROUP when it belongs to another pass.  Only
- * for keys that are not interned. */
+/* A new group, which the caller knows not to be there; STRATA_NO_GROUP when the table is frozen.  Only for keys that
+ * are not interned. */
 extern uint32 strata_groups_add(StrataGroups *g, const int64 *norm, uint32 nulls);
 /* The same for n rows: norm[k][i] and nulls[k] of positions i in at[], none of them special. */
 extern void strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls,
 									 const uint16 *at, unsigned n, uint32 *gids);
+/* Hashes of keys: equal where these are.  nulls and positions as above. */
+extern uint32 strata_groups_hash(const StrataGroups *g, const int64 *norm, uint32 nulls, uint32 special);
+extern void strata_groups_hash_batch(const StrataGroups *g, const uint64 *const *nulls, const uint16 *at, unsigned n,
+									 uint32 *hash);
 /* Number of the group with these keys, none of them NULL or special; STRATA_NO_GROUP: there is none. */
 extern uint32 strata_groups_lookup(const StrataGroups *g, const int64 *norm);
 /* The same where keys may be special, and groups may not all be in the table yet. */
 extern uint32 strata_groups_seek(StrataGroups *g, const int64 *norm, uint32 special);
-/* Key 0 holds group numbers of another table, which are now number[]. */
-extern void strata_groups_rekey(StrataGroups *g, const uint32 *number);
 /* Normalised form of a varlena image as a value of key k; without `create` only what has a number gets it. */
 extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image, bool create);
 /* Memory that the groups at hand need.  Looks at each of them. */
 extern Size strata_groups_bytes(const StrataGroups *g);
-/* Takes up another bit of the hash, and leaves the groups without it to another pass.  Returns the new
- * numbers of the groups, STRATA_NO_GROUP for those that went; palloc'd. */
-extern uint32 *strata_groups_split(StrataGroups *g);
-/* Keeps the groups that number[] is not STRATA_NO_GROUP for; number[] becomes their new numbers. */
-extern void strata_groups_keep(StrataGroups *g, uint32 *number);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */
 extern void strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig,
 							 bool *special, const char **image);
@@ -299,8 +293,6 @@ extern int64 strata_key_float(double v);
 
 /* ---- values.c ---- */
 extern void strata_values_grow(StrataGroups *g, uint32 old_capacity);
-/* New group numbers for the old ones, which are not less; n: groups before. */
-extern void strata_values_renumber(StrataGroups *g, const uint32 *number, uint32 n);
 extern Size strata_values_bytes(const StrataGroups *g);
 /* Some rows of the groups have been, or will be, no inputs: from now on they are counted.  The first n groups have
  * had rows in vectors, the others none yet. */
@@ -317,12 +309,6 @@ extern void strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const ui
 							   unsigned n, const uint32 *spread);
 /* The accumulator of a group in the general form, for a row that comes alone. */
 extern StrataAccum *strata_values_general(StrataGroups *g, int a, uint32 gid);
-/* Forgets what aggregate a has added up. */
-extern void strata_values_clear(StrataGroups *g, int a);
-/* A copy to come back to, which restore frees with what it replaces; NULL for one is nothing to go back to.
- */
-extern StrataAccum *strata_values_save(StrataGroups *g, int a);
-extern void strata_values_restore(StrataGroups *g, int a, StrataAccum *saved);
 /* The commonest answers, sums and counts that never left their 64 bits, without more ado; false: ask for the total. */
 extern bool strata_values_result(StrataGroups *g, const StrataAgg *agg, uint32 gid, Datum *result);
 /* The whole of a group's accumulator. */
@@ -348,25 +334,32 @@ typedef struct StrataGrouping
 
 	/* combined integers to group numbers */
 	bool ranges_off; /* the range was too wide once */
+	int range_exact; /* how often the map was made with nothing to spare */
 	uint32 *range_map;
 	uint64 range_size;
 	int64 lo[32], hi[32];
 	uint64 step[32];
+
+	/* frozen: the rows of the last vector whose groups are not there, and the hashes of their keys by position */
+	uint64 missed[BATCH_WORDS];
+	uint32 *missed_hash;
+	struct StrataSpillFile *spill; /* where such rows of this pass wait (agg.c); NULL: there are none */
+	int spill_bits;				   /* first bits of the hash that all rows of this pass have in common */
 } StrataGrouping;
 
 extern void strata_grouping_init(StrataGrouping *g, MemoryContext parent, int nkeys, StrataKey *keys);
-/* For a new pass: no group is left. */
+/* For another input: no group is left. */
 extern void strata_grouping_reset(StrataGrouping *g);
 /* Group numbers have changed. */
 extern void strata_grouping_forget(StrataGrouping *g);
 /*
  * Group numbers of the rows of mask: positions into at[], numbers into gids[], how many into *n.  Rows whose
- * group belongs to another pass are left out.  False: irregular.
+ * groups a frozen table does not have are left out, and in g->missed.  False: irregular.
  */
 extern bool strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uint16 *at,
 								 uint32 *gids, unsigned *n);
-/* The same for the row in econtext; STRATA_NO_GROUP: of another pass. */
-extern uint32 strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext);
+/* The same for the row in econtext; STRATA_NO_GROUP: a frozen table does not have it, and *hash is that of its keys. */
+extern uint32 strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext, uint32 *hash);
 extern Size strata_grouping_bytes(const StrataGrouping *g);
 
 #endif

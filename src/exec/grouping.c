@@ -21,6 +21,8 @@
 #define RANGE_SMALL		(1 << 20)
 #define RANGE_PER_GROUP 32
 #define RANGE_MAX		(UINT64CONST(1) << 30)
+/* So often it is made for what must be in it, and nothing more. */
+#define RANGE_EXACT_MAX 8
 
 /* Not looked up yet; no group has such a number.  All bytes are the same, for memset. */
 #define UNKNOWN_GROUP 0xfefefefeu
@@ -31,6 +33,7 @@ strata_grouping_init(StrataGrouping *g, MemoryContext parent, int nkeys, StrataK
 	g->nkeys = nkeys;
 	g->keys = keys;
 	g->active = true;
+	g->missed_hash = palloc(STRATA_VECTOR * sizeof(uint32));
 	strata_groups_init(&g->groups, parent, nkeys, keys, 0);
 }
 
@@ -57,6 +60,7 @@ strata_grouping_reset(StrataGrouping *g)
 {
 	strata_grouping_forget(g);
 	g->ranges_off = false;
+	g->range_exact = 0;
 	strata_groups_reset(&g->groups);
 }
 
@@ -320,19 +324,16 @@ set_ranges(StrataGrouping *g, const int64 *lo, const int64 *hi, uint64 size, con
 	fill_range_map(g);
 }
 
-/* Widens the map to hold [lo, hi]: first by as much again as there is, for what comes after it. */
+/* The map for [lo, hi], and for an n-th part as much again beyond where it grows. */
 static bool
-widen_ranges(StrataGrouping *g, const int64 *lo, const int64 *hi, unsigned n)
+widen_ranges_by(StrataGrouping *g, const int64 *lo, const int64 *hi, uint64 limit, int part)
 {
-	uint64 step[32];
+	uint64 step[32], size;
 	int64 wide_lo[32], wide_hi[32];
-	uint64 limit = Max(RANGE_SMALL, (uint64)(g->groups.ngroups + n) * RANGE_PER_GROUP);
-	uint64 size;
 
-	limit = Min(limit, Min(get_hash_memory_limit() / sizeof(uint32) / 2, RANGE_MAX));
 	for (int k = 0; k < g->nkeys; k++)
 	{
-		int64 span = (uint64)hi[k] - (uint64)lo[k] < limit ? hi[k] - lo[k] + 16 : 0;
+		int64 span = (uint64)hi[k] - (uint64)lo[k] < limit ? (hi[k] - lo[k]) / part + 16 : 0;
 
 		wide_lo[k] = lo[k];
 		wide_hi[k] = hi[k];
@@ -343,14 +344,28 @@ widen_ranges(StrataGrouping *g, const int64 *lo, const int64 *hi, unsigned n)
 	}
 	size = range_places(g, wide_lo, wide_hi, limit, step);
 	if (size > 0)
-	{
 		set_ranges(g, wide_lo, wide_hi, size, step);
-		return true;
-	}
-	size = range_places(g, lo, hi, limit, step);
-	if (size > 0)
-		set_ranges(g, lo, hi, size, step);
 	return size > 0;
+}
+
+/*
+ * Widens the map to hold [lo, hi]: by as much again as there is, for what comes after it, or by less where that is too
+ * much; without anything to spare not often, as each time all groups enter the map anew.
+ */
+static bool
+widen_ranges(StrataGrouping *g, const int64 *lo, const int64 *hi, unsigned n)
+{
+	uint64 step[32], size;
+	uint64 limit = Max(RANGE_SMALL, (uint64)(g->groups.ngroups + n) * RANGE_PER_GROUP);
+
+	limit = Min(limit, Min(get_hash_memory_limit() / sizeof(uint32) / 2, RANGE_MAX));
+	if (widen_ranges_by(g, lo, hi, limit, 1) || widen_ranges_by(g, lo, hi, limit, 8))
+		return true;
+	size = range_places(g, lo, hi, limit, step);
+	if (size == 0 || g->range_exact++ >= RANGE_EXACT_MAX)
+		return false;
+	set_ranges(g, lo, hi, size, step);
+	return true;
 }
 
 /* Bounds of a key's values in this vector; false: it has none. */
@@ -409,7 +424,12 @@ use_ranges(StrataGrouping *g, StrataBatch *in, const uint64 *mask, const uint64 
 			hi[k] = Max(hi[k], g->hi[k]);
 		}
 	}
-	if (inside || widen_ranges(g, lo, hi, n))
+	if (inside)
+		return true;
+	/* No group will be there, but others may be in the map. */
+	if (g->groups.frozen)
+		return false;
+	if (widen_ranges(g, lo, hi, n))
 		return true;
 	g->ranges_off = true;
 	drop_range(g);
@@ -500,19 +520,42 @@ only_group(StrataGrouping *g)
 	return strata_groups_find(&g->groups, &none, &none, 0, 0, NULL);
 }
 
-/* Takes off the rows of groups that other passes have. */
-static unsigned
-leave_out(uint16 *at, uint32 *gids, unsigned n)
+/*
+ * Takes off the rows whose groups a frozen table does not have, and says what the hashes of their keys are.  nulls: of
+ * the keys, NULL: these are not at hand as values.  False: irregular.
+ */
+static bool
+leave_out(StrataGrouping *g, StrataBatch *in, const uint64 **nulls, uint16 *at, uint32 *gids, unsigned *n)
 {
-	unsigned kept = 0;
+	const uint64 *own[32];
+	uint16 missed[STRATA_VECTOR];
+	uint32 hash[STRATA_VECTOR];
+	unsigned kept = 0, nmissed = 0;
 
-	for (unsigned r = 0; r < n; r++)
+	for (unsigned r = 0; r < *n; r++)
 	{
+		missed[nmissed] = at[r];
+		nmissed += gids[r] == STRATA_NO_GROUP;
 		at[kept] = at[r];
 		gids[kept] = gids[r];
 		kept += gids[r] != STRATA_NO_GROUP;
 	}
-	return kept;
+	*n = kept;
+	if (nmissed == 0)
+		return true;
+	for (unsigned r = 0; r < nmissed; r++)
+		g->missed[missed[r] / 64] |= UINT64CONST(1) << (missed[r] % 64);
+	if (!nulls)
+	{
+		nulls = own;
+		for (int k = 0; k < g->nkeys; k++)
+			if (!strata_key_normalise(&g->groups, k, &g->keys[k], in, g->missed, false, &nulls[k]))
+				return false;
+	}
+	strata_groups_hash_batch(&g->groups, nulls, missed, nmissed, hash);
+	for (unsigned r = 0; r < nmissed; r++)
+		g->missed_hash[missed[r]] = hash[r];
+	return true;
 }
 
 bool
@@ -520,7 +563,9 @@ strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uin
 					 unsigned *n)
 {
 	const uint64 *nulls[32];
+	bool by_codes;
 
+	memset(g->missed, 0, sizeof(g->missed));
 	*n = strata_kernels->select(mask, in->n, at);
 	if (*n == 0)
 		return true;
@@ -531,12 +576,13 @@ strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uin
 		Assert(gids[0] == 0);
 		return true;
 	}
-	if (use_codes(g, in))
+	by_codes = use_codes(g, in);
+	if (by_codes)
 		find_by_codes(g, in, at, *n, gids);
 	else
 	{
 		for (int k = 0; k < g->nkeys; k++)
-			if (!strata_key_normalise(&g->groups, k, &g->keys[k], in, mask, true, &nulls[k]))
+			if (!strata_key_normalise(&g->groups, k, &g->keys[k], in, mask, !g->groups.frozen, &nulls[k]))
 				return false;
 		if (use_ranges(g, in, mask, nulls, *n))
 			find_by_ranges(g, nulls, at, *n, gids);
@@ -547,13 +593,11 @@ strata_grouping_find(StrataGrouping *g, StrataBatch *in, const uint64 *mask, uin
 		}
 	}
 	in->counts->vector_values += *n;
-	if (g->groups.part_bits > 0)
-		*n = leave_out(at, gids, *n);
-	return true;
+	return !g->groups.frozen || leave_out(g, in, by_codes ? NULL : nulls, at, gids, n);
 }
 
 uint32
-strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext)
+strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext, uint32 *hash)
 {
 	int64 norm[32] = {0}, orig[32] = {0};
 	const char *images[32] = {NULL};
@@ -582,6 +626,8 @@ strata_grouping_find_row(StrataGrouping *g, ExprContext *econtext)
 		special |= (uint32)sp << k;
 	}
 	gid = strata_groups_find(&g->groups, norm, orig, nulls, special, images);
+	if (gid == STRATA_NO_GROUP)
+		*hash = strata_groups_hash(&g->groups, norm, nulls, special);
 	if (!special)
 		enter_range(g, norm, nulls, gid);
 	return gid;

@@ -5,8 +5,8 @@
  * integers as they are, floats with one NaN and one zero, numeric(p,s) scaled by 10^s, strings as the number
  * of an interned copy.  What a group shows is the first value seen, as in PostgreSQL.
  *
- * When the table outgrows its memory only the groups whose hash starts with the pass's bits are kept; the
- * node scans again for the rest (agg.c).
+ * When the table has outgrown its memory it is frozen: no group comes to it any more, and the rows of others wait in
+ * files (agg.c), by the first bits of the hash.
  */
 #include "postgres.h"
 
@@ -92,6 +92,7 @@ void
 strata_groups_reset(StrataGroups *g)
 {
 	MemoryContextReset(g->cxt);
+	g->frozen = false;
 	tables_init(g);
 }
 
@@ -164,12 +165,6 @@ mix(uint64 h)
 	h ^= h >> 32;
 	h *= UINT64CONST(0xd6e8feb86659fd93);
 	return (uint32)(h >> 32);
-}
-
-static inline bool
-in_pass(const StrataGroups *g, uint32 hash)
-{
-	return g->part_bits == 0 || hash >> (32 - g->part_bits) == g->part;
 }
 
 /* Is this key's value the number of a string? */
@@ -265,9 +260,7 @@ append(StrataGroups *g, uint32 hash, const int64 *norm, const int64 *orig, uint3
 uint32
 strata_groups_add(StrataGroups *g, const int64 *norm, uint32 nulls)
 {
-	uint32 hash = hash_keys(g, norm, nulls, 0);
-
-	return in_pass(g, hash) ? append(g, hash, norm, norm, nulls, 0) : STRATA_NO_GROUP;
+	return g->frozen ? STRATA_NO_GROUP : append(g, hash_keys(g, norm, nulls, 0), norm, norm, nulls, 0);
 }
 
 static uint32
@@ -277,7 +270,7 @@ find(StrataGroups *g, uint32 hash, int64 *norm, int64 *orig, uint32 nulls, uint3
 	uint32 gid = lookup(g, hash, norm, nulls, special);
 	bool named = false;
 
-	if (gid != STRATA_NO_GROUP || !in_pass(g, hash))
+	if (gid != STRATA_NO_GROUP || g->frozen)
 		return gid;
 	for (int k = 0; k < g->nkeys; k++)
 		if (interned(g, k, special) && !(nulls >> k & 1) && (uint32)norm[k] == STRATA_NO_STRING)
@@ -302,20 +295,17 @@ strata_groups_find(StrataGroups *g, int64 *norm, int64 *orig, uint32 nulls, uint
 	return find(g, hash_keys(g, norm, nulls, special), norm, orig, nulls, special, images);
 }
 
-/*
- * Hashes of all rows first, so that the slots are on their way to the cache, then the groups they name, when
- * they are looked at.
- */
-void
-strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at,
-						 unsigned n, uint32 *gids)
+uint32
+strata_groups_hash(const StrataGroups *g, const int64 *norm, uint32 nulls, uint32 special)
 {
-	uint32 hash[STRATA_VECTOR], nullbits[STRATA_VECTOR] = {0};
-	uint64 h[STRATA_VECTOR];
-	bool big = g->ngroups > 4096;
+	return hash_keys(g, norm, nulls, special);
+}
 
-	if (g->nhashed < g->ngroups)
-		complete_table(g);
+/* Keys brought together, not mixed yet, and which of them are NULL. */
+static void
+hash_rows(const StrataGroups *g, const uint64 *const *nulls, const uint16 *at, unsigned n, uint64 *h, uint32 *nullbits)
+{
+	memset(nullbits, 0, n * sizeof(uint32));
 	for (int k = 0; k < g->nkeys; k++)
 		if (nulls[k])
 			for (unsigned r = 0; r < n; r++)
@@ -330,6 +320,34 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 		for (unsigned r = 0; r < n; r++)
 			h[r] = hash_step(h[r], nullbits[r] >> k & 1 ? 0 : norm[at[r]], is_string);
 	}
+}
+
+void
+strata_groups_hash_batch(const StrataGroups *g, const uint64 *const *nulls, const uint16 *at, unsigned n, uint32 *hash)
+{
+	uint32 nullbits[STRATA_VECTOR];
+	uint64 h[STRATA_VECTOR];
+
+	hash_rows(g, nulls, at, n, h, nullbits);
+	for (unsigned r = 0; r < n; r++)
+		hash[r] = mix(h[r]);
+}
+
+/*
+ * Hashes of all rows first, so that the slots are on their way to the cache, then the groups they name, when
+ * they are looked at.
+ */
+void
+strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at,
+						 unsigned n, uint32 *gids)
+{
+	uint32 hash[STRATA_VECTOR], nullbits[STRATA_VECTOR];
+	uint64 h[STRATA_VECTOR];
+	bool big = g->ngroups > 4096;
+
+	if (g->nhashed < g->ngroups)
+		complete_table(g);
+	hash_rows(g, nulls, at, n, h, nullbits);
 	for (unsigned r = 0; r < n; r++)
 	{
 		hash[r] = mix(h[r]);
@@ -362,118 +380,10 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 	}
 }
 
-/* Forgets the strings that no group uses, and numbers the others anew. */
-static void
-compact_strings(StrataGroups *g)
-{
-	uint32 *number;
-	uint32 kept = 0;
-
-	if (g->nstrings == 0)
-		return;
-	number = palloc_extended(g->nstrings * sizeof(uint32), MCXT_ALLOC_HUGE);
-	memset(number, 0xff, g->nstrings * sizeof(uint32));
-	for (uint32 i = 0; i < g->ngroups; i++)
-	{
-		StrataGroup *group = strata_group(g, i);
-
-		for (int k = 0; k < g->nkeys; k++)
-			if (interned(g, k, group->special) && !(group->nulls >> k & 1))
-				number[(uint32)strata_group_keys(group)[k]] = 0;
-	}
-	g->string_bytes = 0;
-	memset(g->string_table, 0, (g->string_mask + 1) * sizeof(uint32));
-	for (uint32 i = 0; i < g->nstrings; i++)
-	{
-		if (number[i] == PG_UINT32_MAX)
-		{
-			pfree(g->strings[i]);
-			continue;
-		}
-		number[i] = kept;
-		g->strings[kept] = g->strings[i];
-		g->string_hash[kept] = g->string_hash[i];
-		g->string_owner[kept] = g->string_owner[i];
-		g->string_bytes += VARSIZE_ANY(g->strings[i]) + STRING_OVERHEAD;
-		table_insert(g->string_table, g->string_mask, g->string_hash[kept], kept);
-		kept++;
-	}
-	g->nstrings = kept;
-	for (uint32 i = 0; i < g->ngroups; i++)
-	{
-		StrataGroup *group = strata_group(g, i);
-		int64 *keys = strata_group_keys(group);
-
-		for (int k = 0; k < g->nkeys; k++)
-			if (interned(g, k, group->special) && !(group->nulls >> k & 1))
-			{
-				keys[k] = (int64)(((uint64)keys[k] >> 32 << 32) | number[(uint32)keys[k]]);
-				if (g->has_orig)
-					keys[g->nkeys + k] = keys[k];
-			}
-	}
-	pfree(number);
-}
-
 Size
 strata_groups_bytes(const StrataGroups *g)
 {
 	return (Size)g->ngroups * (g->stride + 2 * sizeof(uint64)) + g->string_bytes + strata_values_bytes(g);
-}
-
-void
-strata_groups_keep(StrataGroups *g, uint32 *number)
-{
-	uint32 kept = 0, before = g->ngroups;
-
-	for (uint32 i = 0; i < before; i++)
-	{
-		if (number[i] == STRATA_NO_GROUP)
-			continue;
-		if (kept != i)
-			memcpy(strata_group(g, kept), strata_group(g, i), g->stride);
-		number[i] = kept++;
-	}
-	if (g->naggs > 0)
-		strata_values_renumber(g, number, before);
-	g->ngroups = kept;
-	memset(g->table, 0, ((Size)g->mask + 1) * sizeof(uint64));
-	g->nhashed = 0;
-	compact_strings(g);
-}
-
-uint32 *
-strata_groups_split(StrataGroups *g)
-{
-	uint32 *number = palloc_extended(Max(g->ngroups, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
-
-	g->part_bits++;
-	g->part <<= 1;
-	for (uint32 i = 0; i < g->ngroups; i++)
-		number[i] = in_pass(g, strata_group(g, i)->hash) ? i : STRATA_NO_GROUP;
-	strata_groups_keep(g, number);
-	return number;
-}
-
-/* Group numbers in key 0 have become others: entries of groups that went go too. */
-void
-strata_groups_rekey(StrataGroups *g, const uint32 *number)
-{
-	uint32 *kept = palloc_extended(Max(g->ngroups, 1) * sizeof(uint32), MCXT_ALLOC_HUGE);
-
-	for (uint32 i = 0; i < g->ngroups; i++)
-	{
-		StrataGroup *group = strata_group(g, i);
-		int64 *keys = strata_group_keys(group);
-
-		kept[i] = number[keys[0]] == STRATA_NO_GROUP ? STRATA_NO_GROUP : i;
-		if (kept[i] == STRATA_NO_GROUP)
-			continue;
-		keys[0] = number[keys[0]];
-		group->hash = hash_keys(g, keys, group->nulls, group->special);
-	}
-	strata_groups_keep(g, kept);
-	pfree(kept);
 }
 
 /* ---- strings ---- */
@@ -551,7 +461,7 @@ intern(StrataGroups *g, int k, const char *image, bool create)
 int64
 strata_groups_intern(StrataGroups *g, int k, const char *image, bool create)
 {
-	return intern(g, k, image, create && g->part_bits == 0);
+	return intern(g, k, image, create && !g->frozen);
 }
 
 /* ---- key values ---- */

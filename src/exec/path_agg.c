@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -23,6 +25,7 @@
 
 #include "exec/memo.h"
 #include "exec/paths.h"
+#include "exec/spill.h"
 
 static CustomPathMethods agg_path_methods;
 
@@ -132,33 +135,20 @@ input_target(PlannerInfo *root, List *output)
 	return set_pathtarget_cost_width(root, target);
 }
 
-/* How often the scan will run because the groups do not fit into hash_mem (agg.c); a power of two. */
-static double
-passes_needed(double groups, int nkeys, int naggs, int width)
+/*
+ * What it costs that groups of so many bytes do not fit into hash_mem (agg.c): rows of others wait in files,
+ * once for each level of partitions that it takes until all of one fit.
+ */
+static Cost
+spill_cost(double bytes, double rows, int width)
 {
-	double bytes = groups * (strata_group_size(nkeys, naggs) + width);
-	double passes = 1;
+	double limit = get_hash_memory_limit(), levels;
 
-	while (bytes > passes * get_hash_memory_limit())
-		passes *= 2;
-	return passes;
-}
-
-/* Values that the sets of DISTINCT aggregates will hold. */
-static double
-distinct_values(PlannerInfo *root, List *output, double rows)
-{
-	double	  values = 0;
-	ListCell *lc;
-
-	foreach (lc, output)
-	{
-		Aggref *ref = lfirst(lc);
-
-		if (IsA(ref, Aggref) && ref->aggdistinct)
-			values += estimate_num_groups(root, list_make1(linitial_node(TargetEntry, ref->args)->expr), rows, NULL, NULL);
-	}
-	return values;
+	if (bytes <= limit)
+		return 0;
+	levels = ceil(log(bytes / limit) / log(strata_spool_partitions(limit / STRATA_SPILL_SHARE)));
+	rows *= Max(levels, 1) * (1 - limit / bytes);
+	return strata_spool_cost(rows, width) + rows * MEMO_ROW_COST;
 }
 
 static CustomPath *
@@ -188,9 +178,13 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataP
 	cost_qual_eval(&qual, having, root);
 	path->path.startup_cost = input->batch_total +
 		rows * nsets * (nkeys > 0 ? GROUP_ROW_COST * Max(naggs, 1) : COLUMN_VALUE_COST * Max(naggs, 1));
-	/* A scan for each part of the groups that fits into memory; a partial aggregation hands them up instead. */
-	if (in->parallel_workers == 0)
-		path->path.startup_cost *= passes_needed(groups + distinct_values(root, c->out, rows), nkeys, naggs, target->width);
+	/*
+	 * A partial aggregation hands up what it has no memory for.  Values of DISTINCT that do not fit cost nothing here, as
+	 * the sorts that core's Aggregate makes of them cost nothing there.
+	 */
+	if (in->parallel_workers == 0 && nkeys > 0)
+		path->path.startup_cost += spill_cost(groups * (strata_group_size(nkeys, naggs) + target->width), rows * nsets,
+											  in->pathtarget->width);
 	path->path.startup_cost += qual.startup;
 	path->path.total_cost = path->path.startup_cost +
 		groups * (cpu_tuple_cost + qual.per_tuple + target->cost.per_tuple) + target->cost.startup;
@@ -199,7 +193,7 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataP
 
 /*
  * Pseudoconstant quals belong to a Result above the scan, which would come between the nodes.  Volatile ones must
- * run once a row, and the aggregate may make several passes.
+ * run once a row, and in order.
  */
 static bool
 has_unfit_qual(RelOptInfo *rel)

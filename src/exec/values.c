@@ -250,74 +250,6 @@ strata_values_result(StrataGroups *g, const StrataAgg *agg, uint32 gid, Datum *r
 	return true;
 }
 
-/* ---- going back ---- */
-
-static void
-free_general(StrataGroups *g, int a)
-{
-	StrataValues *v = &g->values[a];
-
-	if (!v->general)
-		return;
-	for (uint32 i = 0; i < g->ngroups; i++)
-		strata_accum_free(&g->aggs[a], &v->general[i]);
-	pfree(v->general);
-	v->general = NULL;
-}
-
-void
-strata_values_clear(StrataGroups *g, int a)
-{
-	StrataValues *v = &g->values[a];
-
-	free_general(g, a);
-	if (v->v)
-		pfree(v->v);
-	if (v->count)
-		pfree(v->count);
-	memset(v, 0, sizeof(StrataValues));
-}
-
-static Datum
-copy_datum(const StrataAgg *agg, Datum d)
-{
-	if (agg->kind != AGG_CHOOSE)
-		return datumCopy(d, false, -1);
-	return datumCopy(d, agg->typbyval, agg->typlen);
-}
-
-StrataAccum *
-strata_values_save(StrataGroups *g, int a)
-{
-	StrataValues *v = &g->values[a];
-	MemoryContext old = MemoryContextSwitchTo(g->cxt);
-	StrataAccum *saved;
-
-	if (v->fast == FAST_UNDECIDED)
-		v->fast = FAST_NO;
-	give_up_fast(g, a);
-	saved = new_array(g, sizeof(StrataAccum));
-	memcpy(saved, general(g, v), g->ngroups * sizeof(StrataAccum));
-	for (uint32 i = 0; i < g->ngroups; i++)
-	{
-		if (saved[i].has_datum)
-			saved[i].datum = copy_datum(&g->aggs[a], saved[i].datum);
-		if (saved[i].has_square)
-			saved[i].square_datum = datumCopy(saved[i].square_datum, false, -1);
-	}
-	MemoryContextSwitchTo(old);
-	return saved;
-}
-
-void
-strata_values_restore(StrataGroups *g, int a, StrataAccum *saved)
-{
-	StrataValues *v = &g->values[a];
-
-	free_general(g, a);
-	v->general = saved;
-}
-
 /* ---- feeding ---- */
 
 void
@@ -588,40 +520,6 @@ strata_values_feed(StrataGroups *g, StrataBatch *in, int a, const uint16 *at, co
 	/* After the values: a group's count tells whether its value is one. */
 	if (v->counts_own)
 		strata_kernels->group_count(v->count, g->ngroups, gids, n);
-}
-
-/* ---- when groups go ---- */
-
-void
-strata_values_renumber(StrataGroups *g, const uint32 *number, uint32 n)
-{
-	uint32 kept = 0;
-
-	for (uint32 i = 0; i < n; i++)
-		if (number[i] != STRATA_NO_GROUP)
-			g->rows[kept++] = g->rows[i];
-	memset(g->rows + kept, 0, (Size)(n - kept) * sizeof(int64));
-	for (int a = 0; a < g->naggs; a++)
-	{
-		StrataValues *v = &g->values[a];
-
-		for (uint32 i = 0; i < n; i++)
-		{
-			if (number[i] == STRATA_NO_GROUP)
-			{
-				if (v->general)
-					strata_accum_free(&g->aggs[a], &v->general[i]);
-				continue;
-			}
-			if (v->v)
-				v->v[number[i]] = v->v[i];
-			if (v->count)
-				v->count[number[i]] = v->count[i];
-			if (v->general)
-				v->general[number[i]] = v->general[i];
-		}
-		start_values(v, kept, n);
-	}
 }
 
 Size
