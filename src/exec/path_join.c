@@ -6,7 +6,7 @@
  * and anti joins, which it tries in one order, are turned around here as well (the kinds named Right).
  *
  * Not offered: in queries that lock or change rows (EvalPlanQual runs plans for single rows), over lateral references,
- * and with volatile functions, as a join may read its inputs more than once.
+ * and with volatile functions in the conditions: keys of rows that wait in files are evaluated again (join.c).
  */
 #include "postgres.h"
 
@@ -132,22 +132,6 @@ typedef struct JoinInput
 	bool  batches;
 } JoinInput;
 
-/*
- * The rows of a side may be read again (when the other side does not fit into memory).  A scan gives the same rows each
- * time; for other plans that is only sure behind a Material node.
- */
-static Path *
-repeatable(RelOptInfo *rel, Path *path)
-{
-	if (rel->reloptkind == RELOPT_BASEREL && rel->rtekind == RTE_RELATION &&
-		!contain_volatile_functions((Node *) rel->reltarget->exprs) &&
-		(IsA(path, IndexPath) || IsA(path, BitmapHeapPath) || path->pathtype == T_SeqScan))
-		return path;
-	if (path->pathtype == T_Material)
-		return path;
-	return (Path *) create_material_path(rel, path);
-}
-
 static bool
 choose_input(PlannerInfo *root, RelOptInfo *rel, bool partial, JoinInput *in)
 {
@@ -173,7 +157,6 @@ choose_input(PlannerInfo *root, RelOptInfo *rel, bool partial, JoinInput *in)
 	 */
 	if (!spath || path->total_cost + path->rows * ROW_IN_COST < in->total * (IS_JOIN_REL(rel) ? 0.2 : 0.8))
 	{
-		path = repeatable(rel, path);
 		in->path = path;
 		in->startup = path->startup_cost;
 		in->total = path->total_cost + path->rows * ROW_IN_COST;
