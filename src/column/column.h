@@ -191,16 +191,44 @@ typedef struct StrataFresh
 	uint64 heap[STRATA_MAX_UNIT_BLOCKS / 64];
 	uint64 rest[STRATA_MAX_UNIT_BLOCKS / 64];
 	/* Bit a row: those of the unit that the snapshot sees, in whole vectors, the last filled up with zeros.  NULL:
-	 * all of them.  Good until the next strata_read_unit(), as is the next, with or without the unit. */
+	 * all of them.  Good until the next strata_read_unit(), with or without the unit. */
 	const uint64 *rows;
-	const uint64 *rest_lines; /* for strata_heap_item(): lines of the `rest` blocks that the unit answers for */
+	/* Not 0: whoever is told this number of this unit sees these rows. */
+	uint64 changes;
+	const StrataUnit *rest_unit; /* for strata_heap_item(): which lines of the `rest` blocks the unit answers for */
 } StrataFresh;
+
+/* Tells a unit from all others of its table, before and after it. */
+typedef struct StrataUnitId
+{
+	uint64 generation;
+	XLogRecPtr insert_pos;
+	int64 copied_at;
+} StrataUnitId;
+
+extern StrataUnitId strata_unit_id(const StrataUnit *unit);
+
+static inline bool
+strata_unit_id_equal(const StrataUnitId *a, const StrataUnitId *b)
+{
+	return a->generation == b->generation && a->insert_pos == b->insert_pos && a->copied_at == b->copied_at;
+}
+
+/* Rows of a unit that were left of it for somebody. */
+typedef struct StrataRowsLeft
+{
+	StrataUnitId unit;
+	uint64 changes; /* as StrataFresh said; 0: it said nothing */
+	const uint64 *rows;
+} StrataRowsLeft;
 
 /*
  * The published unit of work item u, pinned until strata_read_unit_done(), with its freshness against the
  * read's snapshot; NULL when there is none, or no row of it is seen (then `fresh` says: every block from the heap).
+ * remembered: NULL, or what the caller has from before; if that is what is left now, `fresh` points to its rows.
  */
-extern const StrataUnit *strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh);
+extern const StrataUnit *strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh,
+										  const StrataRowsLeft *remembered);
 extern void strata_read_unit_done(StrataRead *read, const StrataUnit *unit);
 
 /*
@@ -268,16 +296,6 @@ extern uint64 strata_read_xmin(const StrataRead *read);
 extern bool strata_read_lsn_is(StrataRead *read, BlockNumber block, Buffer *buffer, XLogRecPtr lsn);
 /* The end of WAL, or of what was replayed of it. */
 extern XLogRecPtr strata_wal_position(void);
-
-/* Tells a unit from all others of its table, before and after it. */
-typedef struct StrataUnitId
-{
-	uint64 generation;
-	XLogRecPtr insert_pos;
-	int64 copied_at;
-} StrataUnitId;
-
-extern StrataUnitId strata_unit_id(const StrataUnit *unit);
 
 /* The scan touched the table: last_accessed and the counters behind strata.column_stats(). */
 extern void strata_column_count_scan(Oid relid, uint64 rows_columns, uint64 rows_heap, uint64 units,

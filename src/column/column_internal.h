@@ -80,9 +80,11 @@ typedef struct StrataUnitPages
 	 * While block b's page LSN is known[b].lsn, a snapshot that sees the end of the transactions known[b] names sees
 	 * of the page the copied rows that are not in `gone`, and, if b is in `rest`, tuples that the unit does not hold.
 	 * Odd version: being written, by the one who made it odd.  Readers copy what they need and look at the version
-	 * again.  Of `gone`, bits are only added.
+	 * again.  Of `gone`, bits are only added.  `changes` says how often `gone` was written, from 1 on: who sees the
+	 * same number twice, each time under a version that stood, sees the same `gone`.
 	 */
 	pg_atomic_uint32 version;
+	pg_atomic_uint64 changes;
 	StrataPageKnown *known;
 	pg_atomic_uint64 *rest;	 /* bit a block */
 	pg_atomic_uint64 *holes; /* bit a block: some of its rows are in `gone` */
@@ -267,7 +269,13 @@ typedef struct StrataPageLook
 	MemoryContext context;
 	uint32 room; /* blocks */
 	struct PageCopy *known;
+	uint32 gone_room; /* words */
+	uint64 *gone;
 	uint64 njudged; /* pages looked at tuple by tuple, so far */
+	/* Of the unit at hand: rows left of it that somebody remembers, or NULL. */
+	const StrataRowsLeft *remembered;
+	/* And what the look found: the rows are all but those in `gone` when it had changed so often; 0: they are not. */
+	uint64 changes;
 } StrataPageLook;
 
 /* Words of a bitmap with a bit a row, in whole vectors. */
@@ -280,13 +288,14 @@ strata_row_words(uint32 nrows)
 /*
  * Of the copied blocks in `ask`, finds out which rows the snapshot sees.  Blocks that the unit answers for leave
  * `ask`; of these, those of which the heap must be asked for other tuples are added to `rest`, and those of which
- * not all rows are seen to `holes`, with the rows that are not seen taken out of `rows` (all rows of the unit to
- * begin with).
+ * not all rows are seen to `holes`.  Returns the rows that are left: in `rows` (room for strata_row_words()), unless
+ * look->changes is not 0; then they may be those remembered.  What it returns is only set if there are holes, or
+ * blocks in `ask`.
  */
-extern void strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uint64 *rest,
-							  uint64 *holes, uint64 *rows);
+extern const uint64 *strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uint64 *rest,
+									   uint64 *holes, uint64 *rows);
 
-/* Line numbers, less one, of block b's rows that are in `rows`. */
+/* Line numbers, less one, of block b's rows that are in `rows` (NULL: of all). */
 extern void strata_pages_lines(const StrataUnit *unit, uint32 b, const uint64 *rows, uint64 *lines);
 #define STRATA_LINE_WORDS ((MaxHeapTuplesPerPage + 63) / 64)
 

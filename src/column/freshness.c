@@ -174,8 +174,18 @@
  * entry there changes, or a change of it is taken back, all that is remembered of the table is forgotten; a reader
  * hears of that before it looks at the table, as its relation cache does.
  *
- * Sums over the rows left of a unit need no argument: they are remembered with the rows, bit by bit, and the
- * unit does not change.
+ * Rows left, remembered.  Which rows are left of a unit is remembered too, with their number and sums over them
+ * (exec/recall.c).  That saves no look at the map or at a page: R finds out as ever of which blocks the sentences are
+ * true for S.  Only if they are true of all blocks that R had to ask for, and no other block has holes, R sees all rows of
+ * the unit but those in `gone`.  `gone` is not written but with `changes`, and R read both words and sentences under a
+ * version that stood; so in one unit the same number of changes means the same `gone`, the same rows, the same sums,
+ * whoever asks and whenever.  A unit's identity goes with the number, as another one counts its own.  In all other cases
+ * the rows have no number: where a page was judged for S, as its changes are not settled, S is too old for a
+ * sentence, or S is serializable; or where some block with holes is one that the map vouches for, to a reader
+ * that copied it before they came.  Then rows are gathered anew and compared bit by bit.
+ *
+ * Sums over rows of the heap that are remembered are over all rows of a work item.  They are used when each of its blocks
+ * may be used by the rule above, and rows are taken one by one when one may not.
  *
  * The two parts do not mix: a block that the map vouches for, to some reader, holds all of its rows for that
  * reader, whatever later sentences say; rows in `gone` are taken out only with the sentence of their block.

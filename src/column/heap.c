@@ -12,7 +12,6 @@
 #include "access/transam.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
 #include "utils/rel.h"
@@ -190,15 +189,13 @@ strata_heap_block(StrataHeapRead *h, BlockNumber block)
 StrataHeapPage *
 strata_heap_item(StrataHeapRead *h, BlockNumber first, const StrataFresh *fresh, uint32 b)
 {
-	const uint64 *skip = fresh->rest_lines;
+	uint64 lines[STRATA_LINE_WORDS];
 
 	if (fresh->heap[b / 64] >> (b % 64) & 1)
 		return heap_read_page(h, first + b, NULL);
 	Assert(fresh->rest[b / 64] >> (b % 64) & 1);
-	for (uint32 w = 0; w <= b / 64; w++)
-		skip += STRATA_LINE_WORDS *
-				pg_popcount64(fresh->rest[w] & (w < b / 64 ? ~UINT64CONST(0) : strata_low_mask(b % 64)));
-	return heap_read_page(h, first + b, skip);
+	strata_pages_lines(fresh->rest_unit, b, fresh->rows, lines);
+	return heap_read_page(h, first + b, lines);
 }
 
 void

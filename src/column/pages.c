@@ -291,6 +291,15 @@ judge_page(const PageJudge *j, uint32 b, Buffer buffer, PageVerdict *v)
 
 /* ---- what is known ---- */
 
+/* A bit for each row, in whole vectors. */
+static void
+rows_all(uint64 *rows, uint32 nrows)
+{
+	memset(rows, 0xff, nrows / 64 * sizeof(uint64));
+	for (uint32 w = nrows / 64; w < strata_row_words(nrows); w++)
+		rows[w] = w * 64 < nrows ? strata_low_mask(nrows - w * 64) : 0;
+}
+
 /* A bit range of `to` taken from `from`. */
 static inline void
 rows_take_out(uint64 *rows, const uint64 *gone, uint32 first, uint32 end)
@@ -307,8 +316,8 @@ rows_fill(uint64 *rows, uint32 first, uint32 end)
 }
 
 /*
- * Words that others may be writing.  That one of them is seen half written does no harm, as the version has moved
- * then, and so all at once is allowed, which is eight times as fast.
+ * Words that others may be writing.  That one of them is seen half written does no harm, as the version has
+ * moved then, and so all at once is allowed, which is eight times as fast.
  */
 static inline void
 words_copy(uint64 *to, pg_atomic_uint64 *from, uint32 n)
@@ -334,9 +343,31 @@ typedef struct PagesKnown
 {
 	uint64 rest[STRATA_UNIT_WORDS];
 	uint64 holes[STRATA_UNIT_WORDS];
-	uint64 *gone;
+	uint64 *gone; /* not set when they are remembered */
+	uint64 changes;
 	uint32 version;
 } PagesKnown;
+
+/* Do the holes of all blocks in `ask`, of which there are some, come to all of `gone`? */
+static inline bool
+known_all_holes(const PagesKnown *known, const uint64 *ask, uint32 nwords)
+{
+	uint64 asked = 0, others = 0;
+
+	for (uint32 w = 0; w < nwords; w++)
+	{
+		asked |= known->holes[w] & ask[w];
+		others |= known->holes[w] & ~ask[w];
+	}
+	return asked != 0 && others == 0;
+}
+
+/* Are the rows that are left of the unit, if all of `gone` is, at hand? */
+static inline bool
+known_remembered(const StrataPageLook *look, const PagesKnown *known)
+{
+	return look->remembered != NULL && look->remembered->changes == known->changes;
+}
 
 XLogRecPtr
 strata_wal_position(void)
@@ -352,6 +383,7 @@ static bool
 known_quiet(const PageJudge *j, const uint64 *ask, XLogRecPtr now, PagesKnown *known)
 {
 	StrataUnitPages *p = &j->unit->fresh->pages;
+	uint32 nwords = j->unit->fresh->nwords;
 	bool any = false;
 
 	known->version = pg_atomic_read_u32(&p->version);
@@ -360,7 +392,7 @@ known_quiet(const PageJudge *j, const uint64 *ask, XLogRecPtr now, PagesKnown *k
 	pg_read_barrier();
 	if (pg_atomic_read_u64(&p->quiet_pos) != now || pg_atomic_read_u64(&p->quiet_from) > j->xmin)
 		return false;
-	for (uint32 w = 0; w < j->unit->fresh->nwords; w++)
+	for (uint32 w = 0; w < nwords; w++)
 	{
 		if ((ask[w] & ~pg_atomic_read_u64(&p->quiet[w])) != 0)
 			return false;
@@ -368,7 +400,8 @@ known_quiet(const PageJudge *j, const uint64 *ask, XLogRecPtr now, PagesKnown *k
 		known->holes[w] = pg_atomic_read_u64(&p->holes[w]);
 		any |= (known->holes[w] & ask[w]) != 0;
 	}
-	if (any)
+	known->changes = pg_atomic_read_u64(&p->changes);
+	if (any && !(known_remembered(j->look, known) && known_all_holes(known, ask, nwords)))
 		words_copy(known->gone, p->gone, strata_row_words(j->unit->nrows));
 	pg_read_barrier();
 	return pg_atomic_read_u32(&p->version) == known->version;
@@ -432,6 +465,7 @@ known_copy(StrataPageLook *look, const StrataUnit *unit, const uint64 *ask, Page
 											pg_atomic_read_u64(&k->low), pg_atomic_read_u64(&k->high)};
 			}
 		}
+		known->changes = pg_atomic_read_u64(&p->changes);
 		if (any)
 			words_copy(known->gone, p->gone, strata_row_words(unit->nrows));
 		pg_read_barrier();
@@ -503,6 +537,17 @@ known_write(const PageJudge *j, StrataPageKnown *k, const PageCopy *found)
 	pg_atomic_write_u64(&k->lsn, found->lsn);
 }
 
+/* Returns whether it was not yet. */
+static inline bool
+gone_add(StrataUnitPages *p, uint32 row)
+{
+	uint64 before = pg_atomic_read_u64(&p->gone[row / 64]);
+	uint64 after = before | UINT64CONST(1) << (row % 64);
+
+	pg_atomic_write_u64(&p->gone[row / 64], after);
+	return after != before;
+}
+
 /* Writes what was found of the blocks in `found` into the unit, unless somebody else is writing. */
 static void
 known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
@@ -510,6 +555,7 @@ known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
 	const StrataUnit *unit = j->unit;
 	StrataUnitPages *p = &unit->fresh->pages;
 	uint32 version = pg_atomic_read_u32(&p->version);
+	bool more_gone = false;
 
 	if (version % 2 != 0 || !pg_atomic_compare_exchange_u32(&p->version, &version, version + 1))
 		return;
@@ -528,8 +574,7 @@ known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
 			for (uint32 row = unit->block_row[b]; row < unit->block_row[b + 1]; row++)
 				if (!(j->rows[row / 64] >> (row % 64) & 1))
 				{
-					pg_atomic_write_u64(&p->gone[row / 64], pg_atomic_read_u64(&p->gone[row / 64]) |
-																UINT64CONST(1) << (row % 64));
+					more_gone |= gone_add(p, row);
 					holes |= one;
 				}
 			known_write(j, &p->known[b], &j->look->known[b]);
@@ -541,6 +586,8 @@ known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
 			pg_atomic_write_u64(&p->holes[w], pg_atomic_read_u64(&p->holes[w]) | holes);
 		}
 	}
+	if (more_gone)
+		pg_atomic_write_u64(&p->changes, pg_atomic_read_u64(&p->changes) + 1);
 	pg_memory_barrier();
 	pg_atomic_write_u32(&p->version, version + 2);
 }
@@ -618,76 +665,97 @@ look_at_lsn(const StrataPageLook *look, const StrataUnit *unit, uint32 b)
 		   lsn == look->known[b].lsn;
 }
 
-/* Room in the look's arrays for the unit's blocks. */
+/* Room in the look's arrays for the unit's blocks and rows. */
 static void
 look_reserve(StrataPageLook *look, const StrataUnit *unit)
 {
-	if (look->room >= unit->nblocks)
-		return;
-	if (look->room > 0)
-		pfree(look->known);
-	look->room = 0;
-	look->known = MemoryContextAlloc(look->context, unit->nblocks * sizeof(PageCopy));
-	look->room = unit->nblocks;
+	uint32 words = strata_row_words(unit->nrows);
+
+	if (look->room < unit->nblocks)
+	{
+		if (look->room > 0)
+			pfree(look->known);
+		look->room = 0;
+		look->known = MemoryContextAlloc(look->context, unit->nblocks * sizeof(PageCopy));
+		look->room = unit->nblocks;
+	}
+	if (look->gone_room < words)
+	{
+		if (look->gone_room > 0)
+			pfree(look->gone);
+		look->gone_room = 0;
+		look->gone = MemoryContextAlloc(look->context, words * sizeof(uint64));
+		look->gone_room = words;
+	}
 }
 
-/* Of the blocks in `ask`, what is known is true. */
+/* Of the blocks in `ask`, what is known is true.  all_gone: as known_all_holes() says; then takes all out at
+ * once. */
 static void
-look_use_known(const StrataUnit *unit, const PagesKnown *known, uint64 *ask, uint64 *rest, uint64 *holes,
-			   uint64 *rows)
+look_take_out(const StrataUnit *unit, const PagesKnown *known, const uint64 *ask, bool all_gone, uint64 *rows)
 {
-	uint64 other = 0, any = 0;
 	uint32 nwords = strata_row_words(unit->nrows);
 
-	for (uint32 w = 0; w < unit->fresh->nwords; w++)
-	{
-		other |= known->holes[w] & ~ask[w];
-		any |= known->holes[w] & ask[w];
-	}
-	/* Rows are gone of blocks with holes only; so if all of those are meant, all rows are. */
-	if (any != 0 && other == 0)
-		for (uint32 w = 0; w < nwords; w++)
-			rows[w] &= ~known->gone[w];
-	for (uint32 w = 0; w < unit->fresh->nwords; w++)
-	{
-		rest[w] |= known->rest[w] & ask[w];
-		holes[w] |= known->holes[w] & ask[w];
-		for (uint64 left = other == 0 ? 0 : known->holes[w] & ask[w]; left != 0; left &= left - 1)
+	for (uint32 w = 0; all_gone && w < nwords; w++)
+		rows[w] &= ~known->gone[w];
+	for (uint32 w = 0; !all_gone && w < unit->fresh->nwords; w++)
+		for (uint64 left = known->holes[w] & ask[w]; left != 0; left &= left - 1)
 		{
 			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
 
 			rows_take_out(rows, known->gone, unit->block_row[b], unit->block_row[b + 1]);
 		}
+}
+
+/* The same blocks leave `ask`. */
+static void
+look_answer(const StrataUnit *unit, const PagesKnown *known, uint64 *ask, uint64 *rest, uint64 *holes)
+{
+	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+	{
+		rest[w] |= known->rest[w] & ask[w];
+		holes[w] |= known->holes[w] & ask[w];
 		ask[w] = 0;
 	}
 }
 
-void
-strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uint64 *rest, uint64 *holes,
-				  uint64 *rows)
+/* All blocks in `ask` are as known, whether their pages were asked or not.  Returns the rows left. */
+static const uint64 *
+look_use_known(StrataPageLook *look, const StrataUnit *unit, const PagesKnown *known, uint64 *ask,
+			   uint64 *rest, uint64 *holes, uint64 *rows)
 {
-	uint64 asked[STRATA_UNIT_WORDS] = {0};
-	uint64 found[STRATA_UNIT_WORDS] = {0};
-	uint64 found_rest[STRATA_UNIT_WORDS] = {0};
-	PagesKnown known;
-	PageJudge judge = {.rows = rows};
-	bool use_known;
-	bool any_found = false, all_known = true;
-	XLogRecPtr pos;
+	bool all_gone = known_all_holes(known, ask, unit->fresh->nwords);
 
-	if (!look_begin(look, unit, &judge))
-		return;
-	look_reserve(look, unit);
-	known.gone = MemoryContextAlloc(look->context, Max(strata_row_words(unit->nrows), 1) * sizeof(uint64));
-	pos = strata_wal_position();
-	if (!look->serializable && known_quiet(&judge, ask, pos, &known))
+	look->changes = all_gone ? known->changes : 0;
+	if (all_gone && known_remembered(look, known))
 	{
-		look_use_known(unit, &known, ask, rest, holes, rows);
-		pfree(known.gone);
-		return;
+		look_answer(unit, known, ask, rest, holes);
+		return look->remembered->rows;
 	}
-	use_known = !look->serializable && known_copy(look, unit, ask, &known);
-	memcpy(asked, ask, unit->fresh->nwords * sizeof(uint64));
+	rows_all(rows, unit->nrows);
+	look_take_out(unit, known, ask, all_gone, rows);
+	look_answer(unit, known, ask, rest, holes);
+	return rows;
+}
+
+typedef struct LookResult
+{
+	bool use_known; /* what is known was copied */
+	bool all_known; /* and is true of all blocks that were asked */
+	bool any_found;
+	uint64 found[STRATA_UNIT_WORDS]; /* blocks that were judged, with something to publish */
+	uint64 found_rest[STRATA_UNIT_WORDS];
+} LookResult;
+
+/* What the page of each block in `ask` says.  Those that are as known stay in `ask`; of the others it is told
+ * how they were found, and whether that may be published. */
+static void
+look_at_pages(const PageJudge *j, StrataPageLook *look, LookResult *r, uint64 *ask, uint64 *rest,
+			  uint64 *holes)
+{
+	const StrataUnit *unit = j->unit;
+
+	r->all_known = true;
 	for (uint32 w = 0; w < unit->fresh->nwords; w++)
 	{
 		for (uint64 left = ask[w]; left != 0; left &= left - 1)
@@ -701,31 +769,75 @@ strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uin
 			PageVerdict v;
 			bool is_known;
 
-			if (!use_known || !known_for(&judge, &look->known[b]))
+			if (!r->use_known || !known_for(j, &look->known[b]))
 				look->known[b].lsn = InvalidXLogRecPtr;
 			is_known = look->known[b].lsn != 0 && look_at_lsn(look, unit, b);
-			if (!is_known && look_at_page(&judge, look, b, &v, &is_known))
+			if (!is_known && look_at_page(j, look, b, &v, &is_known))
 			{
-				found[w] |= one;
-				found_rest[w] |= v.may_rest ? one : 0;
-				any_found = true;
+				r->found[w] |= one;
+				r->found_rest[w] |= v.may_rest ? one : 0;
+				r->any_found = true;
 			}
 			if (is_known)
 				continue;
-			all_known = false;
+			r->all_known = false;
 			ask[w] &= ~one;
 			rest[w] |= v.rest ? one : 0;
 			holes[w] |= v.holes ? one : 0;
 		}
 	}
-	/* What is left in `ask` is as known. */
-	if (use_known)
-		look_use_known(unit, &known, ask, rest, holes, rows);
-	if (any_found)
-		known_publish(&judge, found, found_rest);
-	else if (use_known && all_known && strata_wal_position() == pos)
-		known_publish_quiet(&judge, asked, &known, pos);
-	pfree(known.gone);
+}
+
+/* WAL stands at `pos`, and that is not enough to know: every page has to be asked. */
+static const uint64 *
+look_ask_pages(const PageJudge *j, StrataPageLook *look, PagesKnown *known, XLogRecPtr pos, uint64 *ask,
+			   uint64 *rest, uint64 *holes)
+{
+	const StrataUnit *unit = j->unit;
+	uint64 asked[STRATA_UNIT_WORDS];
+	LookResult r = {0};
+
+	r.use_known = !look->serializable && known_copy(look, unit, ask, known);
+	memcpy(asked, ask, unit->fresh->nwords * sizeof(uint64));
+	rows_all(j->rows, unit->nrows);
+	look_at_pages(j, look, &r, ask, rest, holes);
+	if (r.use_known && r.all_known)
+	{
+		if (strata_wal_position() == pos)
+			known_publish_quiet(j, asked, known, pos);
+		return look_use_known(look, unit, known, ask, rest, holes, j->rows);
+	}
+	if (r.use_known)
+	{
+		/* What is left in `ask` is as known. */
+		look_take_out(unit, known, ask, known_all_holes(known, ask, unit->fresh->nwords), j->rows);
+		look_answer(unit, known, ask, rest, holes);
+	}
+	if (r.any_found)
+		known_publish(j, r.found, r.found_rest);
+	return j->rows;
+}
+
+const uint64 *
+strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uint64 *rest, uint64 *holes,
+				  uint64 *rows)
+{
+	PageJudge judge = {.rows = rows};
+	PagesKnown known;
+	XLogRecPtr pos;
+
+	look->changes = 0;
+	if (!look_begin(look, unit, &judge))
+	{
+		rows_all(rows, unit->nrows);
+		return rows;
+	}
+	look_reserve(look, unit);
+	known.gone = look->gone;
+	pos = strata_wal_position();
+	if (!look->serializable && known_quiet(&judge, ask, pos, &known))
+		return look_use_known(look, unit, &known, ask, rest, holes, rows);
+	return look_ask_pages(&judge, look, &known, pos, ask, rest, holes);
 }
 
 void
@@ -734,15 +846,20 @@ strata_pages_lines(const StrataUnit *unit, uint32 b, const uint64 *rows, uint64 
 	const uint16 *numbers = lines_of(unit, b);
 	uint32 first = unit->block_row[b];
 	uint32 n = unit->block_row[b + 1] - first;
+	uint32 at, shift = first % 64;
 
 	memset(lines, 0, STRATA_LINE_WORDS * sizeof(uint64));
-	if (numbers == NULL && rows != NULL)
+	if (numbers == NULL)
 	{
 		/* Row `first` is line 1, and so on. */
 		for (uint32 w = 0; w * 64 < n; w++)
 		{
-			uint32 at = (first + w * 64) / 64, shift = (first + w * 64) % 64;
-
+			if (rows == NULL)
+			{
+				lines[w] = strata_low_mask(n - w * 64);
+				continue;
+			}
+			at = (first + w * 64) / 64;
 			lines[w] = rows[at] >> shift;
 			if (shift > 0 && at + 1 < strata_row_words(unit->nrows))
 				lines[w] |= rows[at + 1] << (64 - shift);
@@ -753,7 +870,7 @@ strata_pages_lines(const StrataUnit *unit, uint32 b, const uint64 *rows, uint64 
 	for (uint32 row = first; row < first + n; row++)
 		if (rows == NULL || (rows[row / 64] >> (row % 64) & 1))
 		{
-			uint32 line = numbers ? numbers[row - first] - 1 : row - first;
+			uint32 line = numbers[row - first] - 1;
 
 			lines[line / 64] |= UINT64CONST(1) << (line % 64);
 		}

@@ -1156,6 +1156,7 @@ populate_fill_pages(const UnitBuild *b, UnitHead *h)
 	p->lines_at = h->lines_at;
 	p->lines = h->lines;
 	pg_atomic_init_u32(&p->version, 0);
+	pg_atomic_init_u64(&p->changes, 1);
 	pg_atomic_init_u64(&p->quiet_pos, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&p->quiet_from, 0);
 	for (uint32 i = 0; i < b->nblocks; i++)

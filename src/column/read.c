@@ -59,10 +59,11 @@ struct StrataReadPrivate
 	bool serializable; /* predicate lock taken; freshness needs the page locks */
 	StrataMapCopy *map;
 	StrataPageLook look;
-	uint64 *rows;		/* of the unit at hand */
-	uint32 row_room;	/* words */
-	uint64 *rest_lines; /* of the unit at hand */
-	uint32 rest_room;	/* blocks */
+	uint64 *rows;	 /* of the unit at hand */
+	uint32 row_room; /* words */
+	/* The unit at hand, when the heap is to be asked for what it does not hold: its pin stays until the next.
+	 */
+	const StrataUnit *rest_unit;
 	int npins;
 	int room;
 	StrataUnit **pins;
@@ -140,7 +141,9 @@ read_all_heap(StrataFresh *fresh)
 {
 	fresh->nheap = fresh->nblocks;
 	fresh->nrest = fresh->nstale = 0;
-	fresh->rows = fresh->rest_lines = NULL;
+	fresh->rows = NULL;
+	fresh->rest_unit = NULL;
+	fresh->changes = 0;
 	for (uint32 b = 0; b < fresh->nblocks; b += 64)
 	{
 		fresh->heap[b / 64] = strata_low_mask(fresh->nblocks - b);
@@ -148,9 +151,9 @@ read_all_heap(StrataFresh *fresh)
 	}
 }
 
-/* A bitmap with all rows of the unit, good until the next call. */
+/* Room for a bitmap of the unit's rows, good until the next call. */
 static uint64 *
-read_all_rows(struct StrataReadPrivate *p, const StrataUnit *unit)
+read_row_room(struct StrataReadPrivate *p, const StrataUnit *unit)
 {
 	uint32 words = strata_row_words(unit->nrows);
 
@@ -162,9 +165,6 @@ read_all_rows(struct StrataReadPrivate *p, const StrataUnit *unit)
 		p->rows = MemoryContextAlloc(p->context, words * sizeof(uint64));
 		p->row_room = words;
 	}
-	memset(p->rows, 0xff, unit->nrows / 64 * sizeof(uint64));
-	for (uint32 w = unit->nrows / 64; w < words; w++)
-		p->rows[w] = w * 64 < unit->nrows ? strata_low_mask(unit->nrows - w * 64) : 0;
 	return p->rows;
 }
 
@@ -173,30 +173,6 @@ read_clear_rows(uint64 *rows, uint32 first, uint32 end)
 {
 	for (uint32 w = first / 64; w * 64 < end; w++)
 		rows[w] &= ~strata_range_mask(w, first, end);
-}
-
-/* Which lines of the blocks in `rest` the unit answers for. */
-static void
-read_rest_lines(struct StrataReadPrivate *p, const StrataUnit *unit, StrataFresh *fresh, const uint64 *rows)
-{
-	uint64 *lines;
-
-	if (fresh->nrest > p->rest_room)
-	{
-		if (p->rest_lines != NULL)
-			pfree(p->rest_lines);
-		p->rest_room = 0;
-		p->rest_lines = MemoryContextAlloc(p->context, fresh->nrest * STRATA_LINE_WORDS * sizeof(uint64));
-		p->rest_room = fresh->nrest;
-	}
-	fresh->rest_lines = lines = p->rest_lines;
-	/* Words past the table's blocks are not set: VACUUM may have cut the table shorter than the unit. */
-	for (uint32 w = 0; w < unit->fresh->nwords && w * 64 < fresh->nblocks; w++)
-		for (uint64 left = fresh->rest[w]; left != 0; left &= left - 1)
-		{
-			strata_pages_lines(unit, w * 64 + pg_rightmost_one_pos64(left), rows, lines);
-			lines += STRATA_LINE_WORDS;
-		}
 }
 
 static bool
@@ -225,7 +201,7 @@ read_freshness(StrataRead *read, const StrataUnit *unit, StrataFresh *fresh)
 	uint64 ask[STRATA_UNIT_WORDS] = {0};
 	uint64 holes[STRATA_UNIT_WORDS] = {0};
 	uint32 words = Min(f->nwords, (fresh->nblocks + 63) / 64);
-	uint64 *rows = NULL;
+	const uint64 *rows = NULL;
 	bool asked = false;
 
 	strata_fresh_blocks(p->map, unit, fresh->nblocks, usable);
@@ -238,8 +214,8 @@ read_freshness(StrataRead *read, const StrataUnit *unit, StrataFresh *fresh)
 	}
 	if (asked)
 	{
-		rows = read_all_rows(p, unit);
-		strata_pages_look(&p->look, unit, ask, fresh->rest, holes, rows);
+		rows = strata_pages_look(&p->look, unit, ask, fresh->rest, holes, read_row_room(p, unit));
+		fresh->changes = p->look.changes;
 		read->blocks_judged = p->look.njudged;
 	}
 
@@ -257,14 +233,15 @@ read_freshness(StrataRead *read, const StrataUnit *unit, StrataFresh *fresh)
 		{
 			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
 
-			read_clear_rows(rows, unit->block_row[b], unit->block_row[b + 1]);
+			Assert(rows == p->rows);
+			read_clear_rows(p->rows, unit->block_row[b], unit->block_row[b + 1]);
 			holes[w] |= UINT64CONST(1) << (b % 64);
 		}
 		if (holes[w] != 0)
 			fresh->rows = rows;
 	}
 	if (fresh->nrest > 0)
-		read_rest_lines(p, unit, fresh, rows);
+		fresh->rest_unit = p->rest_unit = unit;
 	return fresh->nheap < fresh->nblocks;
 }
 
@@ -287,7 +264,7 @@ read_pin(struct StrataReadPrivate *p, uint32 unit_blocks, uint32 u)
 }
 
 static void
-read_unpin(struct StrataReadPrivate *p, const StrataUnit *unit)
+read_unpin_pages(struct StrataReadPrivate *p, const StrataUnit *unit)
 {
 	for (int i = p->npages; i-- > 0;)
 		if (p->pages[i].unit == unit)
@@ -295,6 +272,12 @@ read_unpin(struct StrataReadPrivate *p, const StrataUnit *unit)
 			strata_pool_unpin(p->pages[i].id);
 			p->pages[i] = p->pages[--p->npages];
 		}
+}
+
+static void
+read_unpin(struct StrataReadPrivate *p, const StrataUnit *unit)
+{
+	read_unpin_pages(p, unit);
 	for (int i = p->npins; i-- > 0;)
 		if (p->pins[i] == unit)
 		{
@@ -412,12 +395,18 @@ read_look_ahead(StrataRead *read, uint32 u)
 }
 
 const StrataUnit *
-strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
+strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh, const StrataRowsLeft *remembered)
 {
 	struct StrataReadPrivate *p = read->priv;
+	StrataUnitId id;
 	StrataUnit *unit;
 
 	Assert(u < read->nunits);
+	if (p->rest_unit != NULL)
+	{
+		read_unpin(p, p->rest_unit);
+		p->rest_unit = NULL;
+	}
 	fresh->nblocks = Min(read->unit_blocks, read->nblocks - u * read->unit_blocks);
 	read_all_heap(fresh);
 	if (!p->stored)
@@ -432,6 +421,11 @@ strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 		return NULL;
 	}
 
+	id = strata_unit_id(unit);
+	p->look.remembered =
+		remembered != NULL && remembered->changes != 0 && strata_unit_id_equal(&remembered->unit, &id)
+			? remembered
+			: NULL;
 	if (!read_freshness(read, unit, fresh))
 	{
 		strata_store_note_stale(unit, fresh->nstale);
@@ -445,7 +439,11 @@ strata_read_unit(StrataRead *read, uint32 u, StrataFresh *fresh)
 void
 strata_read_unit_done(StrataRead *read, const StrataUnit *unit)
 {
-	if (unit != NULL)
+	if (unit == NULL)
+		return;
+	if (unit == read->priv->rest_unit)
+		read_unpin_pages(read->priv, unit);
+	else
 		read_unpin(read->priv, unit);
 }
 
@@ -623,7 +621,7 @@ strata_read_staleness(StrataRead *read, uint32 u, TransactionId horizon, uint32 
 	StrataFresh fresh;
 	uint64 visible[STRATA_UNIT_WORDS] = {0};
 	uint64 doubt[STRATA_UNIT_WORDS] = {0}; /* neither fresh, nor known to be copied next time */
-	const StrataUnit *unit = strata_read_unit(read, u, &fresh);
+	const StrataUnit *unit = strata_read_unit(read, u, &fresh, NULL);
 	uint32 ndoubt = 0, nseen = 0, nsettled = 0, nth = 0;
 
 	strata_map_bits(map, u * read->unit_blocks, fresh.nblocks, visible);

@@ -246,24 +246,28 @@ strata_recall_close(StrataScanState *scan)
 	recall_unpin(&s->new_pin);
 	recall_unpin(&s->sums_pin);
 	s->rows = NULL;
+	s->sums = NULL;
 	s->opened = false;
 	memset(s->served, 0, sizeof(s->served));
 }
 
-void
-strata_recall_item(StrataScanState *scan, const StrataUnit *unit)
+const StrataRowsLeft *
+strata_recall_item(StrataScanState *scan)
 {
+	StrataRecall *s = scan->recall;
+
 	strata_recall_close(scan);
+	s->sums = recall_find(scan, RECALL_SUMS, &s->sums_pin);
+	return s->sums ? &s->sums->left : NULL;
+}
+
+void
+strata_recall_unit(StrataScanState *scan, const StrataUnit *unit)
+{
 	if (unit)
 		scan->recall->unit = strata_unit_id(unit);
 	else
 		memset(&scan->recall->unit, 0, sizeof(StrataUnitId));
-}
-
-static bool
-same_unit(const StrataUnitId *a, const StrataUnitId *b)
-{
-	return a->generation == b->generation && a->insert_pos == b->insert_pos && a->copied_at == b->copied_at;
 }
 
 /* Where the batch's columns are among those remembered.  False: one is not. */
@@ -281,6 +285,17 @@ find_columns(const StrataScanState *scan, const StrataRecallRows *r, int *column
 		Assert(r->nchunks == 0 || r->chunks[0]->cols[k].type == scan->batch.cols[c]->type);
 		column[c] = k;
 	}
+	return true;
+}
+
+static bool
+all_blocks_as_were(const StrataScanState *scan, const StrataRecallRows *r, bool same)
+{
+	if (r->nlost > 0 || r->nblocks == 0 || r->blocks[r->nblocks - 1].block >= scan->fresh.nblocks)
+		return false;
+	for (uint32 w = 0; w * 64 < scan->fresh.nblocks; w++)
+		if ((r->heap[w] & ~scan->fresh.heap[w]) != 0 || (r->rest[w] & ~(same ? scan->fresh.rest[w] : 0)) != 0)
+			return false;
 	return true;
 }
 
@@ -316,6 +331,15 @@ clear_live(StrataScanState *scan, const StrataRecallRows *r)
 		memset(s->live, 0, r->nchunks * BATCH_WORDS * sizeof(uint64));
 }
 
+/* The rows remembered of all blocks count. */
+static void
+serve_all(StrataScanState *scan, const StrataRecallRows *r)
+{
+	scan->recall->all_live = true;
+	for (uint32 w = 0; w * 64 < scan->fresh.nblocks; w++)
+		scan->recall->served[w] = r->heap[w] | r->rest[w];
+}
+
 /* The rows remembered of block i count, and its page is not read. */
 static inline void
 serve(StrataRecall *s, const StrataRecallRows *r, uint32 i)
@@ -324,6 +348,15 @@ serve(StrataRecall *s, const StrataRecallRows *r, uint32 i)
 
 	set_rows(s->live, r->blocks[i].first, block_end(r, i));
 	s->served[b / 64] |= UINT64CONST(1) << (b % 64);
+}
+
+static bool
+enough_served(StrataRecall *s, uint32 asked, uint32 served)
+{
+	if (asked - served <= RECALL_MISSES(asked))
+		return true;
+	memset(s->served, 0, sizeof(s->served));
+	return false;
 }
 
 /*
@@ -336,10 +369,15 @@ take_rows(StrataScanState *scan, StrataRecallRows *r)
 	StrataRecall *s = scan->recall;
 	XLogRecPtr	  pos = strata_wal_position();
 	bool		  quiet = r->quiet == pos;
-	bool		  same = same_unit(&r->unit, &s->unit);
+	bool		  same = strata_unit_id_equal(&r->unit, &s->unit);
 	BlockNumber	  first = scan->item * scan->read->unit_blocks;
 	uint32		  asked = scan->fresh.nheap + scan->fresh.nrest, served = 0;
 
+	if (quiet && all_blocks_as_were(scan, r, same))
+	{
+		serve_all(scan, r);
+		return enough_served(s, asked, r->nblocks);
+	}
 	clear_live(scan, r);
 	for (uint32 i = 0; i < r->nblocks; i++)
 	{
@@ -350,7 +388,10 @@ take_rows(StrataScanState *scan, StrataRecallRows *r)
 		if (XLogRecPtrIsInvalid(k->lsn) || k->block >= scan->fresh.nblocks)
 			continue;
 		if (!quiet && !strata_read_lsn_is(scan->read, first + k->block, &k->buffer, k->lsn))
+		{
 			k->lsn = InvalidXLogRecPtr;
+			r->nlost++;
+		}
 		else if ((r->heap[w] & scan->fresh.heap[w] & one) || (same && (r->rest[w] & scan->fresh.rest[w] & one)))
 		{
 			serve(s, r, i);
@@ -362,10 +403,8 @@ take_rows(StrataScanState *scan, StrataRecallRows *r)
 			strata_wal_position() == pos
 			? pos
 			: InvalidXLogRecPtr;
-	if (asked - served <= RECALL_MISSES(asked))
-		return true;
-	memset(s->served, 0, sizeof(s->served));
-	return false;
+	s->all_live = served == r->nblocks;
+	return enough_served(s, asked, served);
 }
 
 /* The batch's columns, and what was remembered before them. */
@@ -386,6 +425,7 @@ choose_columns(const StrataScanState *scan, const StrataRecallRows *before, Stra
 		if (!has)
 			r->attnums[r->ncols++] = before->attnums[k];
 	}
+	r->sums = MemoryContextAllocZero(r->head.cxt, sizeof(StrataRecallSum) * Max(room, 1));
 }
 
 static StrataRows *
@@ -487,9 +527,8 @@ read_rows(StrataScanState *scan, StrataRecallRows *r)
 		if (b % 16 == 0)
 			all = recall_fits(&r->head);
 	}
-	clear_live(scan, r);
-	for (uint32 i = 0; i < r->nblocks; i++)
-		serve(s, r, i);
+	r->nlost = r->nblocks - lasting;
+	serve_all(scan, r);
 	s->rows = r;
 	s->was_read = true;
 	for (int c = 0; c < scan->batch.ncols; c++)
@@ -540,17 +579,108 @@ strata_recall_vector(StrataScanState *scan)
 	while (s->rows && s->chunk < s->rows->nchunks)
 	{
 		StrataRows	 *rows = s->rows->chunks[s->chunk];
-		const uint64 *live = s->live + s->chunk * BATCH_WORDS;
-		unsigned	  n = strata_kernels->count(live, rows->n);
+		const uint64 *live = s->all_live ? NULL : s->live + s->chunk * BATCH_WORDS;
+		unsigned	  n = live ? strata_kernels->count(live, rows->n) : rows->n;
 
 		s->chunk++;
 		if (n == 0)
 			continue;
 		strata_batch_show_rows(b, rows, s->column, rows->n);
-		memcpy(b->mask, live, sizeof(b->mask));
+		if (live)
+			memcpy(b->mask, live, sizeof(b->mask));
 		return n;
 	}
 	return 0;
+}
+
+/* ---- sums over all rows remembered ---- */
+
+/* Adds the rows of a chunk, those in `mask`, to the sum and to what the zone map says; they are the first, or not. */
+static void
+sum_chunk(const StrataRowsColumn *col, const uint64 *mask, unsigned n, bool first, StrataInt128 *sum, StrataSegment *zone)
+{
+	int64 lo = strata_kernels->min_i64(col->v.i64, mask, n);
+	int64 hi = strata_kernels->max_i64(col->v.i64, mask, n);
+
+	*sum += strata_kernels->sum_i64(col->v.i64, mask, n);
+	zone->min.i = first ? lo : Min(zone->min.i, lo);
+	zone->max.i = first ? hi : Max(zone->max.i, hi);
+	zone->scale = col->scale;
+}
+
+/*
+ * Column k of all rows.  Only integers of one scale have sums and a range; of others the zone map has the count of NULLs,
+ * and a physical type that promises no more.
+ */
+static void
+sum_rows(const StrataRecallRows *r, int k, StrataSegment *zone)
+{
+	StrataInt128 sum = 0;
+	uint32		 n = 0;
+	bool		 integers = true;
+
+	memset(zone, 0, sizeof(*zone));
+	for (uint32 i = 0; i < r->nchunks; i++)
+	{
+		const StrataRows	   *rows = r->chunks[i];
+		const StrataRowsColumn *col = &rows->cols[k];
+		uint64	 mask[BATCH_WORDS] = {0};
+		unsigned some;
+
+		CHECK_FOR_INTERRUPTS();
+		for (uint32 w = 0; w * 64 < rows->n; w++)
+			mask[w] = strata_low_mask(rows->n - w * 64) & ~(col->has_nulls ? col->nulls[w] : 0);
+		some = strata_kernels->count(mask, rows->n);
+		if (some == 0)
+			continue;
+		integers = integers && col->phys == STRATA_PHYS_INT && (n == 0 || zone->scale == col->scale);
+		if (integers)
+			sum_chunk(col, mask, rows->n, n == 0, &sum, zone);
+		n += some;
+	}
+	zone->phys = integers ? STRATA_PHYS_INT : STRATA_PHYS_BYTES;
+	zone->flags = integers && n > 0 ? STRATA_SEG_HAS_SUM | STRATA_SEG_HAS_RANGE : 0;
+	zone->sum_lo = (uint64) (unsigned __int128) sum;
+	zone->sum_hi = (int64) (sum >> 64);
+	zone->nrows = r->nrows;
+	zone->null_count = r->nrows - n;
+}
+
+/* The columns' zone maps are those of all rows remembered. */
+static void
+show_row_sums(StrataScanState *scan, const StrataRecallRows *r)
+{
+	int c = -1;
+
+	while ((c = bms_next_member(scan->take_cols, c)) >= 0)
+	{
+		StrataRecallSum *sum = &r->sums[scan->recall->column[c]];
+
+		if (sum->zone.nrows == 0)
+			sum_rows(r, scan->recall->column[c], &sum->zone);
+		scan->batch.cols[c]->zone = &sum->zone;
+	}
+}
+
+unsigned
+strata_recall_take_rows(StrataScanState *scan)
+{
+	StrataRecall *s = scan->recall;
+	int			  c = -1;
+	unsigned	  n = 0;
+
+	if (!s->rows || !s->all_live || s->chunk > 0 || s->rows->nrows == 0)
+		return 0;
+	show_row_sums(scan, s->rows);
+	if (scan->can_take_unit(scan->parent))
+	{
+		n = s->rows->nrows;
+		scan->take_unit(scan->parent, n);
+		s->chunk = s->rows->nchunks;
+	}
+	while ((c = bms_next_member(scan->take_cols, c)) >= 0)
+		scan->batch.cols[c]->zone = NULL;
+	return n;
 }
 
 /* ---- sums over what is left of a unit ---- */
@@ -603,26 +733,56 @@ sum_column(StrataScanState *scan, StrataColumn *col, const uint64 *live, uint32 
 	return true;
 }
 
+/*
+ * Is what is remembered of the unit about the rows that are left of it now?  Their bits are compared only when the
+ * numbers do not tell; and if those are the same, they have the new number too.
+ */
+static bool
+sums_are_of(StrataRecallSums *r, const StrataScanState *scan)
+{
+	uint64 changes = scan->fresh.changes;
+
+	if (!strata_unit_id_equal(&r->left.unit, &scan->recall->unit))
+		return false;
+	if (r->left.changes != 0 && r->left.changes == changes)
+		return true;
+	if (memcmp(r->left.rows, scan->live, r->words * sizeof(uint64)) != 0)
+		return false;
+	if (changes != 0)
+		r->left.changes = changes;
+	return true;
+}
+
+static uint32
+count_left(const StrataScanState *scan)
+{
+	uint32 n = 0;
+
+	for (uint32 w = 0; w * STRATA_VECTOR < scan->unit->nrows; w++)
+		n += strata_kernels->count(scan->live + w * BATCH_WORDS, STRATA_VECTOR);
+	return n;
+}
+
 /* What is remembered of this unit with these rows left, or something new. */
 static StrataRecallSums *
 open_sums(StrataScanState *scan)
 {
 	StrataRecall	 *s = scan->recall;
+	StrataRecallSums *r = s->sums;
 	uint32			  words = (scan->unit->nrows + STRATA_VECTOR - 1) / STRATA_VECTOR * BATCH_WORDS;
-	StrataRecallSums *r;
+	uint64			 *rows;
 
-	r = recall_find(scan, RECALL_SUMS, &s->sums_pin);
-	if (r && same_unit(&r->unit, &s->unit) && r->words == words &&
-		memcmp(r->rows, scan->live, words * sizeof(uint64)) == 0)
+	if (r && sums_are_of(r, scan))
 		return r;
 	recall_unpin(&s->sums_pin);
-	r = recall_make(scan, RECALL_SUMS, sizeof(StrataRecallSums), &s->sums_pin);
-	r->unit = s->unit;
+	s->sums = r = recall_make(scan, RECALL_SUMS, sizeof(StrataRecallSums), &s->sums_pin);
+	rows = MemoryContextAlloc(r->head.cxt, words * sizeof(uint64));
+	memcpy(rows, scan->live, words * sizeof(uint64));
+	r->left = (StrataRowsLeft) {s->unit, scan->fresh.changes, rows};
+	r->nleft = count_left(scan);
 	r->words = words;
-	r->rows = MemoryContextAlloc(r->head.cxt, words * sizeof(uint64));
-	memcpy(r->rows, scan->live, words * sizeof(uint64));
 	r->sums = MemoryContextAlloc(r->head.cxt, scan->unit->ncols * sizeof(StrataRecallSum));
-	recall_keep(s, &r->head);
+	s->sums_full = !recall_keep(s, &r->head);
 	return r;
 }
 
@@ -640,38 +800,50 @@ find_sum(StrataScanState *scan, StrataRecallSums *r, StrataColumn *col, uint32 n
 	return &r->sums[r->nsums++].zone;
 }
 
+/* The columns' zone maps become those of the rows left.  False: a column cannot be had. */
+static bool
+show_sums(StrataScanState *scan, StrataRecallSums *r)
+{
+	StrataRecall *s = scan->recall;
+	int			  c = -1;
+
+	while ((c = bms_next_member(scan->take_cols, c)) >= 0)
+	{
+		const StrataSegment *zone = find_sum(scan, r, scan->batch.cols[c], r->nleft);
+
+		if (!zone)
+			return false;
+		s->zones[c] = *zone;
+	}
+	c = -1;
+	while ((c = bms_next_member(scan->take_cols, c)) >= 0)
+		scan->batch.cols[c]->zone = &s->zones[c];
+	return true;
+}
+
 bool
 strata_recall_take(StrataScanState *scan)
 {
 	StrataRecall *s = scan->recall;
-	uint32		  nlive = 0;
-	int			  c = -1;
+	bool		  count_only = bms_is_empty(scan->take_cols);
+	uint32		  nleft;
 
-	for (uint32 w = 0; w * STRATA_VECTOR < scan->unit->nrows; w++)
-		nlive += strata_kernels->count(scan->live + w * BATCH_WORDS, STRATA_VECTOR);
-	if (!bms_is_empty(scan->take_cols))
+	if (!count_only && strata_recall_memory == 0)
+		return false;
+	/* A count alone is worth remembering only if it is found again without a look at the bits. */
+	if (!count_only || (strata_recall_memory > 0 && scan->fresh.changes != 0 && (s->sums || !s->sums_full)))
 	{
-		StrataRecallSums *r;
+		StrataRecallSums *r = open_sums(scan);
 
-		if (strata_recall_memory == 0)
+		if (!show_sums(scan, r))
 			return false;
-		r = open_sums(scan);
-		while ((c = bms_next_member(scan->take_cols, c)) >= 0)
-		{
-			const StrataSegment *zone = find_sum(scan, r, scan->batch.cols[c], nlive);
-
-			if (!zone)
-				return false;
-			s->zones[c] = *zone;
-		}
-		c = -1;
-		while ((c = bms_next_member(scan->take_cols, c)) >= 0)
-			scan->batch.cols[c]->zone = &s->zones[c];
-		recall_unpin(&s->sums_pin);
+		nleft = r->nleft;
 	}
-	scan->take_unit(scan->parent, nlive);
+	else
+		nleft = count_left(scan);
+	scan->take_unit(scan->parent, nleft);
 	scan->counts.units_summed++;
-	scan->counts.rows_columns += nlive;
-	scan->counts.rows_out += nlive;
+	scan->counts.rows_columns += nleft;
+	scan->counts.rows_out += nleft;
 	return true;
 }

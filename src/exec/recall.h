@@ -52,6 +52,13 @@ typedef struct StrataRecallPin
 	StrataRecalled *on;
 } StrataRecallPin;
 
+/* What a zone map of some rows would say, as far as it is used to answer an aggregate. */
+typedef struct StrataRecallSum
+{
+	AttrNumber	  attnum;
+	StrataSegment zone; /* head only: phys, scale, nrows, null_count, sum, min and max.  nrows 0: not made yet */
+} StrataRecallSum;
+
 /* ---- rows of the heap ---- */
 
 typedef struct StrataRecallBlock
@@ -71,6 +78,7 @@ typedef struct StrataRecallRows
 	uint64		   heap[STRATA_MAX_UNIT_BLOCKS / 64];
 	uint64		   rest[STRATA_MAX_UNIT_BLOCKS / 64];
 	uint32		   nblocks;
+	uint32		   nlost; /* of these, with an invalid LSN */
 	uint32		   room;
 	StrataRecallBlock *blocks;
 	int			   ncols;
@@ -79,22 +87,17 @@ typedef struct StrataRecallRows
 	uint32		   nchunks;
 	uint32		   chunk_room;
 	StrataRows	 **chunks; /* of STRATA_VECTOR rows each but the last */
+	StrataRecallSum *sums; /* of each column, over all rows */
 } StrataRecallRows;
 
 /* ---- sums over what is left of a unit ---- */
 
-typedef struct StrataRecallSum
-{
-	AttrNumber	  attnum;
-	StrataSegment zone; /* head only: nrows, null_count, sum, min and max are those of the rows left */
-} StrataRecallSum;
-
 typedef struct StrataRecallSums
 {
 	StrataRecalled head;
-	StrataUnitId   unit;
+	StrataRowsLeft left;
+	uint32		   nleft; /* how many */
 	uint32		   words;
-	uint64		  *rows; /* those left */
 	int			   nsums;
 	StrataRecallSum *sums; /* room for one a column of the unit */
 } StrataRecallSums;
@@ -109,6 +112,7 @@ typedef struct StrataRecall
 	uint64			number; /* of this scan, in the process */
 	bool			off;  /* some value lies in TOAST: not for this scan */
 	bool			full; /* there is no room for more */
+	bool			sums_full;
 	StrataUnitId	unit; /* of the item; all 0: none */
 
 	/* of the item at hand */
@@ -117,17 +121,23 @@ typedef struct StrataRecall
 	StrataRecallRows *rows;		/* NULL: nothing remembered of the item */
 	uint32			  chunk;	/* next */
 	uint64			  served[STRATA_MAX_UNIT_BLOCKS / 64]; /* blocks that it answers for */
+	bool			  all_live; /* all of its rows count; else: */
 	uint64			 *live;		/* rows that count, in whole vectors */
 	uint32			  live_room; /* vectors */
 	int				 *column;	/* of each column of the batch, that of `rows` */
+	StrataRecallSums *sums;		/* NULL: nothing remembered of the item's unit */
 	StrataSegment	 *zones;	/* of each column of the batch, what strata_recall_take() shows of it */
 } StrataRecall;
 
 extern void strata_recall_begin(StrataScanState *scan);
-/* An item was opened; its unit, if it has one. */
-extern void strata_recall_item(StrataScanState *scan, const StrataUnit *unit);
+/* Before an item is opened.  NULL, or rows that were left of its unit; good until the item is closed. */
+extern const StrataRowsLeft *strata_recall_item(StrataScanState *scan);
+/* It was; its unit, if it has one. */
+extern void strata_recall_unit(StrataScanState *scan, const StrataUnit *unit);
 /* Before the first row of the item is read from the heap: what of it is remembered, or may be from now on. */
 extern void strata_recall_open(StrataScanState *scan);
+/* All of that at once, for a parent that has no use for single rows.  Returns how many; 0: not that way. */
+extern unsigned strata_recall_take_rows(StrataScanState *scan);
 /* The next vector of that, shown with its mask; 0 at the end. */
 extern unsigned strata_recall_vector(StrataScanState *scan);
 extern void strata_recall_close(StrataScanState *scan);

@@ -403,6 +403,7 @@ claim_item(StrataScanState *scan, uint32 *item)
 static bool
 open_item(StrataScanState *scan)
 {
+	const StrataRowsLeft *remembered = NULL;
 	uint32 item;
 	uint64 judged;
 
@@ -413,10 +414,12 @@ open_item(StrataScanState *scan)
 	scan->heap_next = 0;
 	scan->page = NULL;
 	judged = scan->read->blocks_judged;
-	scan->unit = strata_read_unit(scan->read, item, &scan->fresh);
+	if (scan->wants_batches)
+		remembered = strata_recall_item(scan);
+	scan->unit = strata_read_unit(scan->read, item, &scan->fresh, remembered);
 	scan->counts.blocks_judged += scan->read->blocks_judged - judged;
 	if (scan->wants_batches)
-		strata_recall_item(scan, scan->unit);
+		strata_recall_unit(scan, scan->unit);
 	if (scan->unit)
 		open_unit(scan);
 	else
@@ -802,6 +805,16 @@ gather_heap_rows(StrataScanState *scan)
 	return rows->n;
 }
 
+/* Rows that the session remembers, if it has not read them just now. */
+static void
+count_recalled(StrataScanState *scan, unsigned n)
+{
+	if (scan->recall->was_read)
+		scan->counts.rows_heap += n;
+	else
+		scan->counts.rows_remembered += n;
+}
+
 /*
  * For parents that take batches: the next vector of the item's rows of the heap, filtered as one of a unit is.  What comes
  * from units and what comes from the heap is never in the same vector.  False: the item has no more; the mask may be
@@ -814,6 +827,8 @@ load_heap_vector(StrataScanState *scan)
 	MemoryContext old;
 	unsigned	  before, after;
 
+	if (scan->fresh.nheap + scan->fresh.nrest == 0)
+		return false;
 	MemoryContextReset(scan->batch.memory);
 	if (!scan->recall->opened)
 	{
@@ -821,14 +836,18 @@ load_heap_vector(StrataScanState *scan)
 		strata_recall_open(scan);
 		MemoryContextSwitchTo(old);
 	}
+	if (scan->can_take_unit && scan->npreds == 0 && scan->nfilters == 0)
+	{
+		before = strata_recall_take_rows(scan);
+		count_recalled(scan, before);
+		scan->counts.rows_out += before;
+	}
 	before = strata_recall_vector(scan);
 	gathered = before == 0;
 	if (gathered)
 		before = gather_heap_rows(scan);
-	else if (scan->recall->was_read)
-		scan->counts.rows_heap += before;
 	else
-		scan->counts.rows_remembered += before;
+		count_recalled(scan, before);
 	if (before == 0)
 		return false;
 	scan->heap_shown = true;

@@ -157,6 +157,33 @@ SELECT differs('SELECT count(*), count(later), sum(later), min(later), avg(val) 
 SELECT differs('SELECT count(*), count(later), sum(later), min(later), avg(val) FROM again');
 
 -- Of a table that is too large for the memory, what fits is remembered, and not given up for what comes after it.
+-- Sums over all that is remembered: scales that differ between vectors or within one, columns of which nothing is there,
+-- rows that go and come.  The third answer is given without a look at any page or row.
+CREATE TABLE scales (id int, b bool, n numeric, m numeric(10,2), nil int, t text) WITH (autovacuum_enabled = off);
+INSERT INTO scales SELECT g, true, g, g / 4.0, NULL, 'u' FROM generate_series(1, 100) g;
+VACUUM (ANALYZE) scales;
+SELECT strata.enable('scales');
+SELECT strata.populate('scales') > 0 AS populated;
+INSERT INTO scales
+  SELECT g, g % 3 > 0, CASE WHEN g < 1500 THEN round(g / 4.0, 1) WHEN g < 2500 THEN round(g / 4.0, 2) ELSE NULL END,
+         NULLIF(g, 700) / 4.0, NULL, CASE WHEN g % 5 > 0 THEN 't' || g END
+  FROM generate_series(101, 3000) g;
+CREATE FUNCTION thrice(query text) RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT differs(query) FROM generate_series(1, 3)
+$$;
+SELECT thrice('SELECT count(*), count(t), count(nil), sum(nil), min(nil), sum(m), avg(m), min(m), max(m), sum(id), max(id) FROM scales');
+SELECT thrice('SELECT count(*), sum(n), avg(n), min(n), max(n), count(n) FROM scales');
+SELECT thrice('SELECT bool_and(b), bool_or(b), count(b), count(DISTINCT b), min(t) FROM scales');
+SELECT thrice('SELECT bool_and(b), bool_or(b), count(b) FROM scales');
+SELECT thrice('SELECT count(*), count(t) FROM scales');
+SELECT parts('SELECT count(*), sum(m), bool_or(b) FROM scales');
+DELETE FROM scales WHERE id IN (50, 101, 3000);
+UPDATE scales SET m = m + 0.5 WHERE id IN (60, 2000);
+SELECT thrice('SELECT count(*), count(t), sum(m), min(m), sum(id), max(id), bool_and(b) FROM scales');
+SELECT parts('SELECT count(*), sum(m), bool_or(b) FROM scales');
+DROP TABLE scales;
+DROP FUNCTION thrice(text);
+
 CREATE TABLE large (id int, val int) WITH (autovacuum_enabled = off);
 INSERT INTO large SELECT g, g % 10 FROM generate_series(1, 100) g;
 VACUUM (ANALYZE) large;
