@@ -327,11 +327,11 @@ show_build(StrataJoinState *join, const uint64 *wanted, const uint64 *filled)
 /* ---- begin ---- */
 
 static void
-open_side(StrataJoinState *join, JoinSide *side, Plan *plan, EState *estate, int eflags)
+open_side(StrataJoinState *join, JoinSide *side, Plan *plan, bool batches, EState *estate, int eflags)
 {
 	side->in = &side->given;
 	side->ps = ExecInitNode(plan, estate, eflags);
-	side->given.batch = strata_batch_of(side->ps);
+	side->given.batch = batches ? strata_batch_of(side->ps) : NULL;
 	if (!side->given.batch)
 	{
 		side->source = strata_row_source(side->ps, &join->css.ss.ps);
@@ -443,15 +443,15 @@ join_begin(CustomScanState *css, EState *estate, int eflags)
 {
 	StrataJoinState *join = (StrataJoinState *) css;
 	CustomScan		*plan = (CustomScan *) css->ss.ps.plan;
-	List			*private = plan->custom_private;
+	List			*private = plan->custom_private; /* kind, sides, places, which sides make batches: path_join.c */
 	List			*residual = lthird(plan->custom_exprs);
 
 	join->kind = intVal(linitial(private));
 	/* Conditions on the result are applied here. */
 	join->other_state = css->ss.ps.qual;
 	css->ss.ps.qual = NULL;
-	open_side(join, &join->probe, linitial(plan->custom_plans), estate, eflags);
-	open_side(join, &join->build, lsecond(plan->custom_plans), estate, eflags);
+	open_side(join, &join->probe, linitial(plan->custom_plans), linitial_int(lfourth(private)), estate, eflags);
+	open_side(join, &join->build, lsecond(plan->custom_plans), lsecond_int(lfourth(private)), estate, eflags);
 	strata_batch_init(&join->batch, &css->ss.ps, css->ss.ss_ScanTupleSlot, &join->counts);
 	join->batch.next = join_next;
 	join->batch.column = join_column;

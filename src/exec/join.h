@@ -27,9 +27,6 @@ typedef enum StrataJoinKind
 
 extern const char *strata_join_kind_name(StrataJoinKind kind);
 
-/* custom_private of the plan, in this order: kind, keys, then a list of sides. */
-#define STRATA_JOIN_PRIVATE 3
-
 extern CustomScanMethods strata_join_methods;
 /* The batch of a StrataJoin, NULL for other nodes. */
 extern StrataBatch *strata_join_batch(PlanState *ps);

@@ -340,6 +340,7 @@ add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInf
 	path->cpath.custom_paths = list_make2(probe.path, build.path);
 	path->cpath.custom_private =
 		list_make5(makeInteger(kind), list_make2(c.probe_keys, c.build_keys), c.residual, c.other, vars);
+	path->cpath.custom_private = lappend(path->cpath.custom_private, list_make2_int(probe.batches, build.batches));
 	path->cpath.methods = &join_path_methods;
 	cost_join(root, path, &probe, &build, &c, kind, match_part);
 	strata_remember_path(joinrel, path);
@@ -466,7 +467,9 @@ plan_join(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 		sides = lappend_int(sides, of_build);
 		places = lappend_int(places, place_of(list_nth(custom_plans, of_build), var));
 	}
-	join->custom_private = list_make3(linitial(path->custom_private), sides, places);
+	/* A SubqueryScan that does nothing will make room for what is below it, which may be one of our nodes then, but with
+	 * other names for its columns: which sides make batches is settled here. */
+	join->custom_private = list_make4(linitial(path->custom_private), sides, places, list_nth(path->custom_private, 5));
 	return &join->scan.plan;
 }
 

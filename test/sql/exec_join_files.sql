@@ -162,6 +162,12 @@ SELECT jf_ask(q, kind) FROM (VALUES
 SELECT plan_has(q, 'StrataJoin', false) AS joined, plan_has(q, 'Materialize', false) AS kept
   FROM (VALUES ('SELECT a.id, l.id FROM jf_a a JOIN (SELECT id, k FROM jf_heap LIMIT 9000) l ON a.k = l.k')) v(q);
 
+-- One that PostgreSQL takes for a subquery's, and leaves out as it does nothing.
+CREATE VIEW jf_view WITH (security_barrier) AS SELECT * FROM jf_b WHERE id % 3 <> 1;
+SELECT jf_ask('SELECT a.id, v.* FROM jf_a a JOIN jf_view v ON a.k = v.k WHERE a.n < 900');
+SELECT jf_ask('SELECT a.id, v.* FROM jf_view v LEFT JOIN jf_a a ON a.t = v.t AND a.k = v.k', '(Left|Right)');
+DROP VIEW jf_view;
+
 -- asked again, with other values and with the same
 SELECT jf_ask(q, kind) FROM (VALUES
   ('SELECT f.k, x.* FROM jf_few f, LATERAL (SELECT count(*) AS n, sum(a.id), max(b.pad) FROM jf_a a JOIN jf_b b ON a.k = b.k WHERE b.id % 5 < f.k) x', 'Inner'),
