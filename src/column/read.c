@@ -453,7 +453,7 @@ bool
 strata_read_may_remember(const StrataRead *read)
 {
 	return read->priv->stored && !read->priv->serializable && !StrataOldSnapshotsExpire() &&
-		   RelationIsPermanent(read->rel) && TransactionIdIsNormal(read->snapshot->xmin);
+		   RelationNeedsWAL(read->rel) && TransactionIdIsNormal(read->snapshot->xmin);
 }
 
 uint64

@@ -471,19 +471,40 @@ join_begin(CustomScanState *css, EState *estate, int eflags)
 
 /* ---- keys ---- */
 
+/* Are rows of the side without a key of use? */
+static bool
+keeps_keyless(const StrataJoinState *join, const JoinSide *side)
+{
+	if (side == &join->build)
+		return join->kind == STRATA_JOIN_FULL || join->kind == STRATA_JOIN_RIGHT || join->kind == STRATA_JOIN_RIGHT_ANTI;
+	return join->kind == STRATA_JOIN_FULL || join->kind == STRATA_JOIN_LEFT || join->kind == STRATA_JOIN_ANTI;
+}
+
+/* A key has been computed.  As in PostgreSQL's hash join, where it is NULL and that ends it for the row, no other is. */
+static void
+leave_keyless(const StrataJoinState *join, const JoinSide *side, const uint64 *nulls, uint64 *mask)
+{
+	if (nulls && !keeps_keyless(join, side))
+		for (int w = 0; w < BATCH_WORDS; w++)
+			mask[w] &= ~nulls[w];
+}
+
 /* The keys of single rows, by PostgreSQL's evaluator. */
 static void
-keys_by_rows(StrataJoinState *join, int nkeys, JoinInput *in, const uint64 *mask, bool create, const uint64 **nulls)
+keys_by_rows(StrataJoinState *join, const JoinSide *side, JoinInput *in, const uint64 *mask, bool create,
+			 const uint64 **nulls)
 {
 	StrataBatch *b = in->batch;
+	uint64		 left[BATCH_WORDS];
 
-	for (int k = 0; k < nkeys; k++)
+	memcpy(left, mask, sizeof(left));
+	for (int k = 0; k < side->nkeys; k++)
 	{
 		StrataKey *key = &in->keys[k];
 		uint64	  *none = MemoryContextAllocZero(b->memory, BATCH_WORDS * sizeof(uint64));
 
 		nulls[k] = none;
-		FOREACH_ROW(mask, i, {
+		FOREACH_ROW(left, i, {
 			bool		  null, special = false;
 			int64		  orig;
 			const char	 *image;
@@ -506,22 +527,30 @@ keys_by_rows(StrataJoinState *join, int nkeys, JoinInput *in, const uint64 *mask
 			in->odd[i / 64] |= (uint64) special << (i % 64);
 			MemoryContextSwitchTo(old);
 		});
+		leave_keyless(join, side, none, left);
 	}
 	b->counts->rows_replayed += strata_kernels->count(mask, b->n);
 }
 
+/* Of a row that leave_keyless() took off, later keys mean nothing. */
 static void
 compute_keys(StrataJoinState *join, const JoinSide *side, JoinInput *in, const uint64 *mask, bool create,
 			 const uint64 **nulls)
 {
 	MemoryContext old = MemoryContextSwitchTo(in->batch->memory);
 	bool		  done = in->vectors;
+	uint64		  left[BATCH_WORDS];
 
 	memset(in->odd, 0, sizeof(in->odd));
+	memcpy(left, mask, sizeof(left));
 	for (int k = 0; done && k < side->nkeys; k++)
-		done = strata_key_normalise(join->hash.groups, k, &in->keys[k], in->batch, mask, create, &nulls[k]);
+	{
+		done = strata_key_normalise(join->hash.groups, k, &in->keys[k], in->batch, left, create, &nulls[k]);
+		if (done)
+			leave_keyless(join, side, nulls[k], left);
+	}
 	if (!done)
-		keys_by_rows(join, side->nkeys, in, mask, create, nulls);
+		keys_by_rows(join, side, in, mask, create, nulls);
 	MemoryContextSwitchTo(old);
 }
 
@@ -827,12 +856,6 @@ end_splits(StrataJoinState *join)
 
 /* ---- build ---- */
 
-static bool
-keeps_keyless_build(const StrataJoinState *join)
-{
-	return join->kind == STRATA_JOIN_FULL || join->kind == STRATA_JOIN_RIGHT || join->kind == STRATA_JOIN_RIGHT_ANTI;
-}
-
 static void
 add_build_vector(StrataJoinState *join)
 {
@@ -844,7 +867,7 @@ add_build_vector(StrataJoinState *join)
 	memcpy(mask, in->batch->mask, sizeof(mask));
 	/* Strings of rows that may not stay are not interned. */
 	compute_keys(join, &join->build, in, mask, !join->dealing, nulls);
-	if (!keeps_keyless_build(join))
+	if (!keeps_keyless(join, &join->build))
 	{
 		find_keyless(nulls, join->build.nkeys, keyless);
 		minus_masks(mask, mask, keyless);
@@ -1153,7 +1176,7 @@ tail_vector(StrataJoinState *join)
 static bool
 next_partition(StrataJoinState *join)
 {
-	bool alone = keeps_keyless_build(join);
+	bool alone = keeps_keyless(join, &join->build);
 
 	join->dealing = false;
 	while (join->split)

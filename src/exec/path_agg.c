@@ -495,7 +495,7 @@ plan_agg(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List
 	ListCell   *lc;
 
 	agg->scan.plan.targetlist = tlist;
-	agg->scan.plan.qual = lsecond(path->custom_private);
+	agg->scan.plan.qual = strata_order_clauses(root, lsecond(path->custom_private));
 	agg->scan.scanrelid = 0;
 	agg->flags = path->flags;
 	/* The input for few calls must give just what we give. */

@@ -38,6 +38,7 @@ typedef struct JoinClauses
 	List *probe_keys, *build_keys; /* expressions */
 	List *residual;				   /* join conditions that are no keys */
 	List *other;				   /* conditions on the result of an outer join */
+	List *residual_rinfos, *other_rinfos; /* the RestrictInfos of these */
 	bool  unfit;
 } JoinClauses;
 
@@ -79,7 +80,10 @@ deal_clauses(List *restrictlist, Relids joinrelids, bool outer_join, Relids prob
 		if (rinfo->pseudoconstant || contain_volatile_functions((Node *) rinfo->clause))
 			c->unfit = true;
 		else if (outer_join && RINFO_IS_PUSHED_DOWN(rinfo, joinrelids))
+		{
 			c->other = lappend(c->other, rinfo->clause);
+			c->other_rinfos = lappend(c->other_rinfos, rinfo);
+		}
 		else if (list_length(c->probe_keys) < MAX_JOIN_KEYS &&
 				 clause_is_key(rinfo, probe, build, &probe_key, &build_key))
 		{
@@ -87,7 +91,10 @@ deal_clauses(List *restrictlist, Relids joinrelids, bool outer_join, Relids prob
 			c->build_keys = lappend(c->build_keys, build_key);
 		}
 		else
+		{
 			c->residual = lappend(c->residual, rinfo->clause);
+			c->residual_rinfos = lappend(c->residual_rinfos, rinfo);
+		}
 	}
 }
 
@@ -339,7 +346,7 @@ add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInf
 	path->cpath.flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->cpath.custom_paths = list_make2(probe.path, build.path);
 	path->cpath.custom_private =
-		list_make5(makeInteger(kind), list_make2(c.probe_keys, c.build_keys), c.residual, c.other, vars);
+		list_make5(makeInteger(kind), list_make2(c.probe_keys, c.build_keys), c.residual_rinfos, c.other_rinfos, vars);
 	path->cpath.custom_private = lappend(path->cpath.custom_private, list_make2_int(probe.batches, build.batches));
 	path->cpath.methods = &join_path_methods;
 	cost_join(root, path, &probe, &build, &c, kind, match_part);
@@ -436,6 +443,12 @@ place_of(Plan *plan, Var *var)
 	return tle ? tle->resno : 0;
 }
 
+static List *
+conditions_in_order(PlannerInfo *root, List *rinfos)
+{
+	return extract_actual_clauses(strata_order_clauses(root, rinfos), false);
+}
+
 static Plan *
 plan_join(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
@@ -447,12 +460,13 @@ plan_join(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 	ListCell   *lc;
 
 	join->scan.plan.targetlist = tlist;
-	join->scan.plan.qual = list_nth(path->custom_private, 3);
+	join->scan.plan.qual = conditions_in_order(root, list_nth(path->custom_private, 3));
 	join->scan.scanrelid = 0;
 	join->flags = path->flags;
 	join->custom_plans = custom_plans;
 	join->methods = &strata_join_methods;
-	join->custom_exprs = list_make3(linitial(keys), lsecond(keys), lthird(path->custom_private));
+	join->custom_exprs =
+		list_make3(linitial(keys), lsecond(keys), conditions_in_order(root, lthird(path->custom_private)));
 	foreach (lc, vars)
 	{
 		Var *var = lfirst(lc);

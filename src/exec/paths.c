@@ -658,6 +658,51 @@ create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input
 	}
 }
 
+/* What comes first among conditions. */
+typedef struct Rank
+{
+	Index level; /* of security */
+	Cost cost;
+} Rank;
+
+static Rank
+rank_of(PlannerInfo *root, Node *clause)
+{
+	RestrictInfo *rinfo = IsA(clause, RestrictInfo) ? (RestrictInfo *)clause : NULL;
+	QualCost cost;
+	bool free_to_move;
+
+	cost_qual_eval_node(&cost, clause, root);
+	free_to_move = !rinfo || (rinfo->leakproof && cost.per_tuple < 10 * cpu_operator_cost);
+	return (Rank){.level = free_to_move ? 0 : rinfo->security_level, .cost = cost.per_tuple};
+}
+
+List *
+strata_order_clauses(PlannerInfo *root, List *clauses)
+{
+	Rank *ranks = palloc(sizeof(Rank) * Max(list_length(clauses), 1));
+	List *ordered = NIL;
+	ListCell *lc;
+
+	foreach (lc, clauses)
+	{
+		Rank rank = rank_of(root, lfirst(lc));
+		int at = list_length(ordered);
+
+		for (; at > 0; at--)
+		{
+			if (ranks[at - 1].level < rank.level ||
+				(ranks[at - 1].level == rank.level && ranks[at - 1].cost <= rank.cost))
+				break;
+			ranks[at] = ranks[at - 1];
+		}
+		ranks[at] = rank;
+		ordered = list_insert_nth(ordered, at, lfirst(lc));
+	}
+	pfree(ranks);
+	return ordered;
+}
+
 static Plan *
 plan_scan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
 		  List *custom_plans)

@@ -47,6 +47,9 @@ extern double strata_parallel_divisor(int workers);
 extern StrataPath *strata_batch_path(PlannerInfo *root, RelOptInfo *rel, bool partial);
 /* Remembers one for strata_batch_path() if it is the cheapest so far. */
 extern void strata_remember_path(RelOptInfo *rel, const StrataPath *path);
+/* Conditions, RestrictInfos or bare, in the order that PostgreSQL evaluates them in: createplan.c, which has it for its own
+ * plans, does not do that for what a custom plan keeps of its path. */
+extern List *strata_order_clauses(PlannerInfo *root, List *clauses);
 /* Does the query ask how values are stored? */
 extern bool strata_query_shows_storage(PlannerInfo *root);
 
