@@ -607,14 +607,14 @@ count_work(StrataAggState *agg, const StrataScanCounts *before)
 	agg->counts.busy_ns += now->busy_ns - before->busy_ns;
 }
 
+/* No row of the batch has been fed, whatever has become of a first try. */
 static void
-begin_batch(StrataAggState *agg)
+nothing_missed(StrataAggState *agg)
 {
 	for (int i = 0; i < agg->ngroupings; i++)
 	{
 		Grouping *q = &agg->groupings[i];
 
-		q->before = q->g.groups.ngroups;
 		memset(q->g.missed, 0, sizeof(q->g.missed));
 		for (int s = 0; s < agg->nsets; s++)
 			memset(q->sets[s].g.missed, 0, sizeof(q->sets[s].g.missed));
@@ -631,7 +631,9 @@ feed_batch(StrataAggState *agg, bool quietly)
 	MemoryContext old = MemoryContextSwitchTo(in->memory);
 	bool done;
 
-	begin_batch(agg);
+	for (int i = 0; i < agg->ngroupings; i++)
+		agg->groupings[i].before = agg->groupings[i].g.groups.ngroups;
+	nothing_missed(agg);
 	INSTR_TIME_SET_CURRENT(start);
 	done = agg->vectors && feed_vector(agg);
 	INSTR_TIME_SET_CURRENT(end);
@@ -644,7 +646,7 @@ feed_batch(StrataAggState *agg, bool quietly)
 		return false;
 	if (!done)
 	{
-		begin_batch(agg);
+		nothing_missed(agg);
 		in->counts->rows_replayed += strata_kernels->count(in->mask, in->n);
 		FOREACH_ROW(in->mask, i, {
 			CHECK_FOR_INTERRUPTS();

@@ -212,6 +212,15 @@ SELECT differs('SELECT kind, variance(n), stddev(n) FROM extremes WHERE id > 3 G
 SELECT length(variance(n)::text) FROM extremes WHERE kind = 0;
 RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET max_parallel_workers_per_gather;
 
+-- The first vector is none, as one year is infinite: what a first try made of groups has had no row.
+CREATE TABLE odd_first AS SELECT date 'infinity' AS d UNION ALL SELECT date '2000-01-01' + g * 100 FROM generate_series(1, 3000) g;
+VACUUM (ANALYZE) odd_first;
+SELECT strata.enable('odd_first');
+SELECT strata.populate('odd_first') > 0 AS populated;
+SELECT differs('SELECT extract(year FROM d), count(*), count(d) FROM odd_first GROUP BY ROLLUP (extract(year FROM d))');
+SELECT differs('SELECT count(*), sum(extract(year FROM d)) FROM odd_first');
+DROP TABLE odd_first;
+
 DROP TABLE agg, big, dim, scales, extremes;
 DROP TYPE mood;
 DROP DOMAIN small;
