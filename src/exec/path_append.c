@@ -23,41 +23,41 @@
 
 static CustomPathMethods append_path_methods;
 
-/* Columns that a batch of ours can have, in the parent's terms; NIL when the target has anything else. */
-static List *
-target_vars(RelOptInfo *rel)
+/* Columns that a batch of ours can have, in the parent's terms; there may be none.  False: the target has anything else. */
+static bool
+target_vars(RelOptInfo *rel, List **vars)
 {
-	List	 *vars = NIL;
 	ListCell *lc;
 	StrataRep rep;
 
+	*vars = NIL;
 	foreach (lc, rel->reltarget->exprs)
 	{
 		Var *var = lfirst(lc);
 
 		if (!IsA(var, Var) || var->varattno <= 0 || !strata_column_rep(var->vartype, &rep))
-			return NIL;
-		vars = lappend(vars, var);
+			return false;
+		*vars = lappend(*vars, var);
 	}
-	return vars;
+	return true;
 }
 
-/* The parent's columns as those of a child; NIL when they are no plain columns of the same types there. */
-static List *
-child_vars(PlannerInfo *root, RelOptInfo *child, List *vars)
+/* The parent's columns as those of a child.  False: they are no plain columns of the same types there. */
+static bool
+child_vars(PlannerInfo *root, RelOptInfo *child, List *vars, List **columns)
 {
 	AppendRelInfo *info = root->append_rel_array[child->relid];
-	List		  *result = (List *) adjust_appendrel_attrs(root, (Node *) vars, 1, &info);
 	ListCell	  *lc, *lp;
 
-	forboth (lc, result, lp, vars)
+	*columns = (List *) adjust_appendrel_attrs(root, (Node *) vars, 1, &info);
+	forboth (lc, *columns, lp, vars)
 	{
 		Var *var = lfirst(lc);
 
 		if (!IsA(var, Var) || var->varattno <= 0 || var->vartype != ((Var *) lfirst(lp))->vartype)
-			return NIL;
+			return false;
 	}
-	return result;
+	return true;
 }
 
 static StrataPath *
@@ -74,12 +74,12 @@ static StrataPath *
 append_path(PlannerInfo *root, RelOptInfo *rel, int workers)
 {
 	StrataPath *path;
-	List	   *vars = target_vars(rel), *paths = NIL, *all_vars;
+	List	   *vars, *paths = NIL, *all_vars;
 	bool		any = false;
 	double		rows = 0, startup = -1, total = 0;
 	ListCell   *lc;
 
-	if (vars == NIL)
+	if (!target_vars(rel, &vars))
 		return NULL;
 	all_vars = list_copy(vars);
 	foreach (lc, root->append_rel_list)
@@ -95,8 +95,7 @@ append_path(PlannerInfo *root, RelOptInfo *rel, int workers)
 		/* Pruned at plan time. */
 		if (!child || IS_DUMMY_REL(child))
 			continue;
-		columns = child_vars(root, child, vars);
-		if (columns == NIL)
+		if (!child_vars(root, child, vars, &columns))
 			return NULL;
 		spath = child_path(root, child, workers);
 		if (spath)

@@ -253,6 +253,9 @@ SELECT strata.enable('ej_part1'), strata.enable('ej_part2');
 SELECT strata.populate('ej_part1') > 0 AND strata.populate('ej_part2') > 0 AS populated;
 SELECT ej_same(q, 'StrataAppend') FROM unnest(ARRAY[
   'SELECT t, count(*), sum(n) FROM ej_part GROUP BY t',
+  'SELECT count(*) FROM ej_part',
+  'SELECT count(*), count(*) FILTER (WHERE false) FROM ej_part WHERE id > 5000 AND k < 300',
+  'SELECT count(*) FROM ej_part WHERE id < 12000 AND id % 7 = 3',
   'SELECT count(*), sum(n), max(id) FROM ej_part WHERE id > 5000 AND k < 300',
   'SELECT d.name, sum(p.n) FROM ej_part p JOIN ej_dim d ON p.k = d.k GROUP BY d.name',
   'SELECT p.id, p.t, d.name FROM ej_dim d LEFT JOIN ej_part p ON p.k = d.k AND p.id % 100 = 0',
