@@ -21,10 +21,10 @@ sub setting
 	ok($node->poll_query_until('postgres', "SELECT current_setting('$name') = '$value'"), "$name = $value");
 }
 
-# 900000 rows, about 30 MB in columns.
+# 1300000 rows, about 30 MB in columns.
 sql("CREATE TABLE items (id bigint, grp int, val int, amount numeric(10,2), day date, note text);
 	INSERT INTO items SELECT g, g % 7, hashint8(g) % 1000, hashint8(g) % 10000 / 100.0, date '2020-01-01' + (g % 365)::int, md5(g::text)
-	FROM generate_series(1, 900000) g");
+	FROM generate_series(1, 1300000) g");
 sql('VACUUM (FREEZE, ANALYZE) items');
 sql("SELECT strata.enable('items')");
 sql("SELECT strata.populate('items')");
