@@ -67,6 +67,7 @@ typedef struct JoinSide
 	JoinInput		 filed; /* rows that were put aside; no batch until there are any */
 	JoinInput		*in;	/* one of them: where the next vector comes from */
 	StrataSpool		*spool; /* filed: of whose partition */
+	StrataColumn	**cols;	/* room: see columns_of() */
 } JoinSide;
 
 /* A side's rows in files as a maker of batches. */
@@ -286,6 +287,8 @@ add_columns(StrataJoinState *join, CustomScan *plan, List *sides, List *resnos)
 			}
 		}
 	}
+	join->probe.cols = palloc(sizeof(StrataColumn *) * Max(join->probe.ncols, 1));
+	join->build.cols = palloc(sizeof(StrataColumn *) * Max(join->build.ncols, 1));
 	join->rows = rows_of_side(join, &join->build);
 }
 
@@ -669,20 +672,21 @@ can_deal_out(const StrataJoinState *join)
 	return !join->split || strata_joinsplit_divisible(join->split);
 }
 
-static void
-columns_of(const JoinSide *side, const JoinInput *in, StrataColumn **cols)
+/* The columns that the join has of a side, in its rows' order; good until the next call for the side. */
+static StrataColumn **
+columns_of(const JoinSide *side, const JoinInput *in)
 {
 	for (int k = 0; k < side->ncols; k++)
-		cols[k] = in->batch->cols[in->col[k]];
+		side->cols[k] = in->batch->cols[in->col[k]];
+	return side->cols;
 }
 
 /* Rows of mask, whose keys have been computed, as they are dealt out. */
 static void
 begin_deal(StrataJoinState *join, const JoinSide *side, const JoinInput *in, const uint64 *const *nulls,
-		   const uint64 *mask, StrataColumn **cols, StrataJoinDeal *d)
+		   const uint64 *mask, StrataJoinDeal *d)
 {
-	columns_of(side, in, cols);
-	d->cols = cols;
+	d->cols = columns_of(side, in);
 	d->n = in->batch->n;
 	find_keyless(nulls, side->nkeys, d->keyless);
 	strata_joinhash_hashes(&join->hash, in->keys, side->nkeys, in->odd, mask, d->n, d->hash);
@@ -693,10 +697,9 @@ static void
 put_build_aside(StrataJoinState *join, const JoinInput *in, const uint64 *const *nulls, uint64 *mask, bool fresh)
 {
 	StrataJoinDeal d;
-	StrataColumn  *cols[MaxTupleAttributeNumber];
 	uint64		   keyed[BATCH_WORDS];
 
-	begin_deal(join, &join->build, in, nulls, mask, cols, &d);
+	begin_deal(join, &join->build, in, nulls, mask, &d);
 	if (fresh)
 	{
 		minus_masks(keyed, mask, d.keyless);
@@ -709,9 +712,8 @@ static void
 put_probe_aside(StrataJoinState *join, const uint64 *const *nulls, uint64 *mask)
 {
 	StrataJoinDeal d;
-	StrataColumn  *cols[MaxTupleAttributeNumber];
 
-	begin_deal(join, &join->probe, join->probe.in, nulls, mask, cols, &d);
+	begin_deal(join, &join->probe, join->probe.in, nulls, mask, &d);
 	strata_joinsplit_probe(join->split, &d, mask);
 }
 
@@ -760,9 +762,7 @@ empty_table(StrataJoinState *join, bool fresh)
 	JoinInput	 *in = &join->build.filed;
 	const uint64 *nulls[32];
 	uint64		  stay[BATCH_WORDS];
-	StrataColumn *cols[MaxTupleAttributeNumber];
 
-	columns_of(&join->build, in, cols);
 	/* Row numbers are codes here, and there are more of them than there were. */
 	forget_strings(join);
 	for (uint32 r = 0; r < from->n; r += STRATA_VECTOR)
@@ -772,7 +772,7 @@ empty_table(StrataJoinState *join, bool fresh)
 		memcpy(stay, in->batch->mask, sizeof(stay));
 		compute_keys(join, &join->build, in, stay, false, nulls);
 		put_build_aside(join, in, nulls, stay, fresh);
-		strata_rows_add_batch(to, cols, stay, in->batch->n);
+		strata_rows_add_batch(to, columns_of(&join->build, in), stay, in->batch->n);
 	}
 	strata_rows_reset(from);
 	join->rows = to;
@@ -862,7 +862,6 @@ add_build_vector(StrataJoinState *join)
 	JoinInput	 *in = join->build.in;
 	const uint64 *nulls[32];
 	uint64		  mask[BATCH_WORDS], keyless[BATCH_WORDS];
-	StrataColumn *cols[MaxTupleAttributeNumber];
 
 	memcpy(mask, in->batch->mask, sizeof(mask));
 	/* Strings of rows that may not stay are not interned. */
@@ -881,8 +880,7 @@ add_build_vector(StrataJoinState *join)
 			compute_keys(join, &join->build, in, mask, true, nulls);
 	}
 	add_to_table(join, in, nulls, mask);
-	columns_of(&join->build, in, cols);
-	strata_rows_add_batch(join->rows, cols, mask, in->batch->n);
+	strata_rows_add_batch(join->rows, columns_of(&join->build, in), mask, in->batch->n);
 }
 
 static void

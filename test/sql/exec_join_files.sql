@@ -223,6 +223,37 @@ SELECT * FROM jf_plan('SELECT count(*) FROM jf_a a JOIN (SELECT k, pad FROM jf_b
 SET work_mem = '16MB';
 SELECT * FROM jf_plan('SELECT count(a.pad || b.pad) FROM jf_a a JOIN jf_b b ON a.id = b.id');
 
+SET work_mem = '256MB';
+-- More columns on a side than a tuple may have, as the build side and as the probe side, in memory and in files.  PostgreSQL
+-- makes tuples and refuses, so what is asked for is known beforehand.
+DO $$ BEGIN
+  EXECUTE 'CREATE TABLE jf_wide_a (k int, ' || (SELECT string_agg('a' || g || ' int DEFAULT ' || g % 7, ', ') FROM generate_series(1, 900) g) || ')';
+  EXECUTE 'CREATE TABLE jf_wide_b (k int, ' || (SELECT string_agg('b' || g || ' int DEFAULT ' || g % 5, ', ') FROM generate_series(1, 900) g) || ')';
+END $$;
+INSERT INTO jf_wide_a (k) SELECT g FROM generate_series(1, 1500) g;
+INSERT INTO jf_wide_b (k) SELECT g FROM generate_series(1, 1500) g;
+CREATE TABLE jf_long AS SELECT g % 3000 AS k, g AS v FROM generate_series(1, 30000) g;
+CREATE TABLE jf_short AS SELECT g AS k, g AS v, repeat('x', 50) AS pad FROM generate_series(1, 1200) g;
+VACUUM (ANALYZE) jf_wide_a, jf_wide_b, jf_long, jf_short;
+SELECT strata.enable('jf_wide_a'), strata.enable('jf_wide_b'), strata.enable('jf_long'), strata.enable('jf_short');
+SELECT strata.populate('jf_wide_a') > 0 AND strata.populate('jf_wide_b') > 0 AND strata.populate('jf_long') > 0 AND strata.populate('jf_short') > 0 AS populated;
+SELECT format('SELECT count(*), sum(v), sum(greatest(%s) + greatest(%s)) FROM jf_long JOIN (jf_wide_a JOIN jf_wide_b USING (k)) USING (k)', a, b) AS build,
+       format('SELECT count(pad), sum(v), sum(greatest(%s) + greatest(%s)) FROM jf_short JOIN (jf_wide_a JOIN jf_wide_b USING (k)) USING (k)', a, b) AS probe
+FROM (SELECT string_agg('a' || g, ', ') AS a, string_agg('b' || g, ', ') AS b FROM generate_series(1, 900) g) x \gset
+SELECT jf_side('on');
+SELECT count(*), sum(g), count(*) * 10 AS sum FROM generate_series(1, 30000) g WHERE g % 3000 BETWEEN 1 AND 1500;
+:build;
+SELECT kilobytes > 0 AS files FROM jf_plan(:'build');
+SELECT count(*), sum(g), count(*) * 10 AS sum FROM generate_series(1, 1200) g;
+:probe;
+SELECT kilobytes > 0 AS files FROM jf_plan(:'probe');
+SET work_mem = '64kB';
+:build;
+SELECT kilobytes > 0 AS files FROM jf_plan(:'build');
+:probe;
+SELECT kilobytes > 0 AS files FROM jf_plan(:'probe');
+DROP TABLE jf_wide_a, jf_wide_b, jf_long, jf_short;
+
 RESET ALL;
 DROP TABLE jf_a, jf_b, jf_skew, jf_null, jf_heap, jf_few;
 DROP FUNCTION answer, store, plan_has, compare, jf_side, jf_ask, jf_plan, jf_rows, jf_removed;
