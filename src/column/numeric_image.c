@@ -153,3 +153,16 @@ strata_numeric_parse(const char *data, uint32_t len, int64_t *value, int *scale)
 	*value = negative ? -acc : acc;
 	return true;
 }
+
+void
+strata_numeric_form(int scale, StrataNumericForm *form)
+{
+	/* Bits that are looked at do not have this one. */
+	*form = (StrataNumericForm){.header = SHORT_NEGATIVE};
+	if (scale < 0)
+		return;
+	form->header = (uint16_t)(KIND_SHORT | scale << 7);
+	form->digits = (scale + 3) / 4;
+	form->unit = (uint64_t)power_of_ten[form->digits * 4 - scale];
+	form->reciprocal = ((UINT64_C(1) << 63) + form->unit - 1) / form->unit;
+}

@@ -4,9 +4,9 @@
  * Three steps.  Pages: every block of the range with tuples that are live to everyone is copied into private
  * memory under its share lock, and what else is on it forgotten; locks and pins are gone before anything is
  * decoded, and varlena values can be pointed to where they lie in the copies.  Columns: each tuple is walked
- * once and its wanted attributes are put into arrays. Segments: each array is encoded (segment.c) and moved
- * to the pool, zone maps and all else to the unit's arena, and the whole is published by one pointer
- * (store.c).
+ * once and its wanted attributes are put into arrays. Every few pages these two take turns, while the copies
+ * are in the processor's cache.  Segments: each array is encoded (segment.c) and moved to the pool, zone maps
+ * and all else to the unit's arena, and the whole is published by one pointer (store.c).
  *
  * The order of looks at the snapshot, WAL position, map and pages is part of the argument in freshness.c.
  *
@@ -41,6 +41,7 @@
 #include "alloc/region.h"
 #include "base/compat.h"
 #include "column/column_internal.h"
+#include "column/image_codes.h"
 #include "column/numeric_image.h"
 #include "ring/publish.h"
 
@@ -77,11 +78,12 @@ typedef struct BuildColumn
 	AttrNumber attnum;
 	DeformAction action;
 	bool has_nulls;
-	bool toastable;	  /* BYTES: may be given a short header */
-	bool long_images; /* BYTES: there may be headers of four bytes */
-	bool irregular;	  /* NUMERIC: some value does not fit; to be walked again as BYTES */
-	int scale;		  /* NUMERIC: of every value so far; -1: none seen */
-	uint64 *nulls;	  /* bit a row */
+	bool toastable;			/* BYTES: may be given a short header */
+	bool long_images;		/* BYTES: there may be headers of four bytes */
+	bool irregular;			/* NUMERIC: some value does not fit; to be walked again as BYTES */
+	StrataNumericForm form; /* NUMERIC: of that scale */
+	int scale;				/* NUMERIC: of every value so far; -1: none seen */
+	uint64 *nulls;			/* bit a row */
 	union
 	{
 		void *any;
@@ -90,8 +92,9 @@ typedef struct BuildColumn
 		float8 *f64;
 		const char **ptr;
 	} v;
-	uint32 *len; /* BYTES, FIXED */
-	char *room;	 /* BYTES: for the next images that are short */
+	uint32 *len;			 /* BYTES, FIXED */
+	StrataImageCodes *codes; /* BYTES: numbers of the values, while they are few; else NULL */
+	char *room;				 /* BYTES: for the next images that are short */
 	Size room_left;
 	char *images;	  /* FIXED: of image_len bytes a row */
 	uint32 image_len; /* FIXED: what all images have */
@@ -153,7 +156,9 @@ typedef struct UnitBuild
 	uint32 *block_row; /* nblocks + 1 */
 	char **pages;	   /* nblocks; NULL: not copied */
 	uint32 nrows;
-	Size bytes; /* of values, so far */
+	uint32 room;	/* of the columns' arrays: rows */
+	Size row_bytes; /* that each row takes in them */
+	Size bytes;		/* of values in addition, so far */
 
 	int ncols;
 	BuildColumn *cols;
@@ -368,43 +373,6 @@ populate_copy_page(UnitBuild *b, uint32 i, bool in_map, bool *no_lsn)
 	return nlines;
 }
 
-/* Copies the blocks that have anything to copy.  DONE when there is at least one. */
-static StrataPopulateResult
-populate_copy_pages(UnitBuild *b)
-{
-	uint64 visible[STRATA_UNIT_WORDS] = {0};
-	bool no_lsn = false;
-
-	strata_map_bits(b->map, b->first, b->nblocks, visible);
-	b->pages = palloc0(b->nblocks * sizeof(char *));
-	b->buffers = palloc0(b->nblocks * sizeof(Buffer));
-	b->lsns = palloc0(b->nblocks * sizeof(XLogRecPtr));
-	b->lines_at = palloc0(b->nblocks * sizeof(uint32));
-	b->block_row = palloc((b->nblocks + 1) * sizeof(uint32));
-	for (uint32 i = 0; i < b->nblocks; i++)
-	{
-		bool in_map = (visible[i / 64] >> (i % 64) & 1) != 0;
-		int rows = -1;
-
-		CHECK_FOR_INTERRUPTS();
-		b->block_row[i] = b->nrows;
-		/* Such a map page does not say by its LSN when a bit is set. */
-		if (in_map && XLogRecPtrIsInvalid(strata_map_page(b->map, strata_map_page_of(b->first + i))->lsn))
-			no_lsn = true;
-		else
-			rows = populate_copy_page(b, i, in_map, &no_lsn);
-		if (rows < 0)
-			continue;
-		b->copied[i / 64] |= UINT64CONST(1) << (i % 64);
-		b->copied_blocks++;
-		b->nrows += rows;
-	}
-	b->block_row[b->nblocks] = b->nrows;
-	if (b->copied_blocks > 0)
-		return STRATA_POPULATE_DONE;
-	return no_lsn ? STRATA_POPULATE_NO_LSN : STRATA_POPULATE_NOTHING;
-}
-
 /* ---- step 2: columns ---- */
 
 /* Which columns are wanted now, and the walk over the attributes that finds them. */
@@ -442,6 +410,7 @@ populate_choose_columns(UnitBuild *b)
 			col->image_len = type.len <= VARATT_SHORT_MAX - VARHDRSZ_SHORT ? type.len + VARHDRSZ_SHORT
 																		   : type.len + VARHDRSZ;
 		col->scale = -1;
+		strata_numeric_form(-1, &col->form);
 		if (col->action == DEFORM_NUMERIC && !strata_column_numeric_known())
 			col->action = DEFORM_BYTES;
 		b->atts[a].column = col;
@@ -449,27 +418,82 @@ populate_choose_columns(UnitBuild *b)
 	}
 }
 
-/* Arrays for the rows; those of a column walked a second time take the place of the first. */
-static void
-populate_alloc_column(UnitBuild *b, BuildColumn *col)
+/* An array of `used` bytes with room for more; those behind are undefined. */
+static void *
+populate_enlarge(UnitBuild *b, void *array, Size used, Size bytes)
 {
-	Size n = Max(b->nrows, 1);
-	Size width = col->action == DEFORM_FLOAT4 ? sizeof(float4) : 8;
+	void *larger = populate_work(b, bytes);
 
-	/* Every width but float4's is 8 bytes, so the array can be used again. */
-	if (col->v.any == NULL)
-		col->v.any = populate_work(b, n * width);
+	if (used > 0)
+		memcpy(larger, array, used);
+	return larger;
+}
+
+/* The images lie elsewhere: so say the pointers to them. */
+static void
+populate_move_images(BuildColumn *col, const char *from, uint32 rows)
+{
+	for (uint32 r = 0; r < rows; r++)
+		if (col->v.ptr[r] != NULL)
+			col->v.ptr[r] = col->images + (col->v.ptr[r] - from);
+}
+
+/* Gives a column of `rows` rows, arrays for b->room of them. */
+static void
+populate_size_column(UnitBuild *b, BuildColumn *col, uint32 rows)
+{
+	Size n = b->room;
+	Size width = col->action == DEFORM_FLOAT4 ? sizeof(float4) : 8;
+	Size words = ((Size)rows + 63) / 64;
+
+	col->v.any = populate_enlarge(b, col->v.any, rows * width, n * width);
+	col->nulls = populate_enlarge(b, col->nulls, words * sizeof(uint64), (n + 63) / 64 * sizeof(uint64));
+	memset(col->nulls + words, 0, ((n + 63) / 64 - words) * sizeof(uint64));
 	if (col->action == DEFORM_BYTES || col->action == DEFORM_FIXED)
-		col->len = populate_work(b, n * sizeof(uint32));
+		col->len = populate_enlarge(b, col->len, rows * sizeof(uint32), n * sizeof(uint32));
+	if (col->codes != NULL)
+		col->codes->code = populate_enlarge(b, col->codes->code, rows * sizeof(uint32), n * sizeof(uint32));
 	if (col->action == DEFORM_FIXED)
 	{
-		col->images = populate_work(b, n * INTALIGN(col->image_len));
-		b->bytes += n * col->image_len;
+		const char *before = col->images;
+		Size image = INTALIGN(col->image_len);
+
+		col->images = populate_enlarge(b, col->images, rows * image, n * image);
+		populate_move_images(col, before, rows);
 	}
-	if (col->nulls == NULL)
-		col->nulls = populate_work(b, (n + 63) / 64 * sizeof(uint64));
-	memset(col->nulls, 0, (n + 63) / 64 * sizeof(uint64));
+}
+
+static void
+populate_begin_column(UnitBuild *b, BuildColumn *col)
+{
 	col->has_nulls = false;
+	if (col->action == DEFORM_BYTES)
+	{
+		col->codes = populate_work(b, sizeof(StrataImageCodes));
+		strata_codes_begin(col->codes);
+	}
+	populate_size_column(b, col, 0);
+}
+
+/*
+ * Room in the columns for as many rows as the blocks will have, if those to come are like those so far, and
+ * some more.  Memory that is not used costs next to nothing.
+ */
+static void
+populate_make_room(UnitBuild *b, uint32 rows, uint32 blocks_so_far)
+{
+	uint64 most = POPULATE_MAX_BYTES / Max(b->row_bytes, 1) + WALK_TUPLES;
+	uint64 room = (uint64)b->nrows * b->nblocks / blocks_so_far;
+
+	if (b->nrows <= b->room)
+		return;
+	room = Min(room + room / 8, most);
+	b->room = Max(room, (uint64)b->nrows);
+	for (int c = 0; c < b->ncols; c++)
+		if (rows == 0)
+			populate_begin_column(b, &b->cols[c]);
+		else
+			populate_size_column(b, &b->cols[c], rows);
 }
 
 static inline void
@@ -489,6 +513,8 @@ populate_set_null(BuildColumn *col, uint32 row)
 		case DEFORM_FIXED:
 			col->v.ptr[row] = NULL;
 			col->len[row] = 0;
+			if (col->codes != NULL)
+				strata_codes_null(col->codes, row);
 			break;
 		default:
 			col->v.i64[row] = 0;
@@ -546,21 +572,55 @@ populate_copy_short(char *to, const char *from, uint32 len)
 }
 
 /*
+ * An image with a short header, in memory that may go.  One that was there before is not copied again, as
+ * long as there are few values.  The others are copied, one behind the other: encoding goes over a column
+ * several times, and its values are scattered over ten megabytes of pages (a sixth of population's time was
+ * spent waiting for them).
+ */
+static pg_attribute_always_inline void
+populate_put_short(UnitBuild *b, BuildColumn *col, uint32 row, const char *image, uint32 len)
+{
+	StrataImageCodes *codes = col->codes;
+	uint32 at = 0;
+	char *to;
+
+	col->len[row] = len;
+	if (codes != NULL)
+	{
+		at = strata_codes_slot(codes, image, len);
+		if (codes->slot[at] != 0)
+		{
+			uint32 code = codes->slot[at] - 1;
+
+			codes->code[row] = code;
+			col->v.ptr[row] = codes->value[code].image;
+			return;
+		}
+	}
+	to = populate_room(b, col, len);
+	populate_copy_short(to, image, len);
+	col->v.ptr[row] = to;
+	if (codes == NULL)
+		return;
+	if (codes->n == STRATA_CODES_MAX)
+		col->codes = NULL;
+	else
+		strata_codes_add(codes, at, to, len, row);
+}
+
+/*
  * A varlena as the store keeps it: inline, not compressed, with a 1-byte header where it fits, so that equal
  * values are equal bytes.  Types that are never toasted keep their 4-byte header: their functions may know no
- * other.
- *
- * Short values are copied, one behind the other: encoding goes over a column several times, and its values
- * are scattered over ten megabytes of pages (a sixth of population's time was spent waiting for them).  Long
- * ones stay in the page copy when nothing has to be changed.
+ * other.  Long ones stay in the page copy when nothing has to be changed.
  */
-static void
+static pg_noinline void
 populate_put_long(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
 {
 	if (VARATT_IS_EXTENDED(value))
 	{
 		/* Refuse before fetching what would be refused afterwards. */
-		if (b->bytes + toast_raw_datum_size(PointerGetDatum(value)) > POPULATE_MAX_BYTES)
+		if (b->bytes + b->nrows * b->row_bytes + toast_raw_datum_size(PointerGetDatum(value)) >
+			POPULATE_MAX_BYTES)
 		{
 			b->bytes = POPULATE_MAX_BYTES + 1;
 			populate_set_null(col, row);
@@ -570,36 +630,38 @@ populate_put_long(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *va
 	}
 	if (col->toastable && VARATT_CAN_MAKE_SHORT(value))
 	{
+		char image[VARATT_SHORT_MAX];
 		Size len = VARATT_CONVERTED_SHORT_SIZE(value);
-		char *s = populate_room(b, col, len);
 
-		SET_VARSIZE_SHORT(s, len);
-		memcpy(s + VARHDRSZ_SHORT, VARDATA(value), len - VARHDRSZ_SHORT);
-		value = (struct varlena *)s;
+		SET_VARSIZE_SHORT(image, len);
+		memcpy(image + VARHDRSZ_SHORT, VARDATA(value), len - VARHDRSZ_SHORT);
+		populate_put_short(b, col, row, image, len);
 	}
 	else
+	{
 		col->long_images = true;
-	col->v.ptr[row] = (const char *)value;
-	col->len[row] = VARSIZE_ANY(value);
+		col->codes = NULL;
+		col->v.ptr[row] = (const char *)value;
+		col->len[row] = VARSIZE_ANY(value);
+	}
 	b->bytes += col->len[row];
 }
 
-static pg_attribute_always_inline void
+/* Returns how much is to be added to b->bytes, which the caller does once for many. */
+static pg_attribute_always_inline Size
 populate_put_bytes(UnitBuild *b, BuildColumn *col, uint32 row, struct varlena *value)
 {
-	/* A pointer to an out-of-line value passes for a short header too. */
-	if (VARATT_IS_SHORT(value) && !VARATT_IS_EXTERNAL(value))
-	{
-		uint32 len = VARSIZE_SHORT(value);
-		char *to = populate_room(b, col, len);
+	uint32 len;
 
-		populate_copy_short(to, (const char *)value, len);
-		col->v.ptr[row] = to;
-		col->len[row] = len;
-		b->bytes += len;
-	}
-	else
+	/* A pointer to an out-of-line value passes for a short header too. */
+	if (!VARATT_IS_SHORT(value) || VARATT_IS_EXTERNAL(value))
+	{
 		populate_put_long(b, col, row, value);
+		return 0;
+	}
+	len = VARSIZE_SHORT(value);
+	populate_put_short(b, col, row, (const char *)value, len);
+	return len;
 }
 
 /* A value of fixed length by reference: its bytes behind a header. */
@@ -623,8 +685,8 @@ populate_put_fixed(BuildColumn *col, uint32 row, const char *value)
 }
 
 /* A numeric as an integer of the scale that all values of the column share, or else marks the column. */
-static inline void
-populate_put_numeric(BuildColumn *col, uint32 row, struct varlena *value)
+static pg_noinline void
+populate_put_any_numeric(BuildColumn *col, uint32 row, struct varlena *value)
 {
 	int scale;
 
@@ -634,12 +696,26 @@ populate_put_numeric(BuildColumn *col, uint32 row, struct varlena *value)
 		!strata_numeric_parse(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), &col->v.i64[row], &scale) ||
 		(col->scale >= 0 && scale != col->scale))
 		col->irregular = true;
-	else
+	else if (col->scale < 0)
+	{
 		col->scale = scale;
+		strata_numeric_form(scale, &col->form);
+	}
 }
 
-/* The value of one attribute at p into its column, whose action the caller knows. */
 static pg_attribute_always_inline void
+populate_put_numeric(BuildColumn *col, uint32 row, struct varlena *value)
+{
+	/* The header's first byte is the length, as numeric_image.h says; one of an out-of-line value is none. */
+	if (!VARATT_IS_SHORT(value) ||
+		!strata_numeric_parse_form(&col->form, VARDATA_SHORT(value), VARSIZE_SHORT(value) - VARHDRSZ_SHORT,
+								   &col->v.i64[row]))
+		populate_put_any_numeric(col, row, value);
+}
+
+/* The value of one attribute at p into its column, whose action the caller knows.  Returns as
+ * populate_put_bytes() does. */
+static pg_attribute_always_inline Size
 populate_put(UnitBuild *b, BuildColumn *col, DeformAction action, uint32 row, const char *p)
 {
 	switch (action)
@@ -672,21 +748,21 @@ populate_put(UnitBuild *b, BuildColumn *col, DeformAction action, uint32 row, co
 			populate_put_numeric(col, row, (struct varlena *)p);
 			break;
 		case DEFORM_BYTES:
-			populate_put_bytes(b, col, row, (struct varlena *)p);
-			break;
+			return populate_put_bytes(b, col, row, (struct varlena *)p);
 		case DEFORM_FIXED:
 			populate_put_fixed(col, row, p);
 			break;
 		case DEFORM_SKIP:
 			break;
 	}
+	return 0;
 }
 
 /* The same where this is rare. */
 static pg_noinline void
 populate_put_any(UnitBuild *b, BuildColumn *col, uint32 row, const char *p)
 {
-	populate_put(b, col, col->action, row, p);
+	b->bytes += populate_put(b, col, col->action, row, p);
 }
 
 /* An attribute that the tuple is too short to have: its missing value, or null. */
@@ -749,6 +825,7 @@ walk_values(UnitBuild *b, TupleWalk *w, DeformAttribute att, int a, DeformAction
 {
 	const uint32 n = w->n;
 	const uint32 first = w->row;
+	Size bytes = 0;
 
 	for (uint32 t = 0; t < n; t++)
 	{
@@ -757,9 +834,10 @@ walk_values(UnitBuild *b, TupleWalk *w, DeformAttribute att, int a, DeformAction
 		if (p == NULL)
 			continue;
 		if (action != DEFORM_SKIP)
-			populate_put(b, att.column, action, first + t, p);
+			bytes += populate_put(b, att.column, action, first + t, p);
 		w->at[t] = att_addlength_pointer(p, att.attlen, p);
 	}
+	b->bytes += bytes;
 }
 
 /*
@@ -828,53 +906,57 @@ walk_prefetch(const char *page)
 		__builtin_prefetch(page + i);
 }
 
-/* One pass over all copied tuples.  False: too large. */
 static bool
-populate_walk(UnitBuild *b)
+populate_too_large(const UnitBuild *b)
+{
+	return b->bytes + b->nrows * b->row_bytes > POPULATE_MAX_BYTES;
+}
+
+/* The tuples of a page's copy. */
+static void
+walk_page(UnitBuild *b, TupleWalk *w, Page page)
+{
+	for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
+	{
+		ItemId item = PageGetItemId(page, line);
+
+		/* Redirects lead to a normal pointer of the same page, so each tuple comes once. */
+		if (!ItemIdIsNormal(item))
+			continue;
+		walk_add(b, w, (HeapTupleHeader)PageGetItem(page, item));
+		if (w->n == WALK_TUPLES)
+			walk_tuples(b, w);
+	}
+}
+
+/* One more pass over all copied tuples.  False: too large. */
+static bool
+populate_walk_again(UnitBuild *b)
 {
 	TupleWalk w = {.whole = true};
 
 	for (uint32 i = 0; i < b->nblocks; i++)
 	{
-		Page page = (Page)b->pages[i];
-
 		CHECK_FOR_INTERRUPTS();
 		if (i + 1 < b->nblocks && b->pages[i + 1] != NULL)
 			walk_prefetch(b->pages[i + 1]);
-		if (page == NULL)
+		if (b->pages[i] == NULL)
 			continue;
 		Assert(w.row + w.n == b->block_row[i]);
-		for (OffsetNumber line = FirstOffsetNumber; line <= PageGetMaxOffsetNumber(page); line++)
-		{
-			ItemId item = PageGetItemId(page, line);
-
-			/* Redirects lead to a normal pointer of the same page, so each tuple comes once. */
-			if (!ItemIdIsNormal(item))
-				continue;
-			walk_add(b, &w, (HeapTupleHeader)PageGetItem(page, item));
-			if (w.n == WALK_TUPLES)
-				walk_tuples(b, &w);
-		}
-		if (b->bytes > POPULATE_MAX_BYTES)
+		walk_page(b, &w, (Page)b->pages[i]);
+		if (populate_too_large(b))
 			return false;
 	}
 	walk_tuples(b, &w);
 	Assert(w.row == b->nrows);
-	return b->bytes <= POPULATE_MAX_BYTES;
+	return !populate_too_large(b);
 }
 
-/* Fills the arrays; a second pass takes the numerics that are no integers of one scale. */
+/* A second pass takes the numerics that are no integers of one scale. */
 static bool
-populate_fill_columns(UnitBuild *b)
+populate_fill_irregular(UnitBuild *b)
 {
 	bool again = false;
-
-	/* Fixed-width values count with their width in the arrays. */
-	b->bytes = (Size)b->nrows * b->ncols * 8;
-	for (int c = 0; c < b->ncols; c++)
-		populate_alloc_column(b, &b->cols[c]);
-	if (b->bytes > POPULATE_MAX_BYTES || !populate_walk(b))
-		return false;
 
 	for (int a = 0; a < b->natts; a++)
 	{
@@ -888,10 +970,67 @@ populate_fill_columns(UnitBuild *b)
 		{
 			again = true;
 			col->action = DEFORM_BYTES;
-			populate_alloc_column(b, col);
+			populate_begin_column(b, col);
 		}
 	}
-	return !again || populate_walk(b);
+	return !again || populate_walk_again(b);
+}
+
+/* ---- steps 1 and 2 in turns ---- */
+
+static void
+populate_begin_pages(UnitBuild *b)
+{
+	b->pages = palloc0(b->nblocks * sizeof(char *));
+	b->buffers = palloc0(b->nblocks * sizeof(Buffer));
+	b->lsns = palloc0(b->nblocks * sizeof(XLogRecPtr));
+	b->lines_at = palloc0(b->nblocks * sizeof(uint32));
+	b->block_row = palloc((b->nblocks + 1) * sizeof(uint32));
+	/* Fixed-width values count with their width in the arrays. */
+	b->row_bytes = b->ncols * sizeof(uint64);
+	for (int c = 0; c < b->ncols; c++)
+		b->row_bytes += b->cols[c].image_len;
+}
+
+/* Copies the blocks that have anything to copy, and takes their rows.  DONE when there is at least one. */
+static StrataPopulateResult
+populate_fill_columns(UnitBuild *b)
+{
+	uint64 visible[STRATA_UNIT_WORDS] = {0};
+	TupleWalk w = {.whole = true};
+	bool no_lsn = false;
+
+	strata_map_bits(b->map, b->first, b->nblocks, visible);
+	populate_begin_pages(b);
+	for (uint32 i = 0; i < b->nblocks; i++)
+	{
+		bool in_map = (visible[i / 64] >> (i % 64) & 1) != 0;
+		int rows = -1;
+
+		CHECK_FOR_INTERRUPTS();
+		b->block_row[i] = b->nrows;
+		/* Such a map page does not say by its LSN when a bit is set. */
+		if (in_map && XLogRecPtrIsInvalid(strata_map_page(b->map, strata_map_page_of(b->first + i))->lsn))
+			no_lsn = true;
+		else
+			rows = populate_copy_page(b, i, in_map, &no_lsn);
+		if (rows < 0)
+			continue;
+		b->copied[i / 64] |= UINT64CONST(1) << (i % 64);
+		b->copied_blocks++;
+		b->nrows += rows;
+		populate_make_room(b, w.row, i + 1);
+		walk_page(b, &w, (Page)b->pages[i]);
+		if (populate_too_large(b))
+			return STRATA_POPULATE_TOO_LARGE;
+	}
+	b->block_row[b->nblocks] = b->nrows;
+	if (b->copied_blocks == 0)
+		return no_lsn ? STRATA_POPULATE_NO_LSN : STRATA_POPULATE_NOTHING;
+	walk_tuples(b, &w);
+	Assert(w.row == b->nrows);
+	return !populate_too_large(b) && populate_fill_irregular(b) ? STRATA_POPULATE_DONE
+																: STRATA_POPULATE_TOO_LARGE;
 }
 
 /* ---- step 3: segments ---- */
@@ -1019,6 +1158,7 @@ populate_build_segment(UnitBuild *b, BuildColumn *col)
 			data.phys = STRATA_PHYS_BYTES;
 			data.ptr = col->v.ptr;
 			data.len = col->len;
+			data.codes = col->codes;
 			data.short_images =
 				!col->long_images && (col->action == DEFORM_BYTES || col->image_len <= VARATT_SHORT_MAX);
 			data.symbols = populate_symbols(b, col);
@@ -1394,14 +1534,14 @@ populate_build(UnitBuild *b, bool force)
 	if (!force && populate_is_up_to_date(b))
 		return STRATA_POPULATE_UNCHANGED;
 
-	result = populate_copy_pages(b);
+	result = populate_fill_columns(b);
+	if (result == STRATA_POPULATE_TOO_LARGE)
+		return result;
 	if (result != STRATA_POPULATE_DONE)
 	{
 		strata_store_drop_unit(RelationGetRelid(b->rel), StrataRelNumber(b->rel), b->unit_blocks, b->unitno);
 		return result;
 	}
-	if (!populate_fill_columns(b))
-		return STRATA_POPULATE_TOO_LARGE;
 	for (int c = 0; c < b->ncols; c++)
 	{
 		CHECK_FOR_INTERRUPTS();

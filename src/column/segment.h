@@ -207,6 +207,8 @@ typedef struct StrataColumnData
 	const double *f64;
 	const char *const *ptr; /* BYTES: ignored where null */
 	const uint32_t *len;
+	/* BYTES: the values' numbers (image_codes.h), with all NULL rows filled in; NULL: not known. */
+	const struct StrataImageCodes *codes;
 	bool short_images; /* BYTES: all headers are known to be of one byte */
 	/* BYTES: those of an earlier segment of the column, used again as long as they do well; NULL: none. */
 	const StrataSymbols *symbols;

@@ -1036,7 +1036,10 @@ measure_images(SegBuild *b, int force)
 	least = best.bytes + 2 * seg_entry_bytes(RANGE_IMAGE_MAX);
 	codes = b->short_headers && b->key_bytes > 0 && (force < 0 || force == STRATA_ENC_FSST);
 	limit = force == STRATA_ENC_DICT ? UINT64_MAX : codes ? least / 2 : least;
-	seg_distinct_bytes(&b->distinct, b->data, limit);
+	if (b->data->codes)
+		seg_distinct_coded(&b->distinct, b->data);
+	else
+		seg_distinct_bytes(&b->distinct, b->data, limit);
 	/* Few values are better known by their numbers, even when that takes a little more. */
 	if (b->distinct.complete && layout(b, STRATA_ENC_DICT, &best) && best.bytes < least)
 		least = best.bytes;
@@ -1056,6 +1059,19 @@ measure_images(SegBuild *b, int force)
 	seg_range_bytes(&b->distinct, b->data, &b->min_row, &b->max_row);
 	b->head.flags |= STRATA_SEG_HAS_RANGE;
 	measure_bytes_runs(b);
+}
+
+/* The distinct values, when they are no more than max. */
+static void
+measure_distinct_numbers(SegBuild *b, uint32_t max)
+{
+	const StrataSegment *h = &b->head;
+	uint64_t span = (uint64_t)h->max.i - (uint64_t)h->min.i + 1;
+
+	if (h->phys == STRATA_PHYS_INT && seg_distinct_is_narrow(span, h->nrows))
+		seg_distinct_narrow(&b->distinct, b->value, h->nrows, (uint64_t)h->min.i, span, max);
+	else
+		seg_distinct_numbers(&b->distinct, b->value, h->nrows, max);
 }
 
 static void
@@ -1080,8 +1096,7 @@ measure(SegBuild *b, int force)
 	else
 		measure_floats(b);
 	smallest(b, &best);
-	seg_distinct_numbers(&b->distinct, b->value, b->head.nrows,
-						 dict ? UINT32_MAX : dictionary_limit(b, best.bytes));
+	measure_distinct_numbers(b, dict ? UINT32_MAX : dictionary_limit(b, best.bytes));
 }
 
 StrataSegment *

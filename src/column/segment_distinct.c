@@ -10,66 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "column/image_codes.h"
 #include "column/segment_distinct.h"
 #include "column/segment_form.h"
 
 #define FIRST_SLOT_BITS 8
 
-/* Odd constants with well mixed bits (from the fractions of the golden ratio and of sqrt 3). */
-#define MIX_1 UINT64_C(0x9e3779b97f4a7c15)
-#define MIX_2 UINT64_C(0xbb67ae8584caa73b)
-
-/* Folds the 128-bit product: every bit of both sides reaches every bit of the result. */
-static inline uint64_t
-mix(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static inline uint64_t
-load64(const char *p)
-{
-	uint64_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
-
-static inline uint32_t
-load32(const char *p)
-{
-	uint32_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return x;
-}
+/* A range is narrow up to so many places a row, and always up to the second: then going over it costs less
+ * than hashing would. */
+#define NARROW_PER_ROW 4
+#define NARROW_LEAST   4096
 
 static inline uint64_t
 hash_number(uint64_t x)
 {
-	return mix(x ^ MIX_1, MIX_2);
-}
-
-static inline uint64_t
-hash_bytes(const char *p, uint32_t len)
-{
-	uint64_t h = MIX_1 ^ len;
-	const char *end = p + len;
-
-	if (len < 4)
-		return mix(h ^ ((uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[len / 2] << 8 |
-						(unsigned char)p[len - 1]),
-				   MIX_2);
-	if (len < 8)
-		return mix(h ^ load32(p), MIX_2 ^ load32(end - 4));
-	if (len <= 16)
-		return mix(h ^ load64(p), MIX_2 ^ load64(end - 8));
-	for (; end - p > 16; p += 16)
-		h = mix(h ^ load64(p), MIX_2 ^ load64(p + 8));
-	/* The last 16 bytes, which may overlap those before. */
-	return mix(h ^ load64(end - 16), MIX_2 ^ load64(end - 8));
+	return strata_hash_mix(x ^ STRATA_HASH_1, STRATA_HASH_2);
 }
 
 /* ---- the table ----
@@ -235,6 +190,58 @@ seg_distinct_numbers(SegDistinct *set, const uint64_t *value, uint32_t n, uint32
 	set->estimate = set->n;
 }
 
+/*
+ * Integers of a narrow range need no hashing.  First each marks its place in an array of bytes, which makes
+ * stores only, none waiting for another; then the marks are counted, and only if a dictionary can pay the
+ * values get ids, in ascending order.
+ */
+static uint32_t
+count_marks(const unsigned char *mark, uint64_t span)
+{
+	uint32_t n = 0;
+
+	/* The highest byte of the product is the sum of all eight. */
+	for (uint64_t i = 0; i < span; i += 8)
+		n += strata_load64((const char *)mark + i) * UINT64_C(0x0101010101010101) >> 56;
+	return n;
+}
+
+bool
+seg_distinct_is_narrow(uint64_t span, uint32_t n)
+{
+	return span > 0 && span <= (uint64_t)n * NARROW_PER_ROW + NARROW_LEAST;
+}
+
+void
+seg_distinct_narrow(SegDistinct *set, const uint64_t *value, uint32_t n, uint64_t min, uint64_t span,
+					uint32_t max)
+{
+	uint64_t room = seg_align8(span);
+	unsigned char *mark = set_alloc(set, room);
+	uint32_t *id_of;
+	uint32_t id = 0;
+
+	memset(mark, 0, room);
+	for (uint32_t i = 0; i < n; i++)
+		mark[value[i] - min] = 1;
+	set->n = set->estimate = count_marks(mark, span);
+	if (set->n > max)
+		return;
+	set->complete = true;
+	set->value = set_alloc(set, ((size_t)set->n + 1) * sizeof(uint64_t));
+	set->id = set_alloc(set, (size_t)n * sizeof(uint32_t));
+	id_of = set_alloc(set, span * sizeof(uint32_t));
+	for (uint64_t i = 0; i < span; i++)
+	{
+		/* Of no account unless it is marked. */
+		set->value[id] = min + i;
+		id_of[i] = id;
+		id += mark[i];
+	}
+	for (uint32_t i = 0; i < n; i++)
+		set->id[i] = id_of[value[i] - min];
+}
+
 typedef struct SortNumber
 {
 	uint64_t key;
@@ -289,22 +296,6 @@ seg_sort_numbers(SegDistinct *set, uint64_t flip, uint32_t *order)
 
 /* ---- images ---- */
 
-/* Equality without a call for what is short, which most values are. */
-static inline bool
-same_image(const char *a, uint32_t a_len, const char *b, uint32_t b_len)
-{
-	if (a_len != b_len)
-		return false;
-	if (a_len > 16)
-		return memcmp(a, b, a_len) == 0;
-	if (a_len >= 8)
-		return ((load64(a) ^ load64(b)) | (load64(a + a_len - 8) ^ load64(b + a_len - 8))) == 0;
-	if (a_len >= 4)
-		return ((load32(a) ^ load32(b)) | (load32(a + a_len - 4) ^ load32(b + a_len - 4))) == 0;
-	/* One to three bytes: the first, the middle and the last are all. */
-	return a[0] == b[0] && a[a_len / 2] == b[a_len / 2] && a[a_len - 1] == b[a_len - 1];
-}
-
 /* The id of the image of row i, a new one if need be. */
 static inline uint32_t
 image_id(SegDistinct *set, const StrataColumnData *d, uint32_t i, uint32_t hash)
@@ -318,7 +309,7 @@ image_id(SegDistinct *set, const StrataColumnData *d, uint32_t i, uint32_t hash)
 		if ((set->slot[at] & set->tag) != tag_of(set, hash))
 			continue;
 		row = set->row[slot_id(set, at)];
-		if (same_image(d->ptr[row], d->len[row], d->ptr[i], d->len[i]))
+		if (strata_image_same(d->ptr[row], d->len[row], d->ptr[i], d->len[i]))
 			return slot_id(set, at);
 	}
 	set->row[set->n] = i;
@@ -341,6 +332,22 @@ least_bytes(const SegDistinct *set, uint32_t nrows)
 }
 
 void
+seg_distinct_coded(SegDistinct *set, const StrataColumnData *d)
+{
+	const StrataImageCodes *codes = d->codes;
+
+	set->id = codes->code;
+	set->row = set_alloc(set, codes->n * sizeof(uint32_t));
+	for (uint32_t i = 0; i < codes->n; i++)
+	{
+		set->row[i] = codes->value[i].row;
+		set->entry_bytes += seg_entry_bytes(codes->value[i].len);
+	}
+	set->n = set->estimate = codes->n;
+	set->complete = true;
+}
+
+void
 seg_distinct_bytes(SegDistinct *set, const StrataColumnData *d, uint64_t max_bytes)
 {
 	uint32_t hash[BLOCK];
@@ -355,7 +362,7 @@ seg_distinct_bytes(SegDistinct *set, const StrataColumnData *d, uint64_t max_byt
 			{
 				if (seg_row_is_null(d, i + j))
 					continue;
-				hash[j] = hash_bytes(d->ptr[i + j], d->len[i + j]) >> 32;
+				hash[j] = strata_image_hash(d->ptr[i + j], d->len[i + j]) >> 32;
 				__builtin_prefetch(&set->slot[slot_of(set, hash[j])]);
 			}
 		if (!seg_row_is_null(d, i))
@@ -390,10 +397,10 @@ key_prefix(const char *image, uint32_t image_len)
 	unsigned char b[8] = {0};
 
 	if (len >= 8)
-		return __builtin_bswap64(load64(key));
+		return __builtin_bswap64(strata_load64(key));
 	for (uint32_t i = 0; i < len; i++)
 		b[i] = (unsigned char)key[i];
-	return __builtin_bswap64(load64((const char *)b));
+	return __builtin_bswap64(strata_load64((const char *)b));
 }
 
 static inline SortImage

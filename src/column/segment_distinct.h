@@ -17,8 +17,9 @@ seg_row_is_null(const StrataColumnData *d, uint32_t i)
 }
 
 /*
- * Values get ids in the order of their first row.  The set is `complete` when every row was seen; a search
- * that went past its limit is given up, and then only `estimate` means anything.
+ * Values get ids in the order of their first row, or, integers of a narrow range, in ascending order.  The
+ * set is `complete` when every row was seen; a search that went past its limit is given up, and then only
+ * `estimate` means anything.
  */
 typedef struct SegDistinct
 {
@@ -43,10 +44,16 @@ typedef struct SegDistinct
 extern void seg_distinct_init(SegDistinct *set, StrataBuildScratch *scratch, const StrataBuildMemory *mem);
 /* Distinct numbers of value[0..n); given up when there are more than max. */
 extern void seg_distinct_numbers(SegDistinct *set, const uint64_t *value, uint32_t n, uint32_t max);
+/* The same for integers that all lie in [min, min + span), where is_narrow(span, n). */
+extern bool seg_distinct_is_narrow(uint64_t span, uint32_t n);
+extern void seg_distinct_narrow(SegDistinct *set, const uint64_t *value, uint32_t n, uint64_t min,
+								uint64_t span, uint32_t max);
 /* Distinct images of the rows that are not null (one at least); given up when neither a dictionary nor runs
  * that share entries can stay within max_bytes any more.  Leading NULL rows have the id of the first value,
  * later ones that of the value before. */
 extern void seg_distinct_bytes(SegDistinct *set, const StrataColumnData *data, uint64_t max_bytes);
+/* The same where the caller has the values' numbers already (data->codes). */
+extern void seg_distinct_coded(SegDistinct *set, const StrataColumnData *data);
 
 /* The ids in ascending order of their values; `flip` is xored to the bits first (the sign bit for INT). */
 extern void seg_sort_numbers(SegDistinct *set, uint64_t flip, uint32_t *order);

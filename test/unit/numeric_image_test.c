@@ -55,6 +55,66 @@ expect(const char *name, bool as_short, bool negative, int dscale, int weight, c
 	}
 }
 
+/*
+ * What is read by a form is what the general way reads: all scales, weights and counts of digits, some with
+ * digits that are too fine for the scale, some with a byte too many, at odd places with nothing behind.
+ */
+static void
+test_form(void)
+{
+	unsigned seed = 1, taken = 0, usual = 0, usual_taken = 0, strange = 0;
+	bool same = true;
+
+	for (unsigned round = 0; round < 400000; round++)
+	{
+		int scale = (int)(round % (STRATA_NUMERIC_MAX_SCALE + 1));
+		int other = rand_r(&seed) % 8 ? scale : rand_r(&seed) % (STRATA_NUMERIC_MAX_SCALE + 1);
+		int weight = rand_r(&seed) % 10 - 5;
+		int ndigits = rand_r(&seed) % 6;
+		bool negative = rand_r(&seed) % 3 == 0, as_short = rand_r(&seed) % 16 != 0;
+		bool odd = rand_r(&seed) % 64 == 0;
+		int64_t want = 0, got = 0;
+		int want_scale = 0;
+		uint16_t digits[6];
+		char build[64], *place;
+		StrataNumericForm form;
+		uint32_t len;
+		bool fits, fast;
+
+		for (int i = 0; i < ndigits; i++)
+			digits[i] = (uint16_t)(rand_r(&seed) % 4 ? rand_r(&seed) % 10000 : rand_r(&seed) % 100 * 100);
+		/* The last digit such that it ends with the scale. */
+		if (ndigits > 0 && weight - ndigits + 1 < 0 && rand_r(&seed) % 8)
+			for (int cut = -4 * (weight - ndigits + 1) - other, ten = 10; cut > 0 && ten <= 1000;
+				 cut--, ten *= 10)
+				digits[ndigits - 1] -= digits[ndigits - 1] % ten;
+		len = image(build, as_short, negative, other, weight, digits, ndigits);
+		if (odd)
+			build[len++] = 0;
+		place = malloc(len + 1);
+		memcpy(place + 1, build, len);
+		fits = strata_numeric_parse(place + 1, len, &want, &want_scale);
+		strata_numeric_form(scale, &form);
+		fast = strata_numeric_parse_form(&form, place + 1, len, &got);
+		if (fast && (!fits || got != want || want_scale != scale))
+			same = false;
+		taken += fast;
+		strange += fast && (!as_short || other != scale || odd);
+		if (fits && as_short && !odd && other == scale && scale <= 8 && weight + (scale + 3) / 4 <= 3)
+		{
+			usual++;
+			usual_taken += fast;
+		}
+		strata_numeric_form(-1, &form);
+		if (strata_numeric_parse_form(&form, place + 1, len, &got))
+			strange++;
+		free(place);
+	}
+	ok(same, "read by a form, %u numbers are what they are", taken);
+	ok(usual > 10000 && usual == usual_taken, "all usual ones are (%u of %u)", usual_taken, usual);
+	ok(strange == 0, "no others are: %u", strange);
+}
+
 #define D(...) (const uint16_t[]){__VA_ARGS__}, (int)(sizeof((uint16_t[]){__VA_ARGS__}) / 2)
 
 int
@@ -94,5 +154,6 @@ main(void)
 	}
 	ok(!strata_numeric_parse("", 0, &value, &scale), "no bytes");
 	ok(!strata_numeric_parse("\0\0", 2, &value, &scale), "a long header cut short");
+	test_form();
 	return tap_done();
 }

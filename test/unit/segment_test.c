@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "column/image_codes.h"
 #include "column/segment.h"
 #include "simd/simd.h"
 #include "tap.h"
@@ -94,6 +95,9 @@ static const char *const int_shapes[] = {
 	"one outlier",
 	"descending",
 	"many distinct twice",
+	"few of a narrow range",
+	"narrow at one end",
+	"narrow at the other end",
 };
 
 static int64_t
@@ -125,6 +129,12 @@ int_value(unsigned shape, uint32_t i, int64_t before)
 			return i == 777 ? INT64_MIN : 5 + (int64_t)below(4);
 		case 11:
 			return INT64_MAX - (int64_t)i * 1000 - (int64_t)below(3);
+		case 13:
+			return (int64_t)below(6) * 3001 - 9000;
+		case 14:
+			return INT64_MIN + (int64_t)below(4) * 1365;
+		case 15:
+			return INT64_MAX - (int64_t)below(4) * 1365;
 		default:
 			return (int64_t)((below(30000) + 1) * UINT64_C(0x9e3779b97f4a7c15));
 	}
@@ -810,6 +820,136 @@ test_shape(StrataPhys phys, const char *kind, unsigned shape, const char *name)
 		 cases, sound, chosen[0], chosen[1], chosen[2], chosen[3], chosen[4], chosen[5], chosen[6]);
 }
 
+/* Of integers in a narrow range the distinct values are counted, whether they make a dictionary or not. */
+static void
+test_narrow(void)
+{
+	static const unsigned shapes[] = {4, 8, 13, 14, 15};
+	static unsigned char seen[100001];
+
+	for (unsigned i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+	{
+		StrataSegment *s;
+		uint32_t n = 0;
+
+		make_column(&col, STRATA_PHYS_INT, shapes[i], 65536, 0);
+		s = strata_segment_build(&col.d, -1, &memory);
+		memset(seen, 0, sizeof(seen));
+		for (uint32_t r = 0; r < col.d.nrows; r++)
+		{
+			unsigned char *mark = &seen[(uint64_t)col.v.i[r] - (uint64_t)s->min.i];
+
+			n += !*mark;
+			*mark = 1;
+		}
+		ok(s->distinct == n, "%s: %u distinct values (%u)", int_shapes[shapes[i]], n, s->distinct);
+		test_free(NULL, s);
+	}
+}
+
+/* Numbers the values of a column as population does.  False: there are too many, or long ones. */
+static bool
+number_values(Column *c, StrataImageCodes *codes)
+{
+	strata_codes_begin(codes);
+	codes->code = malloc(sizeof(uint32_t) * (c->d.nrows + 1));
+	for (uint32_t i = 0; i < c->d.nrows; i++)
+	{
+		uint32_t at;
+
+		if (is_null(c, i))
+		{
+			strata_codes_null(codes, i);
+			continue;
+		}
+		if (!(c->ptr[i][0] & 1))
+			return false;
+		at = strata_codes_slot(codes, c->ptr[i], c->len[i]);
+		if (codes->slot[at])
+			codes->code[i] = codes->slot[at] - 1u;
+		else if (codes->n == STRATA_CODES_MAX)
+			return false;
+		else
+			strata_codes_add(codes, at, c->ptr[i], c->len[i], i);
+	}
+	return true;
+}
+
+/* Is each row's code that of its image, and is no image there twice? */
+static const char *
+wrong_codes(const Column *c, const StrataImageCodes *codes)
+{
+	for (uint32_t i = 0; i < c->d.nrows; i++)
+	{
+		const StrataCodedImage *value = &codes->value[codes->code[i]];
+
+		if (is_null(c, i))
+			continue;
+		if (codes->code[i] >= codes->n || value->len != c->len[i] ||
+			memcmp(value->image, c->ptr[i], c->len[i]) != 0)
+			return "code of another image";
+		if (value->row > i)
+			return "a first row that is not the first";
+	}
+	for (uint32_t i = 0; i < codes->n; i++)
+		for (uint32_t j = 0; j < i; j++)
+			if (codes->value[i].len == codes->value[j].len &&
+				memcmp(codes->value[i].image, codes->value[j].image, codes->value[i].len) == 0)
+				return "an image with two codes";
+	return NULL;
+}
+
+/* A column whose values come with their numbers becomes the same segment, or a smaller one. */
+static void
+test_numbered(void)
+{
+	static const unsigned null_percents[] = {0, 1, 40, 100};
+	static StrataImageCodes codes;
+	unsigned numbered = 0, refused = 0;
+	const char *error = NULL;
+	char where[200] = "";
+
+	for (unsigned shape = 0; shape < sizeof(bytes_shapes) / sizeof(bytes_shapes[0]); shape++)
+		for (unsigned l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
+			for (unsigned p = 0; !error && p < 4; p++)
+			{
+				if (lengths[l] > 5000 && shape == 9)
+					continue;
+				make_column(&col, STRATA_PHYS_BYTES, shape, lengths[l], null_percents[p]);
+				if (!number_values(&col, &codes))
+				{
+					refused++;
+					free(codes.code);
+					continue;
+				}
+				numbered++;
+				error = wrong_codes(&col, &codes);
+				for (int force = -1; !error && force < STRATA_ENC_COUNT; force++)
+				{
+					StrataSegment *plain, *s;
+
+					col.d.codes = NULL;
+					plain = strata_segment_build(&col.d, force, &memory);
+					col.d.codes = &codes;
+					s = strata_segment_build(&col.d, force, &memory);
+					error = wrong(&col, s);
+					if (!error && s->bytes > plain->bytes)
+						error = "larger than without numbers";
+					if (!error && s->encoding == STRATA_ENC_DICT && s->ndict != codes.n)
+						error = "entries of the dictionary";
+					test_free(NULL, s);
+					test_free(NULL, plain);
+					snprintf(where, sizeof(where), "%s, %u rows, %u %% NULL, force %d", bytes_shapes[shape],
+							 lengths[l], null_percents[p], force);
+				}
+				free(codes.code);
+			}
+	if (!ok(!error, "images with numbers: %u columns, as without", numbered))
+		note("%s: %s", where, error);
+	ok(numbered > 200 && refused > 20, "%u have too many values for numbers, or long ones", refused);
+	ok(blocks_out == 0, "memory given back");
+}
+
 /* Symbols of one segment serve the next of the same kind, and are dropped for another kind. */
 static void
 test_symbols(void)
@@ -943,6 +1083,8 @@ main(void)
 		test_shape(STRATA_PHYS_F32, "floats", i, float_shapes[i]);
 	for (unsigned i = 0; i < COUNT(bytes_shapes); i++)
 		test_shape(STRATA_PHYS_BYTES, "images", i, bytes_shapes[i]);
+	test_narrow();
+	test_numbered();
 	test_symbols();
 	test_coded_match();
 	free(col.heap);
