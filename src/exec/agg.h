@@ -221,13 +221,17 @@ typedef struct StrataGroups
 	bool counting;	   /* they are counted; until then every group has some, and no aggregate asks how many */
 	/* interned strings: varlena images */
 	char **strings;
-	uint32 *string_hash;
 	uint8 *string_owner; /* the key it is a value of */
 	uint32 nstrings;
 	uint32 string_capacity;
-	uint32 *string_table;
+	uint64 *string_table; /* as `table` */
 	uint32 string_mask;
 	Size string_bytes;
+	char *string_next, *string_end; /* room of the block at hand */
+	/* With one key, a string, its number leads to the group, and `table` is not used. */
+	bool by_string;
+	uint32 *string_group;
+	uint32 null_group;
 	bool frozen; /* no group is added any more */
 } StrataGroups;
 
@@ -278,6 +282,9 @@ extern uint32 strata_groups_lookup(const StrataGroups *g, const int64 *norm);
 extern uint32 strata_groups_seek(StrataGroups *g, const int64 *norm, uint32 special);
 /* Normalised form of a varlena image as a value of key k; without `create` only what has a number gets it. */
 extern int64 strata_groups_intern(StrataGroups *g, int k, const char *image, bool create);
+/* The same for n images, of positions i in at[], into norm[i]. */
+extern void strata_groups_intern_batch(StrataGroups *g, int k, const char *const *images, const uint16 *at, unsigned n,
+									   bool create, int64 *norm);
 /* Memory that the groups at hand need.  Looks at each of them. */
 extern Size strata_groups_bytes(const StrataGroups *g);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */

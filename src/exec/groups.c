@@ -22,8 +22,13 @@
 #include "simd/hash.h"
 
 #define INITIAL_SLOTS 256
-/* Of an interned string: pointer, hash, owner, two slots. */
-#define STRING_OVERHEAD 21
+/* Of an interned string: pointer, owner, two slots, and its group where there is one key. */
+#define STRING_OVERHEAD (sizeof(char *) + 1 + 2 * sizeof(uint64))
+/* Strings lie in blocks, which grow with what is there. */
+#define STRING_BLOCK_MIN ((Size)1024)
+#define STRING_BLOCK_MAX ((Size)1024 * 1024)
+/* From so many on, the tables may not be in the caches. */
+#define MANY 4096
 
 static void
 tables_init(StrataGroups *g)
@@ -37,12 +42,15 @@ tables_init(StrataGroups *g)
 	g->ngroups = g->nhashed = 0;
 	g->string_capacity = INITIAL_SLOTS / 2;
 	g->strings = palloc(g->string_capacity * sizeof(char *));
-	g->string_hash = palloc(g->string_capacity * sizeof(uint32));
 	g->string_owner = palloc(g->string_capacity);
 	g->string_mask = INITIAL_SLOTS - 1;
-	g->string_table = palloc0(INITIAL_SLOTS * sizeof(uint32));
+	g->string_table = palloc0(INITIAL_SLOTS * sizeof(uint64));
 	g->nstrings = 0;
 	g->string_bytes = 0;
+	g->string_next = g->string_end = NULL;
+	g->null_group = STRATA_NO_GROUP;
+	if (g->by_string)
+		g->string_group = palloc(g->string_capacity * sizeof(uint32));
 	if (g->naggs > 0)
 	{
 		g->rows = NULL;
@@ -76,6 +84,7 @@ strata_groups_init(StrataGroups *g, MemoryContext parent, int nkeys, StrataKey *
 	for (int k = 0; k < nkeys; k++)
 		g->has_orig |= keys[k].kind == KEY_F64;
 	g->stride = stride_of(nkeys, g->has_orig);
+	g->by_string = nkeys == 1 && keys[0].kind == KEY_TEXT;
 	tables_init(g);
 }
 
@@ -96,30 +105,32 @@ strata_groups_reset(StrataGroups *g)
 	tables_init(g);
 }
 
-static void
-table_insert(uint32 *table, uint32 mask, uint32 hash, uint32 number)
+/* A slot's hash in the high half, a number + 1 in the low one. */
+static inline uint32
+empty_slot(const uint64 *table, uint32 mask, uint32 hash)
 {
 	uint32 slot = hash & mask;
 
 	while (table[slot])
 		slot = (slot + 1) & mask;
-	table[slot] = number + 1;
+	return slot;
 }
 
-static inline void
-slot_insert(StrataGroups *g, uint32 hash, uint32 gid)
+static inline uint64
+slot_of(uint32 hash, uint32 number)
 {
-	uint32 slot = hash & g->mask;
-
-	while (g->table[slot])
-		slot = (slot + 1) & g->mask;
-	g->table[slot] = (uint64)hash << 32 | (gid + 1);
+	return (uint64)hash << 32 | (number + 1);
 }
 
 /* Brings in the groups that the table does not have yet, after making room for all that there can be. */
 static void
 complete_table(StrataGroups *g)
 {
+	if (g->by_string)
+	{
+		g->nhashed = g->ngroups;
+		return;
+	}
 	if ((uint64)g->mask + 1 < (uint64)g->capacity * 2)
 	{
 		pfree(g->table);
@@ -129,10 +140,12 @@ complete_table(StrataGroups *g)
 	}
 	for (; g->nhashed < g->ngroups; g->nhashed++)
 	{
+		uint32 hash = strata_group(g, g->nhashed)->hash;
+
 		/* A million groups take some 50 ms, where the table's memory is touched for the first time. */
 		if (g->nhashed % 65536 == 0)
 			CHECK_FOR_INTERRUPTS();
-		slot_insert(g, strata_group(g, g->nhashed)->hash, g->nhashed);
+		g->table[empty_slot(g->table, g->mask, hash)] = slot_of(hash, g->nhashed);
 	}
 }
 
@@ -174,8 +187,6 @@ interned(const StrataGroups *g, int k, uint32 special)
 	return g->keys[k].kind == KEY_TEXT || (special >> k & 1);
 }
 
-static int64 intern(StrataGroups *g, int k, const char *image, bool create);
-
 static inline bool
 same_keys(const int64 *a, const int64 *b, int n)
 {
@@ -185,9 +196,20 @@ same_keys(const int64 *a, const int64 *b, int n)
 	return true;
 }
 
+/* The group of a string, where that is the only key. */
+static inline uint32
+lookup_string(const StrataGroups *g, int64 norm, bool null)
+{
+	if (null)
+		return g->null_group;
+	return (uint32)norm == STRATA_NO_STRING ? STRATA_NO_GROUP : g->string_group[(uint32)norm];
+}
+
 static inline uint32
 lookup(const StrataGroups *g, uint32 hash, const int64 *norm, uint32 nulls, uint32 special)
 {
+	if (g->by_string)
+		return lookup_string(g, norm[0], nulls != 0);
 	for (uint32 slot = hash & g->mask; g->table[slot]; slot = (slot + 1) & g->mask)
 	{
 		StrataGroup *group;
@@ -254,6 +276,8 @@ append(StrataGroups *g, uint32 hash, const int64 *norm, const int64 *orig, uint3
 	memcpy(strata_group_keys(group), norm, g->nkeys * sizeof(int64));
 	if (g->has_orig)
 		memcpy(strata_group_keys(group) + g->nkeys, orig, g->nkeys * sizeof(int64));
+	if (g->by_string)
+		*(nulls ? &g->null_group : &g->string_group[(uint32)norm[0]]) = g->ngroups;
 	return g->ngroups++;
 }
 
@@ -275,7 +299,7 @@ find(StrataGroups *g, uint32 hash, int64 *norm, int64 *orig, uint32 nulls, uint3
 	for (int k = 0; k < g->nkeys; k++)
 		if (interned(g, k, special) && !(nulls >> k & 1) && (uint32)norm[k] == STRATA_NO_STRING)
 		{
-			norm[k] = orig[k] = intern(g, k, images[k], true);
+			norm[k] = orig[k] = strata_groups_intern(g, k, images[k], true);
 			named = true;
 		}
 	/* An earlier row of the same vector may have brought the string, and the group, meanwhile. */
@@ -333,6 +357,32 @@ strata_groups_hash_batch(const StrataGroups *g, const uint64 *const *nulls, cons
 		hash[r] = mix(h[r]);
 }
 
+/* Of strings, which are the only key, and have their numbers as far as they are known. */
+static void
+find_strings(StrataGroups *g, StrataBatch *in, const uint64 *nulls, const uint16 *at, unsigned n, uint32 *gids)
+{
+	int64 *norm = g->keys[0].norm;
+
+	if (g->nstrings > MANY)
+		for (unsigned r = 0; r < n; r++)
+			if (!strata_row_null(nulls, at[r]) && (uint32)norm[at[r]] != STRATA_NO_STRING)
+				__builtin_prefetch(&g->string_group[(uint32)norm[at[r]]]);
+	for (unsigned r = 0; r < n; r++)
+	{
+		bool null = strata_row_null(nulls, at[r]);
+		int64 key = null ? 0 : norm[at[r]];
+
+		gids[r] = lookup_string(g, key, null);
+		if (gids[r] != STRATA_NO_GROUP || g->frozen)
+			continue;
+		if (!null && (uint32)key == STRATA_NO_STRING)
+			key = strata_groups_intern(g, 0, strata_key_image(&g->keys[0], in, at[r]), true);
+		gids[r] = lookup_string(g, key, null);
+		if (gids[r] == STRATA_NO_GROUP)
+			gids[r] = append(g, hash_keys(g, &key, null, 0), &key, &key, null, 0);
+	}
+}
+
 /*
  * Hashes of all rows first, so that the slots are on their way to the cache, then the groups they name, when
  * they are looked at.
@@ -343,8 +393,13 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 {
 	uint32 hash[STRATA_VECTOR], nullbits[STRATA_VECTOR];
 	uint64 h[STRATA_VECTOR];
-	bool big = g->ngroups > 4096;
+	bool big = g->ngroups > MANY;
 
+	if (g->by_string)
+	{
+		find_strings(g, in, nulls[0], at, n, gids);
+		return;
+	}
 	if (g->nhashed < g->ngroups)
 		complete_table(g);
 	hash_rows(g, nulls, at, n, h, nullbits);
@@ -383,7 +438,8 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 Size
 strata_groups_bytes(const StrataGroups *g)
 {
-	return (Size)g->ngroups * (g->stride + 2 * sizeof(uint64)) + g->string_bytes + strata_values_bytes(g);
+	return (Size)g->ngroups * (g->stride + (g->by_string ? 0 : 2 * sizeof(uint64))) + g->string_bytes +
+		   strata_values_bytes(g);
 }
 
 /* ---- strings ---- */
@@ -401,67 +457,150 @@ string_key(const char *image, bool blank_padded, const char **p, uint32 *len)
 static void
 grow_strings(StrataGroups *g)
 {
-	uint32 slots;
+	uint64 *old = g->string_table;
+	uint32 nold = g->string_mask + 1, slots;
 
+	if (g->string_capacity > PG_UINT32_MAX / 4)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many strings in one hash table")));
 	g->string_capacity *= 2;
 	g->strings = repalloc_huge(g->strings, g->string_capacity * sizeof(char *));
-	g->string_hash = repalloc_huge(g->string_hash, g->string_capacity * sizeof(uint32));
 	g->string_owner = repalloc_huge(g->string_owner, g->string_capacity);
+	if (g->by_string)
+		g->string_group = repalloc_huge(g->string_group, g->string_capacity * sizeof(uint32));
 	slots = g->string_capacity * 2;
-	pfree(g->string_table);
-	g->string_table = strata_alloc_zeroed(g->cxt, slots * sizeof(uint32));
+	g->string_table = strata_alloc_zeroed(g->cxt, slots * sizeof(uint64));
 	g->string_mask = slots - 1;
-	for (uint32 i = 0; i < g->nstrings; i++)
+	for (uint32 i = 0; i < nold; i++)
 	{
 		if (i % 65536 == 0)
 			CHECK_FOR_INTERRUPTS();
-		table_insert(g->string_table, g->string_mask, g->string_hash[i], i);
+		if (old[i])
+			g->string_table[empty_slot(g->string_table, g->string_mask, old[i] >> 32)] = old[i];
 	}
+	pfree(old);
 }
 
-/* Takes a copy. */
-static int64
-add_string(StrataGroups *g, int k, const char *image, uint32 hash)
+/* With a header of four bytes it may be read as a struct, and is aligned for that. */
+static char *
+string_room(StrataGroups *g, Size size, bool aligned)
 {
-	if (g->nstrings == g->string_capacity)
+	char *p = aligned ? (char *)MAXALIGN(g->string_next) : g->string_next;
+	Size block = MAXALIGN_DOWN(Min(Max(g->string_bytes / 4, STRING_BLOCK_MIN), STRING_BLOCK_MAX));
+
+	g->string_bytes += size;
+	if (size > (Size)(g->string_end - p))
+	{
+		if (size > block / 4)
+			return MemoryContextAllocHuge(g->cxt, size);
+		p = MemoryContextAlloc(g->cxt, block);
+		g->string_end = p + block;
+	}
+	g->string_next = p + size;
+	return p;
+}
+
+/* Takes a copy.  The slot is an empty one for this hash. */
+static int64
+add_string(StrataGroups *g, int k, const char *image, uint32 hash, uint32 slot)
+{
+	uint32 id = g->nstrings;
+	Size size = VARSIZE_ANY(image);
+
+	if (id == g->string_capacity)
+	{
 		grow_strings(g);
-	table_insert(g->string_table, g->string_mask, hash, g->nstrings);
-	g->string_hash[g->nstrings] = hash;
-	g->string_owner[g->nstrings] = k;
-	g->strings[g->nstrings] = MemoryContextAlloc(g->cxt, VARSIZE_ANY(image));
-	memcpy(g->strings[g->nstrings], image, VARSIZE_ANY(image));
-	g->string_bytes += VARSIZE_ANY(image) + STRING_OVERHEAD;
-	return (int64)((uint64)hash << 32 | g->nstrings++);
+		slot = empty_slot(g->string_table, g->string_mask, hash);
+	}
+	g->strings[id] = memcpy(string_room(g, size, !VARATT_IS_SHORT(image)), image, size);
+	g->string_owner[id] = k;
+	if (g->by_string)
+		g->string_group[id] = STRATA_NO_GROUP;
+	g->string_table[slot] = slot_of(hash, id);
+	g->string_bytes += STRING_OVERHEAD + (g->by_string ? sizeof(uint32) : 0);
+	g->nstrings++;
+	return (int64)((uint64)hash << 32 | id);
+}
+
+static inline bool
+same_string(const StrataGroups *g, uint32 id, int k, bool blank_padded, const char *p, uint32 len)
+{
+	const char *q;
+	uint32 qlen;
+
+	if (g->string_owner[id] != k)
+		return false;
+	string_key(g->strings[id], blank_padded, &q, &qlen);
+	return qlen == len && memcmp(p, q, len) == 0;
 }
 
 /* Each key has its own strings: what is equal for char(n) is not for text. */
 static int64
-intern(StrataGroups *g, int k, const char *image, bool create)
+intern(StrataGroups *g, int k, const char *image, uint32 hash, bool create)
 {
 	bool blank_padded = g->keys[k].type == BPCHAROID;
-
-	const char *p, *q;
-	uint32 len, qlen, hash, slot;
+	const char *p;
+	uint32 len, slot;
 
 	string_key(image, blank_padded, &p, &len);
-	hash = (uint32)strata_wyhash(p, len, 0);
 	for (slot = hash & g->string_mask; g->string_table[slot]; slot = (slot + 1) & g->string_mask)
 	{
-		uint32 id = g->string_table[slot] - 1;
+		uint64 s = g->string_table[slot];
 
-		if (g->string_hash[id] != hash || g->string_owner[id] != k)
-			continue;
-		string_key(g->strings[id], blank_padded, &q, &qlen);
-		if (qlen == len && memcmp(p, q, len) == 0)
-			return (int64)((uint64)hash << 32 | id);
+		if (s >> 32 == hash && same_string(g, (uint32)s - 1, k, blank_padded, p, len))
+			return (int64)((uint64)hash << 32 | ((uint32)s - 1));
 	}
-	return create ? add_string(g, k, image, hash) : (int64)((uint64)hash << 32 | STRATA_NO_STRING);
+	return create && !g->frozen ? add_string(g, k, image, hash, slot)
+								: (int64)((uint64)hash << 32 | STRATA_NO_STRING);
+}
+
+static inline uint32
+hash_string(const char *image, bool blank_padded)
+{
+	const char *p;
+	uint32 len;
+
+	string_key(image, blank_padded, &p, &len);
+	return (uint32)strata_wyhash(p, len, 0);
 }
 
 int64
 strata_groups_intern(StrataGroups *g, int k, const char *image, bool create)
 {
-	return intern(g, k, image, create && !g->frozen);
+	return intern(g, k, image, hash_string(image, g->keys[k].type == BPCHAROID), create);
+}
+
+/* Slots, then what they point to, are on their way to the cache before they are looked at. */
+void
+strata_groups_intern_batch(StrataGroups *g, int k, const char *const *images, const uint16 *at, unsigned n, bool create,
+						   int64 *norm)
+{
+	bool blank_padded = g->keys[k].type == BPCHAROID;
+	bool many = g->nstrings > MANY;
+	uint32 hash[STRATA_VECTOR];
+
+	for (unsigned r = 0; r < n; r++)
+	{
+		hash[r] = hash_string(images[at[r]], blank_padded);
+		if (many)
+			__builtin_prefetch(&g->string_table[hash[r] & g->string_mask]);
+	}
+	for (unsigned r = 0; many && r < n; r++)
+	{
+		uint64 s = g->string_table[hash[r] & g->string_mask];
+
+		if (s >> 32 == hash[r])
+			__builtin_prefetch(&g->strings[(uint32)s - 1]);
+	}
+	for (unsigned r = 0; many && r < n; r++)
+	{
+		uint64 s = g->string_table[hash[r] & g->string_mask];
+
+		if (s >> 32 == hash[r])
+			__builtin_prefetch(g->strings[(uint32)s - 1]);
+	}
+	for (unsigned r = 0; r < n; r++)
+		norm[at[r]] = intern(g, k, images[at[r]], hash[r], create);
 }
 
 /* ---- key values ---- */

@@ -209,18 +209,40 @@ refresh_codes(StrataKey *key, StrataBatch *in, const StrataColumn *col)
 }
 
 static int64
-normalise_text(StrataGroups *g, int k, StrataKey *key, StrataColumn *col, const uint32 *codes, const char *const *bytes,
-			   unsigned i, bool create)
+normalise_code(StrataGroups *g, int k, StrataKey *key, StrataColumn *col, uint32 code, bool create)
 {
-	int64 norm = codes ? key->by_code[codes[i]] : -1;
+	int64 norm = key->by_code[code];
 
 	/* What was looked for and not there is to be there now. */
 	if (norm != -1 && !(create && (uint32) norm == STRATA_NO_STRING))
 		return norm;
-	norm = strata_groups_intern(g, k, codes ? strata_code_bytes(col, codes[i]) : bytes[i], create);
-	if (codes && ((uint32) norm != STRATA_NO_STRING || !create))
-		key->by_code[codes[i]] = norm;
+	norm = strata_groups_intern(g, k, strata_code_bytes(col, code), create);
+	if ((uint32) norm != STRATA_NO_STRING || !create)
+		key->by_code[code] = norm;
 	return norm;
+}
+
+/* Strings of a column. */
+static void
+normalise_column(StrataGroups *g, int k, StrataKey *key, StrataBatch *in, const uint64 *mask, bool create)
+{
+	StrataColumn *col = in->cols[key->col];
+	const uint32 *codes = strata_col_codes(col);
+	const char *const *bytes = codes ? NULL : strata_col_bytes(col);
+	uint16		  at[STRATA_VECTOR];
+	unsigned	  n = 0;
+
+	if (codes)
+		refresh_codes(key, in, col);
+	FOREACH_ROW(mask, i, {
+		if (strata_row_null(col->nulls, i))
+			continue;
+		if (codes)
+			key->norm[i] = normalise_code(g, k, key, col, codes[i], create);
+		else
+			at[n++] = i;
+	});
+	strata_groups_intern_batch(g, k, bytes, at, n, create, key->norm);
 }
 
 /* Strings that are computed: those of a dictionary are the same pointers over and over. */
@@ -259,17 +281,8 @@ strata_key_normalise(StrataGroups *g, int k, StrataKey *key, StrataBatch *in, co
 		return normalise_texts(g, k, key, in, mask, create, nulls);
 	if (key->kind == KEY_TEXT)
 	{
-		StrataColumn	  *col = in->cols[key->col];
-		const uint32	  *codes = strata_col_codes(col);
-		const char *const *bytes = codes ? NULL : strata_col_bytes(col);
-
-		if (codes)
-			refresh_codes(key, in, col);
-		*nulls = col->nulls;
-		FOREACH_ROW(mask, i, {
-			if (!strata_row_null(col->nulls, i))
-				key->norm[i] = normalise_text(g, k, key, col, codes, bytes, i, create);
-		});
+		normalise_column(g, k, key, in, mask, create);
+		*nulls = in->cols[key->col]->nulls;
 		return true;
 	}
 	if (!key->expr)
