@@ -259,7 +259,8 @@ strata_type_image_equal(Oid type, Oid collation)
 			return false;
 	}
 	cache = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
-	if (!OidIsValid(cache->btree_opf))
+	/* Without a collation such a type has no equality, but an error. */
+	if (!OidIsValid(cache->btree_opf) || (type_is_collatable(base) && !OidIsValid(collation)))
 		return false;
 	/* What btree asks before it keeps equal keys once. */
 	proc =

@@ -287,6 +287,8 @@ extern void strata_groups_intern_batch(StrataGroups *g, int k, const char *const
 									   bool create, int64 *norm);
 /* Memory that the groups at hand need.  Looks at each of them. */
 extern Size strata_groups_bytes(const StrataGroups *g);
+/* A value of a KEY_TEXT key as it is stored, with a header. */
+extern char *strata_key_datum_image(const StrataKey *key, Datum d);
 /* Normalises one key value given as a Datum; *image as strata_groups_find() wants it. */
 extern void strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, int64 *orig,
 							 bool *special, const char **image);

@@ -628,14 +628,17 @@ float_bits(double v)
 	return bits;
 }
 
-/* What a value of fixed length looks like where it is stored. */
-static char *
-fixed_image(const StrataType *rep, Datum d)
+char *
+strata_key_datum_image(const StrataKey *key, Datum d)
 {
-	char *image = palloc(rep->len + VARHDRSZ);
+	Size len = key->rep.len;
+	char *image;
 
-	SET_VARSIZE(image, rep->len + VARHDRSZ);
-	memcpy(VARDATA(image), DatumGetPointer(d), rep->len);
+	if (key->rep.rep != STRATA_REP_FIXED)
+		return (char *)PG_DETOAST_DATUM_PACKED(d);
+	image = palloc(len + VARHDRSZ);
+	SET_VARSIZE(image, len + VARHDRSZ);
+	memcpy(VARDATA(image), DatumGetPointer(d), len);
 	return image;
 }
 
@@ -672,8 +675,7 @@ strata_key_datum(StrataGroups *g, StrataKey *key, int k, Datum d, int64 *norm, i
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			*image = key->rep.rep == STRATA_REP_FIXED ? fixed_image(&key->rep, d)
-													  : (char *)PG_DETOAST_DATUM_PACKED(d);
+			*image = strata_key_datum_image(key, d);
 			*norm = strata_groups_intern(g, k, *image, true);
 			break;
 		case KEY_F64:
@@ -715,15 +717,13 @@ strata_key_sought(StrataGroups *g, const StrataKey *key, int k, Oid type, Strata
 				  bool *special)
 {
 	StrataInt128 v;
-	char *image;
 	int scale;
 
 	*special = false;
 	switch (key->kind)
 	{
 		case KEY_TEXT:
-			image = rep == STRATA_REP_FIXED ? fixed_image(&key->rep, d) : (char *)PG_DETOAST_DATUM_PACKED(d);
-			*norm = strata_groups_intern(g, k, image, false);
+			*norm = strata_groups_intern(g, k, strata_key_datum_image(key, d), false);
 			return (uint32)*norm != STRATA_NO_STRING;
 		case KEY_F64:
 			*norm = strata_key_float(type == FLOAT4OID ? DatumGetFloat4(d) : DatumGetFloat8(d));

@@ -523,8 +523,7 @@ keys_by_rows(StrataJoinState *join, const JoinSide *side, JoinInput *in, const u
 			if (null)
 				none[i / 64] |= UINT64CONST(1) << (i % 64);
 			else if (key->kind == KEY_TEXT)
-				key->norm[i] =
-					strata_groups_intern(join->hash.groups, k, (char *) PG_DETOAST_DATUM_PACKED(d), create);
+				key->norm[i] = strata_groups_intern(join->hash.groups, k, strata_key_datum_image(key, d), create);
 			else
 				strata_key_datum(join->hash.groups, key, k, d, &key->norm[i], &orig, &special, &image);
 			in->odd[i / 64] |= (uint64) special << (i % 64);

@@ -31,8 +31,7 @@ extern CustomScanMethods strata_join_methods;
 /* The batch of a StrataJoin, NULL for other nodes. */
 extern StrataBatch *strata_join_batch(PlanState *ps);
 
-/* Can the executor join by this equality operator, and by these two expressions? */
-extern bool strata_join_operator_supported(Oid opno, Oid collation);
-extern bool strata_join_keys_supported(Node *left, Node *right);
+/* Can the executor join by this equality of two expressions? */
+extern bool strata_join_key_supported(Oid opno, Oid collation, Node *left, Node *right);
 
 #endif

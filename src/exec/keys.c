@@ -58,7 +58,8 @@ strata_group_key_supported(Node *expr)
 	/* Without a collation PostgreSQL has an error to raise. */
 	if (is_text(type) && (!OidIsValid(collation) || !get_collation_isdeterministic(collation)))
 		return false;
-	if (IsA(bare, Var) && ((Var *) bare)->varattno > 0 && ((Var *) bare)->vartype == type &&
+	if (IsA(bare, Var) && ((Var *) bare)->varattno > 0 &&
+		getBaseType(((Var *) bare)->vartype) == getBaseType(type) &&
 		(is_image(type, collation) || is_plain_integer(type)))
 		return true;
 	if (type == NUMERICOID && strata_expr_static_scale(expr) < 0)
@@ -67,9 +68,11 @@ strata_group_key_supported(Node *expr)
 }
 
 static StrataKeyKind
-kind_of(Oid type)
+kind_of(Node *expr)
 {
-	if (is_image(type, InvalidOid))
+	Oid type = exprType(expr);
+
+	if (is_image(type, exprCollation(expr)))
 		return KEY_TEXT;
 	switch (type)
 	{
@@ -87,21 +90,9 @@ kind_of(Oid type)
 	}
 }
 
-bool
-strata_join_keys_supported(Node *left, Node *right)
-{
-	StrataKeyKind kind = kind_of(exprType(left));
-
-	if (!strata_group_key_supported(left) || !strata_group_key_supported(right) || kind != kind_of(exprType(right)))
-		return false;
-	if (kind == KEY_TEXT)
-		return (exprType(left) == BPCHAROID) == (exprType(right) == BPCHAROID);
-	return kind != KEY_NUM || strata_expr_static_scale(left) == strata_expr_static_scale(right);
-}
-
 /* An equality whose meaning is that equal values have equal normalised forms. */
-bool
-strata_join_operator_supported(Oid opno, Oid collation)
+static bool
+operator_supported(Oid opno, Oid collation)
 {
 	StrataCmp cmp;
 	Oid		  left, right;
@@ -129,17 +120,37 @@ image_equality(Oid opno, Oid left, Oid right, Oid collation)
 	return lookup_type_cache(getBaseType(left), TYPECACHE_EQ_OPR)->eq_opr == opno;
 }
 
+static bool
+equality_supported(Oid opno, Oid collation, Node *left, Node *right)
+{
+	return operator_supported(opno, collation) || image_equality(opno, exprType(left), exprType(right), collation);
+}
+
+bool
+strata_join_key_supported(Oid opno, Oid collation, Node *left, Node *right)
+{
+	StrataKeyKind kind = kind_of(left);
+
+	if (!equality_supported(opno, collation, left, right))
+		return false;
+	if (!strata_group_key_supported(left) || !strata_group_key_supported(right) || kind != kind_of(right))
+		return false;
+	if (kind == KEY_TEXT)
+		return (exprType(left) == BPCHAROID) == (exprType(right) == BPCHAROID);
+	return kind != KEY_NUM || strata_expr_static_scale(left) == strata_expr_static_scale(right);
+}
+
 bool
 strata_lookup_key_supported(Node *column, Node *value, Oid opno, Oid collation)
 {
 	Oid			  left = exprType(column), right = exprType(value);
-	StrataKeyKind kind = kind_of(left);
+	StrataKeyKind kind = kind_of(column);
 
-	if (!strata_group_key_supported(column) || kind != kind_of(right))
+	if (!strata_group_key_supported(column) || kind != kind_of(value))
 		return false;
 	if (kind == KEY_TEXT && (left == BPCHAROID) != (right == BPCHAROID))
 		return false;
-	return strata_join_operator_supported(opno, collation) || image_equality(opno, left, right, collation);
+	return equality_supported(opno, collation, column, value);
 }
 
 bool

@@ -62,8 +62,7 @@ clause_is_key(RestrictInfo *rinfo, Relids probe, Relids build, Node **probe_key,
 	}
 	else
 		return false;
-	return strata_join_operator_supported(op->opno, op->inputcollid) &&
-		strata_join_keys_supported(*probe_key, *build_key);
+	return strata_join_key_supported(op->opno, op->inputcollid, *probe_key, *build_key);
 }
 
 static void

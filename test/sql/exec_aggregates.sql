@@ -221,6 +221,38 @@ SELECT differs('SELECT extract(year FROM d), count(*), count(d) FROM odd_first G
 SELECT differs('SELECT count(*), sum(extract(year FROM d)) FROM odd_first');
 DROP TABLE odd_first;
 
+-- 14. More strings than fit the caches, which are looked up a vector at a time: alone, beside another key, and twice;
+-- short and long, those of char(n) with and without blanks, NULLs, some in the heap, and units with and without a dictionary
+CREATE TABLE strings (id int, t text, c char(12), u uuid, long text);
+CREATE FUNCTION strings_rows(first int, last int) RETURNS SETOF strings LANGUAGE sql AS $$
+  SELECT i, CASE WHEN k % 97 <> 0 THEN 'string ' || k END, 'c' || k % 7000 || repeat(' ', i % 4), md5(k::text)::uuid,
+         repeat(md5(k::text), CASE k % 500 WHEN 0 THEN 60 WHEN 1 THEN 5 ELSE 1 END)
+  FROM generate_series(first, last) i, LATERAL (SELECT CASE WHEN i <= 20000 THEN i * 7919 % 9001 ELSE i % 20 END AS k) x
+$$;
+INSERT INTO strings SELECT * FROM strings_rows(1, 100000);
+VACUUM (FREEZE, ANALYZE) strings;
+SELECT strata.enable('strings');
+SELECT strata.populate('strings') > 0 AS populated;
+UPDATE strings SET t = t || '!' WHERE id % 1009 = 0;
+SELECT differs(format('SELECT %1$s, count(*), min(id), max(id) FROM strings GROUP BY %1$s', k))
+FROM unnest(ARRAY['t', 'c', 'u', 'long', 't, c', 't, id % 3', 'u, long']) k;
+SELECT differs('SELECT count(DISTINCT t), count(DISTINCT c), count(DISTINCT u), count(DISTINCT long) FROM strings');
+SELECT differs('SELECT id % 2, count(DISTINCT t), count(DISTINCT c) FROM strings GROUP BY 1');
+SELECT differs('SELECT count(*), sum(a.id), sum(b.id) FROM strings a JOIN strings b ON a.t = b.t WHERE a.id < 15000 AND b.id < 20000');
+SELECT differs('SELECT count(*), sum(a.id), count(b.id) FROM strings a LEFT JOIN strings b ON a.c = b.c AND a.u = b.u AND b.id > 10000 AND b.id < 20000 WHERE a.id < 20000');
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1.0;
+SET enable_sort = off;
+SET enable_hashagg = off;
+SELECT differs(format('SELECT %1$s, count(*), min(id), max(id) FROM strings GROUP BY %1$s', k)) FROM unnest(ARRAY['t', 'c', 'u', 'long', 't, c']) k;
+SELECT differs('SELECT count(DISTINCT t), count(DISTINCT long) FROM strings');
+RESET work_mem;
+RESET hash_mem_multiplier;
+RESET enable_sort;
+RESET enable_hashagg;
+DROP FUNCTION strings_rows;
+DROP TABLE strings;
+
 DROP TABLE agg, big, dim, scales, extremes;
 DROP TYPE mood;
 DROP DOMAIN small;

@@ -280,6 +280,49 @@ EXECUTE ej_top(29990);
 DEALLOCATE ej_top;
 SELECT x.id, y.* FROM (VALUES (5), (29000)) x(id), LATERAL (SELECT f.id AS found FROM ej_fact f WHERE f.id >= x.id ORDER BY f.id LIMIT 1) y ORDER BY 1;
 
+-- Keys of types whose equal values are stored alike: strings with a header, of one length or of any, and integers
+CREATE TYPE ej_mood AS ENUM ('sad', 'ok', 'happy', 'calm');
+CREATE DOMAIN ej_id AS uuid;
+CREATE TABLE ej_typed (id int, u uuid, du ej_id, b bytea, i inet, m macaddr, tm time, e ej_mood, nm name, v bit varying, iv interval, x int);
+INSERT INTO ej_typed
+SELECT g, CASE WHEN g % 50 <> 0 THEN md5((g % 401)::text)::uuid END, md5((g % 401)::text)::uuid,
+       decode(repeat(md5((g % 301)::text), CASE WHEN g % 301 = 3 THEN 200 ELSE 1 END), 'hex'), ('10.' || g % 7 || '.0.' || g % 201)::inet,
+       ('08:00:2b:01:02:' || to_hex(g % 100 + 16))::macaddr, time '00:00' + g % 601 * interval '1 second',
+       (ARRAY['sad', 'ok', 'happy', 'calm', NULL])[g % 5 + 1]::ej_mood, 'n' || g % 99, repeat('1', g % 40)::bit varying, g % 30 * interval '1 day', g % 10
+FROM generate_series(1, 6000) g;
+CREATE TABLE ej_other AS SELECT * FROM ej_typed WHERE id % 3 = 0 AND id < 2000;
+INSERT INTO ej_other (id) SELECT g FROM generate_series(1, 5) g;
+CREATE TABLE ej_plain AS TABLE ej_other;
+VACUUM (ANALYZE) ej_typed, ej_other, ej_plain;
+SELECT strata.enable(t) FROM unnest(ARRAY['ej_typed', 'ej_other']) t;
+SELECT strata.populate(t) > 0 AS populated FROM unnest(ARRAY['ej_typed', 'ej_other']) t;
+UPDATE ej_typed SET u = md5('7')::uuid, e = 'calm' WHERE id % 401 = 11;
+SELECT d FROM unnest(ARRAY['u', 'du', 'b', 'i', 'm', 'tm', 'e', 'nm']) k, unnest(ARRAY['ej_other', 'ej_plain']) o, unnest(ARRAY[
+  'SELECT count(*), sum(a.id), sum(b.id) FROM ej_typed a JOIN %2$s b USING (%1$s)',
+  'SELECT count(*), sum(a.id), count(b.id) FROM ej_typed a LEFT JOIN %2$s b ON a.%1$s = b.%1$s AND b.x > 3',
+  'SELECT count(*), sum(a.id), count(b.id) FROM ej_typed a FULL JOIN %2$s b USING (%1$s)',
+  'SELECT count(*), sum(a.id) FROM ej_typed a WHERE EXISTS (SELECT FROM %2$s b WHERE a.%1$s = b.%1$s AND b.x > 3)',
+  'SELECT count(*), sum(a.id) FROM ej_typed a WHERE NOT EXISTS (SELECT FROM %2$s b WHERE a.%1$s = b.%1$s)',
+  'SELECT count(*), sum(a.id), sum(b.id) FROM ej_typed a JOIN %2$s b ON a.%1$s = b.%1$s AND a.x = b.x']) q,
+  LATERAL ej_same(format(q, k, o)) d;
+-- a key beside it that is no 64-bit number for some rows: keys are computed row by row
+SELECT ej_same('SELECT count(*), sum(a.id) FROM ej_typed a JOIN ej_other b ON a.u = b.u AND a.id * 1000000000000000::bigint / 1000000000000000 = b.id');
+SELECT ej_same('SELECT count(*), sum(a.id) FROM ej_typed a JOIN ej_other b ON a.u = b.u AND a.x::numeric(40,20) = b.x::numeric(40,20)');
+-- the same equalities in a subquery that remembers its groups
+SELECT d FROM unnest(ARRAY['u', 'du', 'b', 'i', 'tm', 'e', 'nm']) k, LATERAL ej_same(format(
+  'SELECT id, (SELECT sum(a.id) FROM ej_typed a WHERE a.%1$s = b.%1$s) FROM ej_other b ORDER BY 1, 2', k), 'StrataAggregate') d;
+-- little memory, so that rows wait in files
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1.0;
+SELECT d FROM unnest(ARRAY['u', 'b', 'tm']) k, LATERAL ej_same(format('SELECT count(*), sum(a.id), sum(b.id) FROM ej_typed a JOIN ej_typed b USING (%1$s)', k)) d;
+RESET work_mem;
+RESET hash_mem_multiplier;
+-- Not intervals: equal ones are stored in several ways
+SELECT plan_has('SELECT count(*) FROM ej_typed a JOIN ej_other b USING (iv)', 'StrataJoin', false) AS interval;
+DROP TABLE ej_typed, ej_other, ej_plain;
+DROP TYPE ej_mood;
+DROP DOMAIN ej_id;
+
 RESET ALL;
 DROP TABLE ej_fact, ej_dim, ej_many, ej_heap, ej_empty, ej_part;
 DROP FUNCTION answer, store, plan_has, compare, ej_same, ej_files, ej_row;
