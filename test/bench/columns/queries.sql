@@ -1,5 +1,5 @@
 -- The questions of columns/run.sh, asked of TPC-H's tables at scale 1 by PostgreSQL and by DuckDB.  "-- name [class]" above each;
--- the classes are those of the geometric mean, "plan" stands beside it.  Shares of rows are shares of l_partkey, which
+-- "mean" counts in the geometric mean, "beside" does not.  Shares of rows are shares of l_partkey, which
 -- lies scattered; parts have 200,000 keys.
 -- count_star [mean]
 SELECT count(*) FROM lineitem;
@@ -52,3 +52,11 @@ FROM lineitem WHERE l_shipdate <= date '1998-09-02' GROUP BY l_returnflag, l_lin
 -- q6 [mean]
 SELECT sum(l_extendedprice * l_discount) FROM lineitem
 WHERE l_shipdate >= date '1994-01-01' AND l_shipdate < date '1995-01-01' AND l_discount BETWEEN 0.05 AND 0.07 AND l_quantity < 24;
+-- cnt_distinct_text [beside]
+SELECT count(DISTINCT l_comment) FROM lineitem;
+-- grp_text [beside]
+SELECT count(*), sum(n), max(n) FROM (SELECT o_comment, count(*) AS n FROM orders GROUP BY o_comment) x;
+-- grp_two [beside]
+SELECT count(*), max(q) FROM (SELECT l_partkey, l_suppkey, sum(l_quantity) AS q FROM lineitem GROUP BY l_partkey, l_suppkey) x;
+-- join_text [beside]
+SELECT count(*), sum(a.o_totalprice) FROM orders a JOIN orders b ON a.o_comment = b.o_comment;

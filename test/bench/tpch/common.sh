@@ -24,6 +24,8 @@ sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d bench "$@"; }
 
 tpch_names() { (cd "$top/test/tpch/queries" && for file in q*.sql; do echo "${file%.sql}"; done); }
 tpch_columns() { sed -n 's/^-- \(\S*\) \[.*\]$/\1/p' "$top/test/bench/columns/queries.sql"; }
+# 1 for a question that counts in the geometric mean, else 0.
+tpch_in_mean() { grep -c "^-- $1 \[mean\]$" "$top/test/bench/columns/queries.sql" || true; }
 tpch_query() {
   if [ -e "$top/test/tpch/queries/$1.sql" ]; then
     # The fraction of question 11 depends on the scale.
