@@ -358,6 +358,9 @@ typedef struct StrataParallelScan
 	uint32			 unit_blocks;
 	pg_atomic_uint32 next; /* work item to claim */
 	pg_atomic_uint32 asked; /* last work item whose pages were asked for ahead */
+	pg_atomic_uint32 leader; /* the leader has claimed an item, and so will claim whatever is left */
+	int				 workers; /* that were asked for */
+	uint64			 launched; /* ns: when they were */
 	pg_atomic_uint64 counts[STRATA_NCOUNTS];
 } StrataParallelScan;
 
@@ -413,6 +416,14 @@ typedef struct StrataScanState
 	StrataRead		   *read;
 	StrataParallelScan *shared;
 	uint32				next_unit; /* when not parallel */
+	struct StrataLeave
+	{
+		bool   can;		   /* a worker that has nothing to do after this scan */
+		bool   left;	   /* what is left of the items is the leader's */
+		uint64 to_go;	   /* ns that the process will take to end, a guess; of several workers, a share of it */
+		uint64 claimed;	   /* ns: when the item at hand was claimed; 0: none was */
+		uint64 item;	   /* ns that an item has taken of late */
+	} leave;
 	bool				looking_ahead; /* strata_read_ahead() knows of this scan */
 
 	/* the work item at hand */

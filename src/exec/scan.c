@@ -28,7 +28,12 @@
 #include "utils/timestamp.h"
 
 #include "exec/exec.h"
+#include "exec/join.h"
 #include "exec/recall.h"
+
+/* Bounds of what a worker leaves to the leader (leave_to_leader()). */
+#define MAX_LEAVE_NS	5000000
+#define MAX_LEAVE_ITEMS 8
 
 static CustomExecMethods scan_exec_methods;
 
@@ -392,11 +397,60 @@ open_unit(StrataScanState *scan)
 		release_unit(scan);
 }
 
+static inline uint64
+now_ns(void)
+{
+	instr_time t;
+
+	INSTR_TIME_SET_CURRENT(t);
+	return (uint64) t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/*
+ * The leader waits until its workers' processes are gone, and a process takes about as long to go as it took to come,
+ * some milliseconds: it has to unmap what it has seen of the pool.  So a worker leaves the last items to the leader when
+ * that will be done with them before the worker could have done one more and be gone.  Only when the leader is at this scan:
+ * it goes on until no item is left, or nobody wants any more rows.  What the last items take is a guess from those
+ * before, hence they are few; and fewer where several workers leave at once, which the leader may share a processor with.
+ */
+static bool
+leave_to_leader(StrataScanState *scan)
+{
+	struct StrataLeave *leave = &scan->leave;
+	uint64				now;
+	uint32				next, left;
+
+	if (!leave->can || leave->left)
+		return leave->left;
+	now = now_ns();
+	if (leave->claimed == 0)
+		leave->to_go = Min(now - scan->shared->launched, MAX_LEAVE_NS) / scan->shared->workers;
+	else
+		leave->item = leave->item == 0 ? now - leave->claimed : (3 * leave->item + now - leave->claimed) / 4;
+	leave->claimed = now;
+	next = pg_atomic_read_u32(&scan->shared->next);
+	left = scan->read->nunits - Min(next, scan->read->nunits);
+	/* The leader is half through an item, on average. */
+	leave->left = leave->item > 0 && left > 0 && left <= MAX_LEAVE_ITEMS &&
+		(2 * left + 1) * leave->item < 2 * (leave->item + leave->to_go) &&
+		pg_atomic_read_u32(&scan->shared->leader) != 0;
+	return leave->left;
+}
+
 /* The next item of this process.  False: none is left. */
 static bool
 claim_item(StrataScanState *scan, uint32 *item)
 {
-	*item = scan->shared ? pg_atomic_fetch_add_u32(&scan->shared->next, 1) : scan->next_unit++;
+	if (!scan->shared)
+		*item = scan->next_unit++;
+	else
+	{
+		if (leave_to_leader(scan))
+			return false;
+		*item = pg_atomic_fetch_add_u32(&scan->shared->next, 1);
+		if (!IsParallelWorker() && *item < scan->read->nunits)
+			pg_atomic_write_u32(&scan->shared->leader, 1);
+	}
 	return *item < scan->read->nunits;
 }
 
@@ -428,15 +482,6 @@ open_item(StrataScanState *scan)
 }
 
 /* ---- vectors ---- */
-
-static inline uint64
-now_ns(void)
-{
-	instr_time t;
-
-	INSTR_TIME_SET_CURRENT(t);
-	return (uint64) t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* A Bloom filter that takes off less than one row in eight costs more than the lookups it saves. */
 #define BLOOM_TRIAL	 65536
@@ -1090,6 +1135,8 @@ scan_rescan(CustomScanState *css)
 	close_item(scan);
 	/* Parallel: it is Gather that is asked again, and the sharing has begun anew already. */
 	scan->next_unit = 0;
+	scan->leave.left = false;
+	scan->leave.claimed = scan->leave.item = 0;
 	scan->looking_ahead = scan->stopped = false;
 	ResetExprContext(scan->batch.econtext);
 	for (int i = 0; i < scan->npreds; i++)
@@ -1134,6 +1181,9 @@ scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinat
 	shared->unit_blocks = scan->read->unit_blocks;
 	pg_atomic_init_u32(&shared->next, 0);
 	pg_atomic_init_u32(&shared->asked, 0);
+	pg_atomic_init_u32(&shared->leader, 0);
+	shared->workers = Max(pcxt->nworkers, 1);
+	shared->launched = now_ns();
 	for (int i = 0; i < STRATA_NCOUNTS; i++)
 		pg_atomic_init_u64(&shared->counts[i], 0);
 	scan->shared = shared;
@@ -1148,13 +1198,38 @@ scan_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordin
 	scan->shared = coordinate;
 	pg_atomic_write_u32(&scan->shared->next, 0);
 	pg_atomic_write_u32(&scan->shared->asked, 0);
+	pg_atomic_write_u32(&scan->shared->leader, 0);
+	scan->shared->launched = now_ns();
 	scan->looking_ahead = false;
+}
+
+/* Is the plan's work done when this scan ends?  Not that of a join whose build side it is: all wait for each other there. */
+static bool
+is_last_work(const Plan *plan, const Plan *scan)
+{
+	ListCell *lc;
+
+	if (plan == NULL || plan == scan)
+		return plan != NULL;
+	if (!IsA(plan, CustomScan))
+		return is_last_work(outerPlan(plan), scan);
+	foreach (lc, ((const CustomScan *) plan)->custom_plans)
+	{
+		if (is_last_work(lfirst(lc), scan))
+			return true;
+		if (((const CustomScan *) plan)->methods == &strata_join_methods)
+			break;
+	}
+	return false;
 }
 
 static void
 scan_initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
 {
-	((StrataScanState *) css)->shared = coordinate;
+	StrataScanState *scan = (StrataScanState *) css;
+
+	scan->shared = coordinate;
+	scan->leave.can = is_last_work(css->ss.ps.state->es_plannedstmt->planTree, css->ss.ps.plan);
 }
 
 /*
