@@ -186,6 +186,8 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataP
 		path->path.startup_cost += spill_cost(groups * (strata_group_size(nkeys, naggs) + target->width), rows * nsets,
 											  in->pathtarget->width);
 	path->path.startup_cost += qual.startup;
+	if (in->parallel_workers > 0)
+		path->path.startup_cost += strata_workers_cost(root, parent);
 	path->path.total_cost = path->path.startup_cost +
 		groups * (cpu_tuple_cost + qual.per_tuple + target->cost.per_tuple) + target->cost.startup;
 	return path;

@@ -353,7 +353,11 @@ add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInf
 	copy = palloc(sizeof(StrataPath));
 	memcpy(copy, path, sizeof(StrataPath));
 	if (partial)
+	{
+		copy->cpath.path.startup_cost += strata_workers_cost(root, joinrel);
+		copy->cpath.path.total_cost += strata_workers_cost(root, joinrel);
 		add_partial_path(joinrel, &copy->cpath.path);
+	}
 	else
 		add_path(joinrel, &copy->cpath.path);
 }

@@ -310,6 +310,8 @@ cost_sort_path(PlannerInfo *root, CustomPath *path, const StrataPath *input, Lis
 		cost += disable_cost;
 	path->path.rows = rows;
 	path->path.startup_cost = input->batch_total + cost + path->path.pathtarget->cost.startup;
+	if (path->path.parallel_workers > 0)
+		path->path.startup_cost += strata_workers_cost(root, path->path.parent);
 	path->path.total_cost =
 		path->path.startup_cost + rows * (cpu_tuple_cost + path->path.pathtarget->cost.per_tuple);
 }

@@ -485,8 +485,14 @@ cost_conditions(PlannerInfo *root, RelOptInfo *rel, double units, Cost *dear)
 			continue;
 		}
 		if (is_string_condition(rinfo))
-			strings += STRING_VALUE_COST * strings_looked_at(root, rel, column_of(rinfo), units) *
+		{
+			/* After the first, no more than PostgreSQL counts, or many conditions would make the heap look
+			 * cheaper. */
+			cost_qual_eval_node(&cost, (Node *)rinfo, root);
+			strings += (strings > 0 ? Min(STRING_VALUE_COST, cost.per_tuple) : STRING_VALUE_COST) *
+					   strings_looked_at(root, rel, column_of(rinfo), units) *
 					   clauselist_selectivity(root, before, rel->relid, JOIN_INNER, NULL);
+		}
 		before = lappend(before, rinfo);
 	}
 	if (*dear > 0)
@@ -522,6 +528,40 @@ cost_scan(PlannerInfo *root, RelOptInfo *rel, Oid relid, const StrataTableInfo *
 	path->total_cost = startup + (cpu + rows_up) / divisor + disk;
 	spath->batch_startup = startup;
 	spath->batch_total = startup + cpu / divisor + disk;
+}
+
+/* Children of this relation that are not known to be empty. */
+static int
+count_children(PlannerInfo *root, RelOptInfo *parent)
+{
+	int children = 0;
+	ListCell *lc;
+
+	if (IS_PARTITIONED_REL(parent))
+		return bms_num_members(parent->live_parts);
+	foreach (lc, root->append_rel_list)
+	{
+		AppendRelInfo *info = lfirst_node(AppendRelInfo, lc);
+		RelOptInfo *child = root->simple_rel_array[info->child_relid];
+
+		if (info->parent_relid == parent->relid && child && !IS_DUMMY_REL(child))
+			children++;
+	}
+	return children;
+}
+
+/* PostgreSQL adds up what children cost, so each has a share of it. */
+Cost
+strata_workers_cost(PlannerInfo *root, const RelOptInfo *rel)
+{
+	RelOptInfo *parent;
+
+	if (rel->reloptkind == RELOPT_OTHER_JOINREL)
+		return 0;
+	if (rel->reloptkind != RELOPT_OTHER_MEMBER_REL)
+		return WORKER_COST * parallel_setup_cost;
+	parent = root->simple_rel_array[root->append_rel_array[rel->relid]->parent_relid];
+	return strata_workers_cost(root, parent) / Max(count_children(root, parent), 1);
 }
 
 /* As costsize.c's get_parallel_divisor, which is private. */
@@ -588,6 +628,23 @@ strata_planning_allowed(void)
 	return planner_run && !planning_updatable_cursor;
 }
 
+/*
+ * PostgreSQL's partial paths of the table, which are all there already, need the same workers and do not
+ * count them: none of these must look cheaper than ours for that.
+ */
+static void
+add_partial_scan(PlannerInfo *root, RelOptInfo *rel, Path *path)
+{
+	Cost workers = strata_workers_cost(root, rel);
+
+	add_partial_path(rel, path);
+	/* It may be gone. */
+	if (!list_member_ptr(rel->partial_pathlist, path))
+		return;
+	path->startup_cost += workers;
+	path->total_cost += workers;
+}
+
 static void
 strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
@@ -617,7 +674,7 @@ strata_set_rel_pathlist(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblE
 	{
 		path = strata_scan_path(root, rel, rel->reltarget, workers);
 		strata_remember_path(rel, path);
-		add_partial_path(rel, &path->cpath.path);
+		add_partial_scan(root, rel, &path->cpath.path);
 	}
 	strata_add_sort_paths(root, rel);
 }

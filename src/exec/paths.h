@@ -8,6 +8,13 @@
  * Costs are on PostgreSQL's scale, where a sequential scan's row costs about 0.03 (cpu_tuple_cost, a page's
  * share, a qual) and takes about 80 ns: 0.0001 a row and column is the 0.3 ns that decoding and a kernel
  * take.
+ *
+ * Parallel workers.  One takes 4 to 5 ms until it asks for its first unit, and as long from its last until
+ * the leader may go on: the postmaster forks it, it connects to the database, maps what it reads of the pool,
+ * unmaps it and exits (docs/performance.md has the parts).  Our plans cost 250 to 750 a ms, so this is some
+ * 5000, five times what parallel_setup_cost is by default.  PostgreSQL need not mind, as its own scans take a
+ * hundred times as long as ours; here a scan of 10 ms would be made slower.  So what is partial of ours has
+ * the difference, in parts of parallel_setup_cost, by which users say what a start costs on their machine.
  */
 #ifndef STRATA_EXEC_PATHS_H
 #define STRATA_EXEC_PATHS_H
@@ -25,6 +32,7 @@
 #define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
 #define STALE_BLOCK_COST  0.2	 /* look at a changed block: some 0.5 us */
 #define STALE_ROW_COST	  0.002	 /* judge one of its rows: some 5 ns */
+#define WORKER_COST		  4.0 /* times parallel_setup_cost, beside what Gather has: start and end of workers */
 
 /* A path whose node can hand batches to a parent of ours. */
 typedef struct StrataPath
@@ -32,7 +40,8 @@ typedef struct StrataPath
 	CustomPath cpath;
 	Cost batch_startup; /* until the first batch */
 	Cost batch_total;	/* when no row leaves the node but in batches */
-	Cost batch_dear;	/* scans: of it, what subqueries and the like take, which a filter from above may spare rows */
+	Cost batch_dear; /* scans: of it, what subqueries and the like take, which a filter from above may spare
+						rows */
 } StrataPath;
 
 /* ---- paths.c ---- */
@@ -42,13 +51,19 @@ extern bool strata_planning_allowed(void);
 extern StrataPath *strata_scan_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target, int workers);
 extern int strata_scan_workers(RelOptInfo *rel);
 extern double strata_parallel_divisor(int workers);
+/*
+ * What a partial path that is handed to PostgreSQL carries for its workers, beside what Gather counts.  Those
+ * of nodes of ours that are below others of ours have none of it, so that it is there once: batch_startup and
+ * batch_total.
+ */
+extern Cost strata_workers_cost(PlannerInfo *root, const RelOptInfo *rel);
 /* The best path of a relation or join that makes batches; NULL: there is none.  workers > 0: a partial one.
  */
 extern StrataPath *strata_batch_path(PlannerInfo *root, RelOptInfo *rel, bool partial);
 /* Remembers one for strata_batch_path() if it is the cheapest so far. */
 extern void strata_remember_path(RelOptInfo *rel, const StrataPath *path);
-/* Conditions, RestrictInfos or bare, in the order that PostgreSQL evaluates them in: createplan.c, which has it for its own
- * plans, does not do that for what a custom plan keeps of its path. */
+/* Conditions, RestrictInfos or bare, in the order that PostgreSQL evaluates them in: createplan.c, which has
+ * it for its own plans, does not do that for what a custom plan keeps of its path. */
 extern List *strata_order_clauses(PlannerInfo *root, List *clauses);
 /* Does the query ask how values are stored? */
 extern bool strata_query_shows_storage(PlannerInfo *root);
@@ -70,7 +85,8 @@ extern void strata_add_topn_path(PlannerInfo *root, RelOptInfo *input_rel, RelOp
 /* ---- path_agg.c ---- */
 extern void strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,
 									  RelOptInfo *output_rel, void *extra);
-/* Before anything of a query is costed: subqueries that will remember their answers cost less than one scan a call. */
+/* Before anything of a query is costed: subqueries that will remember their answers cost less than one scan a
+ * call. */
 extern void strata_cost_subplans(PlannerInfo *root);
 
 #endif
