@@ -116,6 +116,17 @@ empty_slot(const uint64 *table, uint32 mask, uint32 hash)
 	return slot;
 }
 
+/* The first number with this hash; PG_UINT32_MAX: none. */
+static inline uint32
+number_of_hash(const uint64 *table, uint32 mask, uint32 hash)
+{
+	uint32 slot = hash & mask;
+
+	while (table[slot] && table[slot] >> 32 != hash)
+		slot = (slot + 1) & mask;
+	return (uint32)table[slot] - 1;
+}
+
 static inline uint64
 slot_of(uint32 hash, uint32 number)
 {
@@ -383,9 +394,43 @@ find_strings(StrataGroups *g, StrataBatch *in, const uint64 *nulls, const uint16
 	}
 }
 
+/* Is this the group of row i?  Hashes are the same. */
+static inline bool
+is_group_of(const StrataGroups *g, uint32 gid, unsigned i, uint32 nulls)
+{
+	StrataGroup *group = strata_group(g, gid);
+	const int64 *key = strata_group_keys(group);
+
+	if (group->nulls != nulls || group->special != 0)
+		return false;
+	for (int k = 0; k < g->nkeys; k++)
+		if (!(nulls >> k & 1) && key[k] != g->keys[k].norm[i])
+			return false;
+	return true;
+}
+
+/* The group of row i, made when new. */
+static uint32
+find_row(StrataGroups *g, StrataBatch *in, unsigned i, uint32 hash, uint32 nulls)
+{
+	int64 norm[32], orig[32];
+	const char *images[32];
+
+	for (int k = 0; k < g->nkeys; k++)
+	{
+		bool null = nulls >> k & 1;
+
+		norm[k] = null ? 0 : g->keys[k].norm[i];
+		orig[k] = null || !g->has_orig ? norm[k] : g->keys[k].orig[i];
+		if (g->keys[k].kind == KEY_TEXT && !null && (uint32)norm[k] == STRATA_NO_STRING)
+			images[k] = strata_key_image(&g->keys[k], in, i);
+	}
+	return find(g, hash, norm, orig, nulls, 0, images);
+}
+
 /*
- * Hashes of all rows first, so that the slots are on their way to the cache, then the groups they name, when
- * they are looked at.
+ * Hashes of all rows first, so that the slots are on their way to the cache, then the groups with these hashes, when they
+ * are looked at.
  */
 void
 strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *nulls, const uint16 *at,
@@ -409,30 +454,15 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 		if (big)
 			__builtin_prefetch(&g->table[hash[r] & g->mask]);
 	}
-	if (big)
-		for (unsigned r = 0; r < n; r++)
-		{
-			uint64 slot = g->table[hash[r] & g->mask];
-
-			if (slot)
-				__builtin_prefetch(strata_group(g, (uint32)slot - 1));
-		}
 	for (unsigned r = 0; r < n; r++)
 	{
-		int64 norm[32], orig[32];
-		const char *images[32];
-
-		for (int k = 0; k < g->nkeys; k++)
-		{
-			bool null = nullbits[r] >> k & 1;
-
-			norm[k] = null ? 0 : g->keys[k].norm[at[r]];
-			orig[k] = null || !g->has_orig ? norm[k] : g->keys[k].orig[at[r]];
-			if (g->keys[k].kind == KEY_TEXT && !null && (uint32)norm[k] == STRATA_NO_STRING)
-				images[k] = strata_key_image(&g->keys[k], in, at[r]);
-		}
-		gids[r] = find(g, hash[r], norm, orig, nullbits[r], 0, images);
+		gids[r] = number_of_hash(g->table, g->mask, hash[r]);
+		if (big && gids[r] != STRATA_NO_GROUP)
+			__builtin_prefetch(strata_group(g, gids[r]));
 	}
+	for (unsigned r = 0; r < n; r++)
+		if (gids[r] == STRATA_NO_GROUP || !is_group_of(g, gids[r], at[r], nullbits[r]))
+			gids[r] = find_row(g, in, at[r], hash[r], nullbits[r]);
 }
 
 Size
@@ -577,7 +607,7 @@ strata_groups_intern_batch(StrataGroups *g, int k, const char *const *images, co
 {
 	bool blank_padded = g->keys[k].type == BPCHAROID;
 	bool many = g->nstrings > MANY;
-	uint32 hash[STRATA_VECTOR];
+	uint32 hash[STRATA_VECTOR], id[STRATA_VECTOR];
 
 	for (unsigned r = 0; r < n; r++)
 	{
@@ -587,18 +617,13 @@ strata_groups_intern_batch(StrataGroups *g, int k, const char *const *images, co
 	}
 	for (unsigned r = 0; many && r < n; r++)
 	{
-		uint64 s = g->string_table[hash[r] & g->string_mask];
-
-		if (s >> 32 == hash[r])
-			__builtin_prefetch(&g->strings[(uint32)s - 1]);
+		id[r] = number_of_hash(g->string_table, g->string_mask, hash[r]);
+		if (id[r] != STRATA_NO_STRING)
+			__builtin_prefetch(&g->strings[id[r]]);
 	}
 	for (unsigned r = 0; many && r < n; r++)
-	{
-		uint64 s = g->string_table[hash[r] & g->string_mask];
-
-		if (s >> 32 == hash[r])
-			__builtin_prefetch(g->strings[(uint32)s - 1]);
-	}
+		if (id[r] != STRATA_NO_STRING)
+			__builtin_prefetch(g->strings[id[r]]);
 	for (unsigned r = 0; r < n; r++)
 		norm[at[r]] = intern(g, k, images[at[r]], hash[r], create);
 }
