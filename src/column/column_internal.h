@@ -295,6 +295,11 @@ strata_row_words(uint32 nrows)
 extern const uint64 *strata_pages_look(StrataPageLook *look, const StrataUnit *unit, uint64 *ask, uint64 *rest,
 									   uint64 *holes, uint64 *rows);
 
+/* Pins the page of block b, where it was last seen or wherever it is. */
+extern Buffer strata_pages_pin(Relation rel, const StrataUnit *unit, uint32 b, BufferAccessStrategy strategy);
+/* Block b of those in `blocks` is about to be read: asks memory for the one after it. */
+extern void strata_pages_ahead(const StrataUnit *unit, const uint64 *blocks, uint32 nblocks, uint32 b);
+
 /* Line numbers, less one, of block b's rows that are in `rows` (NULL: of all). */
 extern void strata_pages_lines(const StrataUnit *unit, uint32 b, const uint64 *rows, uint64 *lines);
 #define STRATA_LINE_WORDS ((MaxHeapTuplesPerPage + 63) / 64)

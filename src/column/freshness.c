@@ -115,8 +115,9 @@
  * removes only what S cannot see.
  *
  * The LSN is read without a lock: strata_pages_peek_lsn() tells why it is not half of one and half of
- * another.  Hint bits may change without the LSN, and do not matter.  With checksums or wal_log_hints they
- * may move it, under the share lock: then the sentence is lost though it need not be.
+ * another.  What is read of a page without a lock to ask memory for its lines ahead decides nothing.  Hint
+ * bits may change without the LSN, and do not matter.  With checksums or wal_log_hints they may move it,
+ * under the share lock: then the sentence is lost though it need not be.
  *
  * Otherwise R judges the page under its share lock.  A line pointer that was copied, is normal, and has a raw
  * xmin older than H, is the tuple that was copied: had the line been taken by another since, then by one
@@ -149,6 +150,11 @@
  * as known.  On a standby what was replayed to that position was complete, and a later commit cannot be of
  * anything newer.  Whoever writes a sentence wipes this out.
  *
+ * The same holds of a block that the earlier reader judged, if it wrote a sentence of it: to judge, it waited for the
+ * lock, and so found the change on the page, and the sentence is of the page with it.  So it leaves position and blocks
+ * at once, if it could write a sentence of each block that was not as known, and the version tells that since it copied
+ * the sentences nobody has written any: what it found as known is still what is written.
+ *
  * Rows remembered.  What R had to read from the heap it may remember for itself (exec/recall.c), block by block:
  * the tuples that S saw of the page, or, of a block in `rest`, those at lines other than of the rows that S had
  * from the unit.  The sentence is: "while the page's LSN is Y, a snapshot whose xmin is not older than Z sees of
@@ -179,7 +185,9 @@
  * true for S.  Only if they are true of all blocks that R had to ask for, and no other block has holes, R sees all rows of
  * the unit but those in `gone`.  `gone` is not written but with `changes`, and R read both words and sentences under a
  * version that stood; so in one unit the same number of changes means the same `gone`, the same rows, the same sums,
- * whoever asks and whenever.  A unit's identity goes with the number, as another one counts its own.  In all other cases
+ * whoever asks and whenever.  R may have written the sentences itself, of all blocks that were not as known, in the version
+ * that followed on the one it had read: its rows have the number that it left.  What it did not see is in `gone` then, and
+ * what was in `gone` before it did not see: the deletion has committed, and for who does not see that, it is not settled.  A unit's identity goes with the number, as another one counts its own.  In all other cases
  * the rows have no number: where a page was judged for S, as its changes are not settled, S is too old for a
  * sentence, or S is serializable; or where some block with holes is one that the map vouches for, to a reader
  * that copied it before they came.  Then rows are gathered anew and compared bit by bit.

@@ -2,8 +2,9 @@
  * heap.c - reading the heap block by block, as a sequential scan does.
  *
  * The same steps as heapgetpage() in PostgreSQL's heapam.c, which cannot be called for a block of one's
- * choice: prune if it looks worth it, then under a share lock decide for every tuple whether the snapshot
- * sees it and let serializable transactions know, then keep the pin alone.  The pin keeps tuples in place.
+ * choice: prune if it looks worth it (a page that a unit has no part in), then under a share lock decide for
+ * every tuple whether the snapshot sees it and let serializable transactions know, then keep the pin alone.
+ * The pin keeps tuples in place.
  */
 #include "postgres.h"
 
@@ -162,14 +163,10 @@ heap_visible_tuples(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 	return ntuples;
 }
 
+/* The page that is pinned, but for the lines in `skip`. */
 static StrataHeapPage *
-heap_read_page(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
+heap_look(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 {
-	CHECK_FOR_INTERRUPTS();
-	heap_release_page(h);
-
-	h->page.buffer = ReadBufferExtended(h->rel, MAIN_FORKNUM, block, RBM_NORMAL, h->strategy);
-	heap_page_prune_opt(h->rel, h->page.buffer);
 	LockBuffer(h->page.buffer, BUFFER_LOCK_SHARE);
 	h->page.ntuples = heap_visible_tuples(h, block, skip);
 	LockBuffer(h->page.buffer, BUFFER_LOCK_UNLOCK);
@@ -179,23 +176,35 @@ heap_read_page(StrataHeapRead *h, BlockNumber block, const uint64 *skip)
 StrataHeapPage *
 strata_heap_block(StrataHeapRead *h, BlockNumber block)
 {
-	return heap_read_page(h, block, NULL);
+	CHECK_FOR_INTERRUPTS();
+	heap_release_page(h);
+	h->page.buffer = ReadBufferExtended(h->rel, MAIN_FORKNUM, block, RBM_NORMAL, h->strategy);
+	heap_page_prune_opt(h->rel, h->page.buffer);
+	return heap_look(h, block, NULL);
 }
 
 /*
  * The tuples of the rows that the unit answers for are left out.  They are where they were when that was
  * found, since the snapshot sees them and so nobody takes them away.
+ *
+ * Such a page is not pruned: it would not be as it was just found any more, and everybody would have to judge
+ * it again. That is left to those who change it, who prune before, and to VACUUM.
  */
 StrataHeapPage *
 strata_heap_item(StrataHeapRead *h, BlockNumber first, const StrataFresh *fresh, uint32 b)
 {
+	const StrataUnit *unit = fresh->rest_unit;
 	uint64 lines[STRATA_LINE_WORDS];
 
 	if (fresh->heap[b / 64] >> (b % 64) & 1)
-		return heap_read_page(h, first + b, NULL);
+		return strata_heap_block(h, first + b);
 	Assert(fresh->rest[b / 64] >> (b % 64) & 1);
-	strata_pages_lines(fresh->rest_unit, b, fresh->rows, lines);
-	return heap_read_page(h, first + b, lines);
+	CHECK_FOR_INTERRUPTS();
+	heap_release_page(h);
+	strata_pages_ahead(unit, fresh->rest, Min(unit->nblocks, fresh->nblocks), b);
+	h->page.buffer = strata_pages_pin(h->rel, unit, b, h->strategy);
+	strata_pages_lines(unit, b, fresh->rows, lines);
+	return heap_look(h, first + b, lines);
 }
 
 void

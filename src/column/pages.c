@@ -104,14 +104,103 @@ strata_pages_peek_lsn(Relation rel, BlockNumber block, Buffer hint, XLogRecPtr *
 	return free && again == *lsn && peek_holds(desc, &tag);
 }
 
-/* Asks for the cache lines that looking at the page's LSN will want. */
-static inline void
-peek_prefetch(Buffer hint)
+/* ---- asking memory ahead ---- */
+
+/*
+ * Pages that are looked at one after the other lie in memory that no cache has, and each is three misses
+ * deep: header, line pointers, tuples.  So while one is looked at, others further on are asked for as far as
+ * the answers that are there by then allow.  All of this reads pages without pin or lock, and follows what it
+ * reads only to know what to ask for.
+ */
+#define AHEAD_HEADER 32 /* blocks */
+#define AHEAD_LINES	 16
+#define AHEAD_TUPLES 4
+#define AHEAD_BYTES	 64 /* that memory hands over at a time */
+
+/* What the look at block b will want. */
+static inline Page
+ahead_page(const StrataUnit *unit, uint32 b)
 {
-	if (hint <= 0 || hint > NBuffers)
+	Buffer hint = pg_atomic_read_u32(&unit->fresh->pages.buffer[b]);
+
+	return hint > 0 && hint <= NBuffers ? BufferGetPage(hint) : NULL;
+}
+
+static inline void
+ahead_header(const StrataUnit *unit, uint32 b)
+{
+	Page page = ahead_page(unit, b);
+
+	if (page == NULL)
 		return;
-	__builtin_prefetch(GetBufferDescriptor(hint - 1));
-	__builtin_prefetch(BufferGetPage(hint));
+	__builtin_prefetch(GetBufferDescriptor(pg_atomic_read_u32(&unit->fresh->pages.buffer[b]) - 1));
+	__builtin_prefetch(page);
+}
+
+/* Line pointers that the page seems to have. */
+static inline uint32
+ahead_nlines(Page page)
+{
+	uint32 lower = *(const volatile LocationIndex *)&((PageHeader)page)->pd_lower;
+
+	if (lower < SizeOfPageHeaderData)
+		return 0;
+	return Min((lower - SizeOfPageHeaderData) / sizeof(ItemIdData), MaxHeapTuplesPerPage);
+}
+
+/* Does the page seem to be at the LSN for which it is known?  Then nobody will want more of it. */
+static inline bool
+ahead_known(Page page, XLogRecPtr known)
+{
+	return known != InvalidXLogRecPtr && peek_lsn_of(page) == known;
+}
+
+/* This reads the page: where a process has not mapped it yet, prefetches are dropped. */
+static inline void
+ahead_lines(const StrataUnit *unit, uint32 b, XLogRecPtr known)
+{
+	Page page = ahead_page(unit, b);
+	Size end;
+
+	if (page == NULL || ahead_known(page, known))
+		return;
+	end = SizeOfPageHeaderData + ahead_nlines(page) * sizeof(ItemIdData);
+	for (Size at = AHEAD_BYTES; at < end; at += AHEAD_BYTES)
+		__builtin_prefetch(page + at);
+}
+
+static inline void
+ahead_tuples(const StrataUnit *unit, uint32 b, XLogRecPtr known)
+{
+	Page page = ahead_page(unit, b);
+	uint32 nlines;
+
+	if (page == NULL || ahead_known(page, known))
+		return;
+	nlines = ahead_nlines(page);
+	for (uint32 i = 0; i < nlines; i++)
+	{
+		ItemIdData item = *(const volatile ItemIdData *)&((PageHeader)page)->pd_linp[i];
+
+		if (ItemIdIsNormal(&item) && ItemIdGetOffset(&item) < BLCKSZ)
+			__builtin_prefetch(page + ItemIdGetOffset(&item));
+	}
+}
+
+void
+strata_pages_ahead(const StrataUnit *unit, const uint64 *blocks, uint32 nblocks, uint32 b)
+{
+	uint32 next = strata_next_bit(blocks, nblocks, b + 1);
+	Page page;
+
+	if (next >= nblocks || (page = ahead_page(unit, next)) == NULL)
+		return;
+	ahead_lines(unit, next, InvalidXLogRecPtr);
+	/* What came last is what the unit does not have, most often. */
+	__builtin_prefetch(page + *(const volatile LocationIndex *)&((PageHeader)page)->pd_upper % BLCKSZ);
+	next = strata_next_bit(blocks, nblocks, next + 1);
+	if (next < nblocks)
+		ahead_header(unit, next);
 }
 
 /* ---- a page, tuple by tuple ---- */
@@ -253,7 +342,10 @@ judge_page(const PageJudge *j, uint32 b, Buffer buffer, PageVerdict *v)
 			xmin = HeapTupleHeaderGetRawXmin(tuple.t_data);
 			if (held && TransactionIdIsNormal(xmin) && TransactionIdPrecedes(xmin, j->horizon))
 			{
-				if ((tuple.t_data->t_infomask & HEAP_XMAX_INVALID) && !look->serializable)
+				/* Nobody's xmax is seen with xmin, and most often in one cache line; the mask may be in the
+				 * next. */
+				if (!look->serializable && (!TransactionIdIsValid(HeapTupleHeaderGetRawXmax(tuple.t_data)) ||
+											(tuple.t_data->t_infomask & HEAP_XMAX_INVALID)))
 					continue;
 			}
 			else if (held)
@@ -407,29 +499,39 @@ known_quiet(const PageJudge *j, const uint64 *ask, XLogRecPtr now, PagesKnown *k
 	return pg_atomic_read_u32(&p->version) == known->version;
 }
 
-/* What was copied as `known` was found true of all blocks in `asked`, and WAL stood at `pos` before and
- * after. */
+/* With the version odd: what is known now is true of all blocks in `asked`, and WAL stood at `pos` before and
+ * after that was found. */
 static void
-known_publish_quiet(const PageJudge *j, const uint64 *asked, const PagesKnown *known, XLogRecPtr pos)
+quiet_write(const StrataUnit *unit, const uint64 *asked, XLogRecPtr pos)
 {
-	StrataUnitPages *p = &j->unit->fresh->pages;
-	uint32 version = known->version;
-	uint64 from = j->unit->fresh->pages.horizon;
+	StrataUnitPages *p = &unit->fresh->pages;
+	uint64 from = p->horizon;
 
-	if (!pg_atomic_compare_exchange_u32(&p->version, &version, version + 1))
-		return;
-	for (uint32 w = 0; w < j->unit->fresh->nwords; w++)
+	for (uint32 w = 0; w < unit->fresh->nwords; w++)
 	{
 		pg_atomic_write_u64(&p->quiet[w], asked[w]);
 		for (uint64 left = asked[w]; left != 0; left &= left - 1)
 		{
-			const PageCopy *k = &j->look->known[w * 64 + pg_rightmost_one_pos64(left)];
+			StrataPageKnown *k = &p->known[w * 64 + pg_rightmost_one_pos64(left)];
 
-			from = Max(from, Max(k->base, k->high));
+			from = Max(from, Max(pg_atomic_read_u64(&k->base), pg_atomic_read_u64(&k->high)));
 		}
 	}
 	pg_atomic_write_u64(&p->quiet_from, from);
 	pg_atomic_write_u64(&p->quiet_pos, pos);
+}
+
+/* What was copied as `known` was found true of all blocks in `asked`, and WAL stood at `pos` before and
+ * after. */
+static void
+known_publish_quiet(const StrataUnit *unit, const uint64 *asked, const PagesKnown *known, XLogRecPtr pos)
+{
+	StrataUnitPages *p = &unit->fresh->pages;
+	uint32 version = known->version;
+
+	if (!pg_atomic_compare_exchange_u32(&p->version, &version, version + 1))
+		return;
+	quiet_write(unit, asked, pos);
 	pg_memory_barrier();
 	pg_atomic_write_u32(&p->version, version + 2);
 }
@@ -475,6 +577,17 @@ known_copy(StrataPageLook *look, const StrataUnit *unit, const uint64 *ask, Page
 	}
 	return false;
 }
+
+/* What became of a look. */
+typedef struct LookResult
+{
+	bool use_known;	  /* what is known was copied */
+	bool all_known;	  /* and is true of all blocks that were asked */
+	bool all_settled; /* or what was found can be published */
+	bool any_found;
+	uint64 found[STRATA_UNIT_WORDS]; /* blocks that were judged, with something to publish */
+	uint64 found_rest[STRATA_UNIT_WORDS];
+} LookResult;
 
 /* Is one of the ids, in full, from low to before high? */
 static bool
@@ -537,29 +650,36 @@ known_write(const PageJudge *j, StrataPageKnown *k, const PageCopy *found)
 	pg_atomic_write_u64(&k->lsn, found->lsn);
 }
 
-/* Returns whether it was not yet. */
+/* Those of rows [first, end) that are not in `rows` are gone.  Returns whether there are any; *more: one was
+ * not yet. */
 static inline bool
-gone_add(StrataUnitPages *p, uint32 row)
+gone_add(StrataUnitPages *p, const uint64 *rows, uint32 first, uint32 end, bool *more)
 {
-	uint64 before = pg_atomic_read_u64(&p->gone[row / 64]);
-	uint64 after = before | UINT64CONST(1) << (row % 64);
+	bool any = false;
 
-	pg_atomic_write_u64(&p->gone[row / 64], after);
-	return after != before;
+	for (uint32 w = first / 64; w * 64 < end; w++)
+	{
+		uint64 gone = ~rows[w] & strata_range_mask(w, first, end);
+		uint64 before = pg_atomic_read_u64(&p->gone[w]);
+
+		any |= gone != 0;
+		if ((gone & ~before) == 0)
+			continue;
+		pg_atomic_write_u64(&p->gone[w], before | gone);
+		*more = true;
+	}
+	return any;
 }
 
-/* Writes what was found of the blocks in `found` into the unit, unless somebody else is writing. */
-static void
-known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
+/* With the version odd: what was found of the blocks in `found` becomes what is known.  Returns whether more
+ * rows are gone. */
+static bool
+known_add(const PageJudge *j, const uint64 *found, const uint64 *rest)
 {
 	const StrataUnit *unit = j->unit;
 	StrataUnitPages *p = &unit->fresh->pages;
-	uint32 version = pg_atomic_read_u32(&p->version);
 	bool more_gone = false;
 
-	if (version % 2 != 0 || !pg_atomic_compare_exchange_u32(&p->version, &version, version + 1))
-		return;
-	pg_atomic_write_u64(&p->quiet_pos, InvalidXLogRecPtr);
 	for (uint32 w = 0; w < unit->fresh->nwords; w++)
 	{
 		uint64 holes = 0, done = 0;
@@ -571,12 +691,8 @@ known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
 
 			if (pg_atomic_read_u64(&p->known[b].lsn) > j->look->known[b].lsn)
 				continue;
-			for (uint32 row = unit->block_row[b]; row < unit->block_row[b + 1]; row++)
-				if (!(j->rows[row / 64] >> (row % 64) & 1))
-				{
-					more_gone |= gone_add(p, row);
-					holes |= one;
-				}
+			if (gone_add(p, j->rows, unit->block_row[b], unit->block_row[b + 1], &more_gone))
+				holes |= one;
 			known_write(j, &p->known[b], &j->look->known[b]);
 			done |= one;
 		}
@@ -586,8 +702,45 @@ known_publish(const PageJudge *j, const uint64 *found, const uint64 *rest)
 			pg_atomic_write_u64(&p->holes[w], pg_atomic_read_u64(&p->holes[w]) | holes);
 		}
 	}
-	if (more_gone)
+	return more_gone;
+}
+
+/* With the version odd: do the blocks in `asked` have all holes that there are, and some? */
+static bool
+unit_all_holes(const StrataUnit *unit, const uint64 *asked)
+{
+	PagesKnown now;
+
+	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+		now.holes[w] = pg_atomic_read_u64(&unit->fresh->pages.holes[w]);
+	return known_all_holes(&now, asked, unit->fresh->nwords);
+}
+
+/*
+ * Writes what was found into the unit, unless somebody else is writing.  If that and what was copied as
+ * `known` is true of all blocks in `asked`, and nobody has written in between, then what is known now is true
+ * of all of them: the rows left have a number, and if WAL still stands at `pos`, the next one need not look.
+ */
+static void
+known_publish(const PageJudge *j, StrataPageLook *look, const LookResult *r, const uint64 *asked,
+			  const PagesKnown *known, XLogRecPtr pos)
+{
+	StrataUnitPages *p = &j->unit->fresh->pages;
+	bool quiet = r->all_settled && strata_wal_position() == pos;
+	uint32 version = pg_atomic_read_u32(&p->version);
+
+	if (version % 2 != 0 || !pg_atomic_compare_exchange_u32(&p->version, &version, version + 1))
+		return;
+	pg_atomic_write_u64(&p->quiet_pos, InvalidXLogRecPtr);
+	if (known_add(j, r->found, r->found_rest))
 		pg_atomic_write_u64(&p->changes, pg_atomic_read_u64(&p->changes) + 1);
+	if (r->all_settled && version == known->version)
+	{
+		if (unit_all_holes(j->unit, asked))
+			look->changes = pg_atomic_read_u64(&p->changes);
+		if (quiet)
+			quiet_write(j->unit, asked, pos);
+	}
 	pg_memory_barrier();
 	pg_atomic_write_u32(&p->version, version + 2);
 }
@@ -614,16 +767,15 @@ look_begin(const StrataPageLook *look, const StrataUnit *unit, PageJudge *j)
 	return U64FromFullTransactionId(j->next) - horizon < XID_SPAN && j->xmin >= horizon;
 }
 
-/* Pins a page, where the hint says or wherever it is, and notes where that was. */
-static Buffer
-look_pin(const StrataPageLook *look, const StrataUnit *unit, uint32 b)
+Buffer
+strata_pages_pin(Relation rel, const StrataUnit *unit, uint32 b, BufferAccessStrategy strategy)
 {
 	pg_atomic_uint32 *hint = &unit->fresh->pages.buffer[b];
 	Buffer buffer = pg_atomic_read_u32(hint);
 
-	if (buffer > 0 && buffer <= NBuffers && StrataReadRecentBuffer(look->rel, unit->first_block + b, buffer))
+	if (buffer > 0 && buffer <= NBuffers && StrataReadRecentBuffer(rel, unit->first_block + b, buffer))
 		return buffer;
-	buffer = ReadBufferExtended(look->rel, MAIN_FORKNUM, unit->first_block + b, RBM_NORMAL, look->strategy);
+	buffer = ReadBufferExtended(rel, MAIN_FORKNUM, unit->first_block + b, RBM_NORMAL, strategy);
 	pg_atomic_write_u32(hint, buffer);
 	return buffer;
 }
@@ -637,7 +789,7 @@ look_at_page(const PageJudge *j, StrataPageLook *look, uint32 b, PageVerdict *v,
 	XLogRecPtr lsn;
 
 	CHECK_FOR_INTERRUPTS();
-	buffer = look_pin(look, j->unit, b);
+	buffer = strata_pages_pin(look->rel, j->unit, b, look->strategy);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	*known = look->known[b].lsn != 0 && BufferGetLSNAtomic(buffer) == look->known[b].lsn;
 	if (!*known)
@@ -738,14 +890,48 @@ look_use_known(StrataPageLook *look, const StrataUnit *unit, const PagesKnown *k
 	return rows;
 }
 
-typedef struct LookResult
+/* The numbers of the blocks in `ask`; of those that what is known does not serve, nothing is known from here
+ * on. */
+static uint32
+look_list(const PageJudge *j, StrataPageLook *look, const LookResult *r, const uint64 *ask, uint16 *blocks)
 {
-	bool use_known; /* what is known was copied */
-	bool all_known; /* and is true of all blocks that were asked */
-	bool any_found;
-	uint64 found[STRATA_UNIT_WORDS]; /* blocks that were judged, with something to publish */
-	uint64 found_rest[STRATA_UNIT_WORDS];
-} LookResult;
+	uint32 n = 0;
+
+	for (uint32 w = 0; w < j->unit->fresh->nwords; w++)
+		for (uint64 left = ask[w]; left != 0; left &= left - 1)
+		{
+			uint32 b = w * 64 + pg_rightmost_one_pos64(left);
+
+			if (!r->use_known || !known_for(j, &look->known[b]))
+				look->known[b].lsn = InvalidXLogRecPtr;
+			blocks[n++] = b;
+		}
+	return n;
+}
+
+/* The list is about to be looked at. */
+static inline void
+look_ahead_first(const StrataPageLook *look, const StrataUnit *unit, const uint16 *blocks, uint32 n)
+{
+	for (uint32 i = 0; i < Min(n, AHEAD_HEADER); i++)
+		ahead_header(unit, blocks[i]);
+	for (uint32 i = 0; i < Min(n, AHEAD_LINES); i++)
+		ahead_lines(unit, blocks[i], look->known[blocks[i]].lsn);
+	for (uint32 i = 0; i < Min(n, AHEAD_TUPLES); i++)
+		ahead_tuples(unit, blocks[i], look->known[blocks[i]].lsn);
+}
+
+/* Block i of it is. */
+static inline void
+look_ahead(const StrataPageLook *look, const StrataUnit *unit, const uint16 *blocks, uint32 n, uint32 i)
+{
+	if (i + AHEAD_HEADER < n)
+		ahead_header(unit, blocks[i + AHEAD_HEADER]);
+	if (i + AHEAD_LINES < n)
+		ahead_lines(unit, blocks[i + AHEAD_LINES], look->known[blocks[i + AHEAD_LINES]].lsn);
+	if (i + AHEAD_TUPLES < n)
+		ahead_tuples(unit, blocks[i + AHEAD_TUPLES], look->known[blocks[i + AHEAD_TUPLES]].lsn);
+}
 
 /* What the page of each block in `ask` says.  Those that are as known stay in `ask`; of the others it is told
  * how they were found, and whether that may be published. */
@@ -754,37 +940,35 @@ look_at_pages(const PageJudge *j, StrataPageLook *look, LookResult *r, uint64 *a
 			  uint64 *holes)
 {
 	const StrataUnit *unit = j->unit;
+	uint16 blocks[STRATA_MAX_UNIT_BLOCKS];
+	uint32 n = look_list(j, look, r, ask, blocks);
 
 	r->all_known = true;
-	for (uint32 w = 0; w < unit->fresh->nwords; w++)
+	r->all_settled = r->use_known;
+	look_ahead_first(look, unit, blocks, n);
+	for (uint32 i = 0; i < n; i++)
 	{
-		for (uint64 left = ask[w]; left != 0; left &= left - 1)
-			peek_prefetch(
-				pg_atomic_read_u32(&unit->fresh->pages.buffer[w * 64 + pg_rightmost_one_pos64(left)]));
-		for (uint64 left = ask[w]; left != 0; left &= left - 1)
-		{
-			int bit = pg_rightmost_one_pos64(left);
-			uint64 one = UINT64CONST(1) << bit;
-			uint32 b = w * 64 + bit;
-			PageVerdict v;
-			bool is_known;
+		uint32 b = blocks[i], w = b / 64;
+		uint64 one = UINT64CONST(1) << (b % 64);
+		PageVerdict v;
+		bool is_known;
 
-			if (!r->use_known || !known_for(j, &look->known[b]))
-				look->known[b].lsn = InvalidXLogRecPtr;
-			is_known = look->known[b].lsn != 0 && look_at_lsn(look, unit, b);
-			if (!is_known && look_at_page(j, look, b, &v, &is_known))
-			{
-				r->found[w] |= one;
-				r->found_rest[w] |= v.may_rest ? one : 0;
-				r->any_found = true;
-			}
-			if (is_known)
-				continue;
-			r->all_known = false;
-			ask[w] &= ~one;
-			rest[w] |= v.rest ? one : 0;
-			holes[w] |= v.holes ? one : 0;
+		look_ahead(look, unit, blocks, n, i);
+		is_known = look->known[b].lsn != 0 && look_at_lsn(look, unit, b);
+		if (!is_known && look_at_page(j, look, b, &v, &is_known))
+		{
+			r->found[w] |= one;
+			r->found_rest[w] |= v.may_rest ? one : 0;
+			r->any_found = true;
 		}
+		else if (!is_known)
+			r->all_settled = false;
+		if (is_known)
+			continue;
+		r->all_known = false;
+		ask[w] &= ~one;
+		rest[w] |= v.rest ? one : 0;
+		holes[w] |= v.holes ? one : 0;
 	}
 }
 
@@ -804,7 +988,7 @@ look_ask_pages(const PageJudge *j, StrataPageLook *look, PagesKnown *known, XLog
 	if (r.use_known && r.all_known)
 	{
 		if (strata_wal_position() == pos)
-			known_publish_quiet(j, asked, known, pos);
+			known_publish_quiet(unit, asked, known, pos);
 		return look_use_known(look, unit, known, ask, rest, holes, j->rows);
 	}
 	if (r.use_known)
@@ -814,7 +998,7 @@ look_ask_pages(const PageJudge *j, StrataPageLook *look, PagesKnown *known, XLog
 		look_answer(unit, known, ask, rest, holes);
 	}
 	if (r.any_found)
-		known_publish(j, r.found, r.found_rest);
+		known_publish(j, look, &r, asked, known, pos);
 	return j->rows;
 }
 

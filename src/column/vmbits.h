@@ -45,4 +45,20 @@ strata_range_mask(uint32_t w, uint32_t first, uint32_t end)
 	return w * 64 < first ? mask & ~strata_low_mask(first - w * 64) : mask;
 }
 
+/* The first bit set in [from, n) of a bitmap; n when there is none. */
+static inline uint32_t
+strata_next_bit(const uint64_t *bits, uint32_t n, uint32_t from)
+{
+	for (uint32_t w = from / 64; w * 64 < n; w++)
+	{
+		uint64_t left = bits[w] & strata_low_mask(n - w * 64);
+
+		if (w == from / 64)
+			left &= ~strata_low_mask(from % 64);
+		if (left != 0)
+			return w * 64 + (uint32_t)__builtin_ctzll(left);
+	}
+	return n;
+}
+
 #endif

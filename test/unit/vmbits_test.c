@@ -49,5 +49,24 @@ main(void)
 					wrong += (strata_range_mask(w, first, end) >> bit & 1) !=
 							 (w * 64 + bit >= first && w * 64 + bit < end);
 	is_int(wrong, 0, "ranges, bit by bit");
+
+	wrong = 0;
+	for (int round = 0; round < 200; round++)
+	{
+		uint64_t some[3];
+		uint32_t n = (uint32_t)(rand() % 193);
+
+		for (int w = 0; w < 3; w++)
+			some[w] = rand() % 3 == 0 ? 0 : UINT64_C(1) << (rand() % 64) | UINT64_C(1) << (rand() % 64);
+		for (uint32_t from = 0; from < 195; from++)
+		{
+			uint32_t next = from;
+
+			while (next < n && !(some[next / 64] >> (next % 64) & 1))
+				next++;
+			wrong += strata_next_bit(some, n, from) != (next < n ? next : n);
+		}
+	}
+	is_int(wrong, 0, "the next bit, from each place");
 	return tap_done();
 }
