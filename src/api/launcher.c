@@ -140,6 +140,24 @@ strata_workers_wake(Oid database)
 }
 
 void
+strata_workers_written(Oid database)
+{
+	StrataWorkerSlot *slot;
+
+	if (!strata_workers)
+		return;
+	LWLockAcquire(strata_workers->lock, LW_EXCLUSIVE);
+	slot = keeper_of(database);
+	if (slot)
+	{
+		slot->written = true;
+		if (slot->latch)
+			SetLatch(slot->latch);
+	}
+	LWLockRelease(strata_workers->lock);
+}
+
+void
 strata_workers_call(Oid database)
 {
 	for (int i = 0; i < STRATA_MAX_WORKERS; i++)
@@ -774,6 +792,7 @@ workers_start(bool preloaded)
 	BackgroundWorker worker = {0};
 
 	strata_ddl_start();
+	strata_written_start();
 	if (!preloaded)
 		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;

@@ -4,6 +4,8 @@
  *
  * Nothing here is remembered from one look to the next but which tables to leave alone for a while: whatever
  * happened in between, a hook of ours having seen it or not, shows in the comparison.
+ *
+ * And looks at the pages of tables right after somebody has written much, so that the first query need not.
  */
 #include "postgres.h"
 
@@ -432,15 +434,66 @@ strata_upkeep_make_parts(const StrataJob *group)
 	PG_END_TRY();
 }
 
-int
-strata_upkeep_look(void)
+/* ---- pages that have changed ---- */
+
+/* Who has asked for the table so lately may ask again soon. */
+#define PAGES_ASKED_MS (10 * 60 * 1000)
+
+/*
+ * Is it worth looking at the table's pages ahead of a query?  Pages that are not in memory are not to be read
+ * only for that.
+ */
+static bool
+worth_looking(const StrataTableStat *stat)
 {
-	int volatile enabled = -1;
+	return stat->units > 0 && stat->last_accessed != 0 && stat->total_blocks <= (BlockNumber)NBuffers &&
+		   !TimestampDifferenceExceeds(stat->last_accessed, GetCurrentTimestamp(), PAGES_ASKED_MS);
+}
+
+/* Returns nothing of interest. */
+static int
+look_at_pages(void)
+{
+	StrataTableStat *tables;
+	int n;
+
+	tables = strata_store_tables(MyDatabaseId, &n);
+	pgstat_report_activity(STATE_RUNNING, "look at changed pages");
+	for (int i = 0; i < n; i++)
+	{
+		Relation rel;
+
+		CHECK_FOR_INTERRUPTS();
+		if (strata_worker_must_stop())
+			break;
+		if (!worth_looking(&tables[i]))
+			continue;
+		strata_work_begin();
+		if (strata_work_open(tables[i].relid, &rel) == STRATA_OPEN_OK)
+		{
+			if (StrataRelNumber(rel) == tables[i].relnumber)
+			{
+				strata_store_look(rel);
+				ereport(DEBUG1, (errmsg_internal("looked at pages of \"%s\"", RelationGetRelationName(rel))));
+			}
+			relation_close(rel, NoLock);
+		}
+		strata_work_commit();
+	}
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return 0;
+}
+
+/* What `what` returns; -1 after an error, which is logged. */
+static int
+guarded(int (*what)(void))
+{
+	int volatile result = -1;
 
 	PG_TRY();
 	{
 		QueryCancelPending = false;
-		enabled = look();
+		result = what();
 	}
 	PG_CATCH();
 	{
@@ -453,5 +506,17 @@ strata_upkeep_look(void)
 	PG_END_TRY();
 	MemoryContextSwitchTo(strata_worker_context);
 	MemoryContextReset(strata_worker_context);
-	return enabled;
+	return result;
+}
+
+int
+strata_upkeep_look(void)
+{
+	return guarded(look);
+}
+
+void
+strata_upkeep_pages(void)
+{
+	(void)guarded(look_at_pages);
 }

@@ -34,6 +34,8 @@
 #define LOOK_INTERVAL_MS 5000
 /* A job whose table is locked is tried again after this long. */
 #define LOCK_RETRY_MS 200
+/* After a look at changed pages there is none for so many times what it took. */
+#define PAGES_REST 10
 /* A worker that is not the keeper leaves after so long without work. */
 #define HELPER_IDLE_MS 10000
 
@@ -103,10 +105,10 @@ strata_worker_must_stop(void)
 	return stop;
 }
 
-/* Are we the keeper?  We become it when the database has none.  *look: somebody wants the catalog looked at.
- */
+/* Are we the keeper?  We become it when the database has none.  *look: somebody wants the catalog looked at;
+ * *written: somebody has written much. */
 static bool
-worker_is_keeper(bool *look)
+worker_is_keeper(bool *look, bool *written)
 {
 	StrataWorkerSlot *mine = &strata_workers->slots[my_slot];
 	bool other = false;
@@ -122,6 +124,8 @@ worker_is_keeper(bool *look)
 	keeper = mine->keeper;
 	*look = mine->look;
 	mine->look = false;
+	*written |= mine->written;
+	mine->written = false;
 	LWLockRelease(strata_workers->lock);
 	return keeper;
 }
@@ -304,6 +308,30 @@ work(long *wait_ms)
 	return true;
 }
 
+/* ---- pages ---- */
+
+/* Of the keeper: somebody has written much, and nobody has looked at the pages since; and when we may. */
+static bool pages_written = false;
+static TimestampTz pages_not_before = 0;
+
+/* Looks at changed pages, if there may be some, or says how long that has to wait at most. */
+static void
+look_at_pages(long *wait_ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!pages_written)
+		return;
+	if (now < pages_not_before)
+	{
+		*wait_ms = Min(*wait_ms, TimestampDifferenceMilliseconds(now, pages_not_before));
+		return;
+	}
+	pages_written = false;
+	strata_upkeep_pages();
+	pages_not_before = GetCurrentTimestamp() + PAGES_REST * (GetCurrentTimestamp() - now);
+}
+
 /* ---- main ---- */
 
 static void
@@ -348,12 +376,12 @@ strata_worker_main(Datum arg)
 	worker_init(database);
 	for (;;)
 	{
-		long wait_ms = LOOK_INTERVAL_MS;
+		long wait_ms = LOOK_INTERVAL_MS, nap_ms = LOOK_INTERVAL_MS;
 		bool keeper, look;
 
 		QueryCancelPending = false; /* nothing is running that could be cancelled */
 		CHECK_FOR_INTERRUPTS();
-		keeper = worker_is_keeper(&look);
+		keeper = worker_is_keeper(&look, &pages_written);
 		strata_worker_reload();
 		if (reloaded)
 		{
@@ -372,6 +400,8 @@ strata_worker_main(Datum arg)
 			enabled = found < 0 ? enabled : found;
 			next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_INTERVAL_MS);
 		}
+		if (keeper)
+			look_at_pages(&nap_ms);
 		if (work(&wait_ms))
 			continue;
 		worker_idle(true);
@@ -379,7 +409,8 @@ strata_worker_main(Datum arg)
 			!worker_leave(false))
 			return;
 		pgstat_report_stat(true);
-		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait_ms, PG_WAIT_EXTENSION);
+		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(wait_ms, nap_ms),
+				  PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 	/* A cancel that was meant to hurry us must not turn the exit into an error. */

@@ -94,6 +94,8 @@ extern bool strata_upkeep_attach(Relation rel, const StrataEnabled *row);
  * more on a standby where the extension is installed, since there a table is enabled without anybody telling
  * us), or -1 after an error, which is logged. */
 extern int strata_upkeep_look(void);
+/* Looks at pages that may have changed, so that queries find it done.  Never ERRORs. */
+extern void strata_upkeep_pages(void);
 /* Automatic jobs leave the table alone for a minute; with `force`, only those that copy everything again. */
 extern void strata_upkeep_pause(Oid relid, bool force);
 /* Makes jobs for some tables of a job over several.  Never ERRORs. */

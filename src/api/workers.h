@@ -138,6 +138,7 @@ typedef struct StrataWorkerSlot
 	uint32 unit;			/* ... which is this */
 	TimestampTz idle_since; /* 0: busy */
 	bool look;				/* somebody wants the catalog looked at */
+	bool written;			/* a transaction has written much */
 	bool stop;				/* leave as soon as you can */
 } StrataWorkerSlot;
 
@@ -247,6 +248,8 @@ extern void strata_job_parts_added(int64 id, bool more, int64 total);
 
 /* Has a worker look at the database soon.  Never ERRORs. */
 extern void strata_workers_wake(Oid database);
+/* Lets the database's keeper, if there is one, know that a transaction has written much.  Never ERRORs. */
+extern void strata_workers_written(Oid database);
 /* There is work: wakes idle workers of the database, and the launcher if it must or could start one.  Lock
  * held. */
 extern void strata_workers_call(Oid database);
@@ -287,5 +290,10 @@ typedef enum StrataCommitAction
 extern void strata_at_commit(StrataCommitAction action, Oid oid);
 /* Installs the object access, utility and transaction hooks. */
 extern void strata_ddl_start(void);
+
+/* ---- written.c ---- */
+
+/* Installs its transaction hook. */
+extern void strata_written_start(void);
 
 #endif

@@ -287,6 +287,9 @@ typedef struct StrataUnitStaleness
  * of those that no scan would take from the unit.  Needs a transaction and a lock on rel.
  */
 extern StrataUnitStaleness *strata_store_staleness(Relation rel, uint32 *nunits);
+/* Finds out of every unit which of its blocks and rows stand for the heap now, as a scan would, for the next
+ * who asks. Needs a transaction and a lock on rel. */
+extern void strata_store_look(Relation rel);
 
 /* ---- eviction ---- */
 

@@ -6,11 +6,12 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 use StrataTest;
 
 my $node = PostgreSQL::Test::Cluster->new('primary');
 $node->init(allows_streaming => 1);
-configure($node, 'strata.auto_populate = off', 'wal_log_hints = on');
+configure($node, 'strata.auto_populate = off', 'wal_log_hints = on', 'log_min_messages = debug1');
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_strata');
 
@@ -83,6 +84,43 @@ $got = scan($node, 'items');
 is(rows($got), '49000 + 1000', 'deletes rolled back');
 is($got->{'Blocks Judged'}, 0, 'are settled');
 $old->quit;
+
+# ---- who writes much has the pages looked at ----
+
+sub looks { my ($table) = @_; return scalar(() = slurp_file($node->logfile) =~ /looked at pages of "\Q$table\E"/g); }
+sub written
+{
+	my ($table, $sql) = @_;
+	my $before = looks($table);
+	$node->safe_psql('postgres', $sql);
+	for (1 .. 1800)
+	{
+		return 1 if looks($table) > $before;
+		usleep(100_000);
+	}
+	die "nobody looks at $table";
+}
+
+fill($node, 'watched', 20000);
+fill($node, 'forgotten', 1000);
+for my $t ('watched', 'forgotten')
+{
+	$node->safe_psql('postgres', "SELECT strata.enable('$t')");
+	$node->safe_psql('postgres', "SELECT strata.populate('$t')");
+}
+scan($node, 'watched');
+written('watched', 'UPDATE watched SET val = val + 1 WHERE id % 3 = 1');
+# Hint bits that were written may have moved the LSNs (wal_log_hints), as above.
+written('watched', 'UPDATE items SET val = val');
+$got = scan($node, 'watched');
+is(rows($got), '13333 + 6667', 'a table that somebody has written much into');
+is($got->{'Blocks Judged'}, 0, 'and whose pages the worker has looked at since');
+written('watched', 'BEGIN; DELETE FROM watched WHERE id % 2 = 0; ROLLBACK');
+written('watched', 'UPDATE items SET val = val');
+is(scan($node, 'watched')->{'Blocks Judged'}, 0, 'also after a transaction that went back');
+same_answers($node, 'watched', 'looked at by the worker');
+is(looks('forgotten'), 0, 'a table that nobody asks for is not looked at');
+$node->safe_psql('postgres', 'DROP TABLE watched, forgotten');
 
 # ---- the worker catches up ----
 
