@@ -222,6 +222,17 @@ typedef struct StrataRowsLeft
 	const uint64 *rows;
 } StrataRowsLeft;
 
+/* What a zone map of the rows left would say of a column: bits of its min and max, its NULLs, and its sum. */
+typedef struct StrataLeftSum
+{
+	uint64 nulls, min, max, sum_lo, sum_hi;
+} StrataLeftSum;
+
+/* What somebody has noted of a column of the unit for so many changes (StrataFresh.changes, not 0).  False: nobody has. */
+extern bool strata_unit_left(const StrataUnit *unit, const StrataUnitColumn *col, uint64 changes, StrataLeftSum *sum);
+extern void strata_unit_left_note(const StrataUnit *unit, const StrataUnitColumn *col, uint64 changes,
+								  const StrataLeftSum *sum);
+
 /*
  * The published unit of work item u, pinned until strata_read_unit_done(), with its freshness against the
  * read's snapshot; NULL when there is none, or no row of it is seen (then `fresh` says: every block from the heap).

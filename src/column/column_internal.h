@@ -100,6 +100,17 @@ typedef struct StrataUnitPages
 } StrataUnitPages;
 
 /*
+ * What sums over a column are when `gone` has been written `changes` times; 0: nobody has said.  Odd version:
+ * being written, by the one who made it odd.
+ */
+typedef struct StrataUnitLeft
+{
+	pg_atomic_uint32 version;
+	pg_atomic_uint64 changes;
+	pg_atomic_uint64 nulls, min, max, sum_lo, sum_hi;
+} StrataUnitLeft;
+
+/*
  * The part of a unit that is not data.  Everything is constant after publication but the atomics, which any
  * reader may change without a lock; freshness.c tells why that is harmless.
  */
@@ -131,6 +142,7 @@ struct StrataUnitFresh
 	pg_atomic_uint64 *sticky; /* copied blocks that the map does not vouch for.  Bits are only added. */
 
 	StrataUnitPages pages;
+	StrataUnitLeft *left; /* of each column, over the rows that are not in pages.gone */
 
 	TimestampTz copied_at;
 	/* Stale blocks as a reader last counted them; changed under the partition lock, shared. */

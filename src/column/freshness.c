@@ -185,12 +185,14 @@
  * true for S.  Only if they are true of all blocks that R had to ask for, and no other block has holes, R sees all rows of
  * the unit but those in `gone`.  `gone` is not written but with `changes`, and R read both words and sentences under a
  * version that stood; so in one unit the same number of changes means the same `gone`, the same rows, the same sums,
- * whoever asks and whenever.  R may have written the sentences itself, of all blocks that were not as known, in the version
- * that followed on the one it had read: its rows have the number that it left.  What it did not see is in `gone` then, and
- * what was in `gone` before it did not see: the deletion has committed, and for who does not see that, it is not settled.  A unit's identity goes with the number, as another one counts its own.  In all other cases
+ * whoever asks and whenever.  R may have written the sentences itself, of all blocks that were not as known, in the
+ * version that followed on the one it had read: its rows have the number that it left.  What it did not see is in `gone`
+ * then, and what was in `gone` before it did not see: the deletion has committed, and for who does not see that, it is not
+ * settled.  A unit's identity goes with the number, as another one counts its own.  In all other cases
  * the rows have no number: where a page was judged for S, as its changes are not settled, S is too old for a
  * sentence, or S is serializable; or where some block with holes is one that the map vouches for, to a reader
- * that copied it before they came.  Then rows are gathered anew and compared bit by bit.
+ * that copied it before they came.  Then rows are gathered anew and compared bit by bit.  Sums that have a number lie in
+ * the unit as well, for who comes to the number and remembers nothing (left.c).
  *
  * Sums over rows of the heap that are remembered are over all rows of a work item.  They are used when each of its blocks
  * may be used by the rule above, and rows are taken one by one when one may not.

@@ -1243,6 +1243,7 @@ typedef struct UnitHead
 	uint64 *copied;
 	pg_atomic_uint64 *sticky;
 	StrataUnitPages known;
+	StrataUnitLeft *left;
 	uint32 *lines_at;
 	uint16 *lines;
 	StrataSegment **zones; /* private array: of each column its zone map, or all of a tiny segment */
@@ -1270,6 +1271,7 @@ populate_layout_head(const UnitBuild *b, const SegmentPlace *place, uint32 npage
 	h->known.holes = populate_place(base, &used, nwords * sizeof(uint64));
 	h->known.quiet = populate_place(base, &used, nwords * sizeof(uint64));
 	h->known.gone = populate_place(base, &used, strata_row_words(b->nrows) * sizeof(uint64));
+	h->left = populate_place(base, &used, b->ncols * sizeof(StrataUnitLeft));
 	for (int c = 0; c < b->ncols; c++)
 	{
 		const StrataSegment *segment = b->cols[c].segment;
@@ -1317,6 +1319,23 @@ populate_fill_pages(const UnitBuild *b, UnitHead *h)
 		pg_atomic_init_u64(&p->gone[w], 0);
 }
 
+/* Nobody has summed up what is left. */
+static void
+populate_fill_left(const UnitBuild *b, UnitHead *h)
+{
+	h->fresh->left = h->left;
+	for (int c = 0; c < b->ncols; c++)
+	{
+		pg_atomic_init_u32(&h->left[c].version, 0);
+		pg_atomic_init_u64(&h->left[c].changes, 0);
+		pg_atomic_init_u64(&h->left[c].nulls, 0);
+		pg_atomic_init_u64(&h->left[c].min, 0);
+		pg_atomic_init_u64(&h->left[c].max, 0);
+		pg_atomic_init_u64(&h->left[c].sum_lo, 0);
+		pg_atomic_init_u64(&h->left[c].sum_hi, 0);
+	}
+}
+
 static void
 populate_fill_fresh(const UnitBuild *b, UnitHead *h)
 {
@@ -1342,6 +1361,7 @@ populate_fill_fresh(const UnitBuild *b, UnitHead *h)
 	f->copied = h->copied;
 	f->sticky = h->sticky;
 	populate_fill_pages(b, h);
+	populate_fill_left(b, h);
 	f->copied_at = GetCurrentTimestamp();
 	pg_atomic_init_u32(&f->last_stale, 0);
 	f->bytes_raw = 0;

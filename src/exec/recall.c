@@ -786,6 +786,34 @@ open_sums(StrataScanState *scan)
 	return r;
 }
 
+/* The same, which somebody else may have found out already; else others are told. */
+static bool
+share_sum(StrataScanState *scan, StrataColumn *col, uint32 nlive, StrataSegment *out)
+{
+	uint64		  changes = scan->fresh.changes;
+	StrataLeftSum sum;
+
+	if (changes != 0 && strata_unit_left(scan->unit, col->stored, changes, &sum))
+	{
+		*out = *col->zone;
+		out->nrows = nlive;
+		out->null_count = sum.nulls;
+		out->min.i = sum.min;
+		out->max.i = sum.max;
+		out->sum_lo = sum.sum_lo;
+		out->sum_hi = sum.sum_hi;
+		return true;
+	}
+	if (!sum_column(scan, col, scan->live, nlive, out))
+		return false;
+	if (changes != 0)
+	{
+		sum = (StrataLeftSum) {out->null_count, out->min.i, out->max.i, out->sum_lo, out->sum_hi};
+		strata_unit_left_note(scan->unit, col->stored, changes, &sum);
+	}
+	return true;
+}
+
 static const StrataSegment *
 find_sum(StrataScanState *scan, StrataRecallSums *r, StrataColumn *col, uint32 nlive)
 {
@@ -794,7 +822,7 @@ find_sum(StrataScanState *scan, StrataRecallSums *r, StrataColumn *col, uint32 n
 	for (int i = 0; i < r->nsums; i++)
 		if (r->sums[i].attnum == col->attnum)
 			return &r->sums[i].zone;
-	if (!sum_column(scan, col, scan->live, nlive, &zone))
+	if (!share_sum(scan, col, nlive, &zone))
 		return NULL;
 	r->sums[r->nsums] = (StrataRecallSum){col->attnum, zone};
 	return &r->sums[r->nsums++].zone;

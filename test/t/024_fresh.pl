@@ -96,7 +96,7 @@ sub written
 	for (1 .. 1800)
 	{
 		return 1 if looks($table) > $before;
-		usleep(100_000);
+		usleep(100_000); # polls
 	}
 	die "nobody looks at $table";
 }
