@@ -379,7 +379,7 @@ strata_code_bytes(const StrataColumn *col, uint32 code)
 	uint32 len;
 
 	return col->source == STRATA_FROM_SEGMENT ? strata_segment_code_bytes(col->seg, code, &len)
-											  : col->rows->v.bytes[code];
+											  : strata_rows_image(col->rows, code);
 }
 
 /* ---- decoding ---- */
@@ -480,7 +480,10 @@ strata_col_bytes(StrataColumn *col)
 		return col->bytes;
 	col->have_bytes = true;
 	if (col->source == STRATA_FROM_ROWS && !col->rowid)
+	{
+		Assert(!col->rows->arena);
 		return col->bytes = col->rows->v.bytes;
+	}
 	out = ROOM(col, bytes_room, char *);
 	if (col->source == STRATA_FROM_SEGMENT)
 		strata_segment_bytes(col->seg, b->cur_vector, NULL, out, NULL, image_room(col));
@@ -488,11 +491,11 @@ strata_col_bytes(StrataColumn *col)
 	{
 		for (unsigned i = 0; i < b->n; i++)
 			out[i] = no_image;
-		FOREACH_ROW(col->wanted, i, { out[i] = col->rows->v.bytes[col->rowid[i]]; });
+		FOREACH_ROW(col->wanted, i, { out[i] = strata_rows_image(col->rows, col->rowid[i]); });
 	}
 	else
 		for (unsigned i = 0; i < b->n; i++)
-			out[i] = col->source == STRATA_FROM_ROWS ? col->rows->v.bytes[col->rowid[i]] : no_image;
+			out[i] = col->source == STRATA_FROM_ROWS ? strata_rows_image(col->rows, col->rowid[i]) : no_image;
 	b->counts->scalar_values += b->n;
 	return col->bytes = out;
 }

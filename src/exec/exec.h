@@ -267,6 +267,9 @@ struct StrataRowsColumn
 		double *f64;
 		const char **bytes;
 	} v;
+	/* BYTES: `v.i64` are places of images from here on, since rows that several processes share have no pointers; NULL:
+	 * they are pointers */
+	const char *arena;
 	uint64 *nulls;
 	bool	has_nulls;
 	uint64	dict_id;
@@ -291,9 +294,26 @@ struct StrataRows
 	Size	bytes; /* of arrays and values */
 	char   *image; /* where the next small image goes */
 	Size	image_left;
+	bool	lists_blocks; /* keeps a list of the memory that its images lie in */
+	struct StrataImageBlock *blocks;
+	uint32	nblocks, blocks_room;
 	bool	toasted; /* some values are as the heap has them, compressed or pointers: see strata_rows_fetch() */
 	StrataRowsColumn *cols;
 };
+
+/* Memory that images of rows lie in, and nothing else. */
+typedef struct StrataImageBlock
+{
+	const char *data;
+	Size		bytes;
+} StrataImageBlock;
+
+/* An image of a BYTES column. */
+static inline const char *
+strata_rows_image(const StrataRowsColumn *col, uint32 row)
+{
+	return col->arena ? col->arena + col->v.i64[row] : col->v.bytes[row];
+}
 
 /* How tuples of a heap become rows. */
 typedef struct StrataTupleWalk

@@ -14,6 +14,10 @@
  * When the probe side is at its end, the partitions are joined one by one from the files, each as if it were all that
  * there is; one that is too large is dealt out itself.
  *
+ * Parallel (parallel_aware in the plan).  The processes read the build side together, each a part of it, into one table in
+ * shared memory (joinshare.c); each has a part of the probe side as well.  When the build side is too large for that,
+ * all of it goes into files, from which each process reads it and goes on as above.
+ *
  * A vector whose keys cannot be computed as vectors (irregular, see exec.h) has them computed row by row by PostgreSQL's
  * evaluator, which gives the keys or raises the error.
  */
@@ -30,6 +34,7 @@
 
 #include "exec/join.h"
 #include "exec/joinhash.h"
+#include "exec/joinshare.h"
 #include "exec/joinsplit.h"
 #include "exec/metrics.h"
 
@@ -66,7 +71,8 @@ typedef struct JoinSide
 	JoinInput		 given; /* by the plan below */
 	JoinInput		 filed; /* rows that were put aside; no batch until there are any */
 	JoinInput		*in;	/* one of them: where the next vector comes from */
-	StrataSpool		*spool; /* filed: of whose partition */
+	StrataSpool		*spool; /* filed: of whose partition; NULL: from the files of all processes */
+	StrataJoinShare *share; /* filed: whose files these are */
 	StrataColumn	**cols;	/* room: see columns_of() */
 } JoinSide;
 
@@ -95,12 +101,18 @@ typedef struct StrataJoinState
 	int			  *side_col; /* which of the side's columns it is */
 	StrataColumn **missing;	 /* probe columns: stands for them where there is no probe row */
 
-	StrataRows	  *rows;
-	StrataJoinHash hash;
+	StrataRows		 *rows;
+	const StrataRows *shown; /* the rows that the table has: those, or shared ones */
+	StrataJoinHash	  hash;
 	uint64		  *matched; /* bit a build row; kinds that answer with build rows */
 
 	JoinPhase phase;
 	bool	  keep_hash; /* rescan: the table is as good as it was */
+
+	/* parallel */
+	StrataJoinShare	   *share; /* NULL: this process is alone, or it is over */
+	bool				together; /* the table at hand was made with others */
+	StrataJoinShareInfo shared; /* of executions that are over */
 
 	/* rows put aside */
 	StrataJoinSplit *split; /* the last; NULL: none */
@@ -290,6 +302,8 @@ add_columns(StrataJoinState *join, CustomScan *plan, List *sides, List *resnos)
 	join->probe.cols = palloc(sizeof(StrataColumn *) * Max(join->probe.ncols, 1));
 	join->build.cols = palloc(sizeof(StrataColumn *) * Max(join->build.ncols, 1));
 	join->rows = rows_of_side(join, &join->build);
+	join->rows->lists_blocks = plan->scan.plan.parallel_aware;
+	join->shown = join->rows;
 }
 
 /* Columns of the probe side are those of its vector, which may be others than in the vector before, or missing. */
@@ -318,7 +332,7 @@ show_build(StrataJoinState *join, const uint64 *wanted, const uint64 *filled)
 		if (!join->of_build[i])
 			continue;
 		col->source = STRATA_FROM_ROWS;
-		col->rows = &join->rows->cols[join->side_col[i]];
+		col->rows = &join->shown->cols[join->side_col[i]];
 		col->rowid = join->rowid;
 		col->row_filled = filled;
 		col->wanted = strata_kernels->count(wanted, join->batch.n) < SPARSE_ROWS ? join->wanted : NULL;
@@ -468,6 +482,8 @@ join_begin(CustomScanState *css, EState *estate, int eflags)
 	strata_joinhash_init(&join->hash, estate->es_query_cxt,
 						 join->build.nkeys == 1 && join->build.given.keys[0].kind == KEY_INT, join->build.nkeys,
 						 join->build.given.keys);
+	if (plan->scan.plan.parallel_aware && !join->hash.single)
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("StrataJoin shares tables of integers only")));
 	init_filter(join);
 	join->phase = PHASE_BUILD;
 }
@@ -587,9 +603,10 @@ static bool
 filed_next(StrataBatch *b)
 {
 	JoinSide   *side = ((FiledBatch *) b)->side;
-	StrataRows *rows = strata_spool_next(side->spool);
+	StrataRows *rows;
 
 	MemoryContextReset(b->memory);
+	rows = side->spool ? strata_spool_next(side->spool) : strata_joinshare_next(side->share);
 	if (!rows)
 		return false;
 	strata_batch_show_rows(b, rows, NULL, rows->n);
@@ -794,15 +811,18 @@ begin_dealing(StrataJoinState *join)
 	CustomScan *plan = (CustomScan *) join->css.ss.ps.plan;
 	double		expected;
 
+	if (!join->build.filed.batch)
+		init_filed(join, &join->build, lsecond(plan->custom_exprs));
 	if (!join->spare)
 	{
 		init_filed(join, &join->probe, linitial(plan->custom_exprs));
-		init_filed(join, &join->build, lsecond(plan->custom_exprs));
 		join->spare = rows_of_side(join, &join->build);
 		join->probe_like = rows_of_side(join, &join->probe);
 	}
 	/* What part of its rows have been read? */
-	expected = join->split ? strata_spool_rows(join->split->build, join->split->at) : join->build.ps->plan->plan_rows;
+	expected = join->split				? strata_spool_rows(join->split->build, join->split->at)
+		: join->build.in == &join->build.filed ? strata_joinshare_rows(join->share)
+											   : join->build.ps->plan->plan_rows;
 	expected = Max(expected, join->rows->n);
 	join->split = strata_joinsplit_begin(join->css.ss.ps.state->es_query_cxt, join->split, join->rows, expected,
 										 join->rows->n / expected, get_hash_memory_limit());
@@ -931,7 +951,7 @@ build_table(StrataJoinState *join)
 	JoinInput *in = join->build.in;
 
 	strata_rows_reset(join->rows);
-	join->rows->most = in == &join->build.filed ? strata_spool_rows(join->split->build, join->split->at) : 0;
+	join->rows->most = join->split ? strata_spool_rows(join->split->build, join->split->at) : 0;
 	strata_joinhash_reset(&join->hash);
 	forget_strings(join);
 	while (in->batch->next(in->batch))
@@ -942,13 +962,76 @@ build_table(StrataJoinState *join)
 			make_room(join);
 	}
 	if (join->dealing)
-		strata_joinsplit_built(join->split, join->probe_like, join->has_filter && in == &join->build.given);
+		strata_joinsplit_built(join->split, join->probe_like,
+							   join->has_filter && join->probe.in == &join->probe.given);
 	strata_joinhash_build(&join->hash, memory_left(join), join->has_filter && !join->put_aside);
 	/* Positions without a match read row 0, which must be there. */
 	strata_rows_reserve(join->rows);
+	join->shown = join->rows;
 	if (answers_build_rows(join->kind))
 		join->matched = strata_alloc_zeroed(join->hash.cxt, ((Size) join->rows->n / 64 + 1) * sizeof(uint64));
 	set_filter(join);
+}
+
+/* ---- build, in parallel ---- */
+
+/* Rows of all processes were too many for one table: here they are another input like the one given. */
+static void
+build_from_files(StrataJoinState *join)
+{
+	JoinSide *build = &join->build;
+
+	if (!build->filed.batch)
+		init_filed(join, build, lsecond(((CustomScan *) join->css.ss.ps.plan)->custom_exprs));
+	build->spool = NULL;
+	build->share = join->share;
+	build->in = &build->filed;
+	build_table(join);
+}
+
+/* With other processes. */
+static void
+build_together(StrataJoinState *join)
+{
+	StrataBatch *b = join->build.in->batch;
+
+	strata_rows_reset(join->rows);
+	join->rows->most = 0;
+	strata_joinhash_reset(&join->hash);
+	join->together = true;
+	if (strata_joinshare_begin(join->share, join->css.ss.ps.state->es_query_dsa))
+		while (b->next(b))
+		{
+			CHECK_FOR_INTERRUPTS();
+			add_build_vector(join);
+			strata_joinshare_count(join->share, join->rows, &join->hash);
+		}
+	strata_joinshare_finish(join->share, join->rows, &join->hash, join->has_filter);
+	if (strata_joinshare_in_files(join->share))
+	{
+		build_from_files(join);
+		return;
+	}
+	join->shown = strata_joinshare_show(join->share, join->rows, &join->hash);
+	if (!join->shown)
+	{
+		strata_rows_reserve(join->rows);
+		join->shown = join->rows;
+	}
+	set_filter(join);
+}
+
+/* What was made with others is about to go away, or to be made again. */
+static void
+forget_together(StrataJoinState *join)
+{
+	if (!join->together)
+		return;
+	end_splits(join);
+	strata_joinhash_reset(&join->hash);
+	join->shown = join->rows;
+	join->filter.active = false;
+	join->together = false;
 }
 
 /* ---- probe ---- */
@@ -1202,12 +1285,17 @@ next_vector(StrataJoinState *join)
 		{
 			case PHASE_BUILD:
 				if (!join->keep_hash)
-					build_table(join);
+				{
+					if (join->share && join->build.in == &join->build.given)
+						build_together(join);
+					else
+						build_table(join);
+				}
 				join->keep_hash = false;
 				join->open = false;
 				join->tail_next = 0;
 				/* No row of the build side: only kinds that answer without one need the probe side. */
-				join->phase = join->rows->n == 0 && !join->dealing && join->kind != STRATA_JOIN_LEFT &&
+				join->phase = join->shown->n == 0 && !join->dealing && join->kind != STRATA_JOIN_LEFT &&
 						join->kind != STRATA_JOIN_FULL && join->kind != STRATA_JOIN_ANTI
 					? PHASE_NEXT
 					: PHASE_PROBE;
@@ -1327,6 +1415,8 @@ join_end(CustomScanState *css)
 	report_keys(join);
 	strata_report_matches(&join->counts, NULL);
 	end_splits(join);
+	if (join->share)
+		strata_joinshare_end(join->share);
 	ExecEndNode(join->probe.ps);
 	ExecEndNode(join->build.ps);
 }
@@ -1353,7 +1443,11 @@ join_rescan(CustomScanState *css)
 	}
 	/* The table can stay when it holds all of an input that has not changed; its marks cannot. */
 	join->keep_hash = join->phase != PHASE_BUILD && !join->build_filtered && !join->put_aside &&
-		join->build.ps->chgParam == NULL && css->ss.ps.chgParam == NULL && !answers_build_rows(join->kind);
+		join->build.ps->chgParam == NULL && css->ss.ps.chgParam == NULL && !answers_build_rows(join->kind) &&
+		!css->ss.ps.plan->parallel_aware;
+	forget_together(join);
+	if (join->share)
+		strata_joinshare_leave(join->share);
 	end_splits(join);
 	if (!join->keep_hash)
 	{
@@ -1365,6 +1459,77 @@ join_rescan(CustomScanState *css)
 	join->put_aside = false;
 	join->open = join->advance = false;
 	join->vector_up = false;
+}
+
+/* ---- parallel ---- */
+
+/* The sum of the rows of all executions, as of those of a process that is alone; else the most. */
+static void
+note_shared(StrataJoinState *join)
+{
+	StrataJoinShareInfo last = strata_joinshare_info(join->share);
+
+	last.rows += join->shared.rows;
+	last.bytes = Max(last.bytes, join->shared.bytes);
+	last.disk = Max(last.disk, join->shared.disk);
+	join->shared = last;
+}
+
+static Size
+join_estimate_dsm(CustomScanState *css, ParallelContext *pcxt)
+{
+	return strata_joinshare_size(((StrataJoinState *) css)->build.ncols, pcxt->nworkers + 1);
+}
+
+static void
+join_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
+{
+	StrataJoinState *join = (StrataJoinState *) css;
+	int				 participants = pcxt->nworkers + 1;
+	Size			 memory = get_hash_memory_limit();
+
+	/* Without a segment there are neither workers nor shared memory. */
+	if (!pcxt->seg || !css->ss.ps.state->es_query_dsa)
+		return;
+	memory = memory > SIZE_MAX / participants ? SIZE_MAX : memory * participants;
+	join->share = strata_joinshare_create(css->ss.ps.state->es_query_cxt, coordinate, pcxt->seg, join->build.ncols,
+										  participants, memory);
+}
+
+static void
+join_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
+{
+	StrataJoinState *join = (StrataJoinState *) css;
+
+	if (!join->share)
+		return;
+	note_shared(join);
+	forget_together(join);
+	strata_joinshare_again(join->share, css->ss.ps.state->es_query_dsa);
+}
+
+static void
+join_initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
+{
+	StrataJoinState *join = (StrataJoinState *) css;
+
+	join->share = strata_joinshare_attach(css->ss.ps.state->es_query_cxt, coordinate);
+}
+
+/* May be called again after the segment went: it is not touched after the first time. */
+static void
+join_shutdown(CustomScanState *css)
+{
+	StrataJoinState *join = (StrataJoinState *) css;
+
+	if (!join->share)
+		return;
+	note_shared(join);
+	forget_together(join);
+	strata_joinshare_end(join->share);
+	join->share = join->build.share = NULL;
+	join->phase = PHASE_DONE;
+	join->open = join->advance = join->vector_up = false;
 }
 
 /* ---- EXPLAIN ---- */
@@ -1392,6 +1557,23 @@ explain_conditions(StrataJoinState *join, List *ancestors, ExplainState *es)
 }
 
 static void
+explain_table(const StrataJoinState *join, ExplainState *es)
+{
+	const StrataJoinHash *h = &join->hash;
+	bool				  shared = join->shared.rows > 0 && join->shared.disk == 0;
+	bool				  direct = shared ? join->shared.form.direct : h->direct;
+	Size				  bits = shared ? join->shared.form.bits : h->bits ? h->filter_bytes : 0;
+	Size				  bloom = shared ? join->shared.form.bloom : h->bloom ? h->filter_bytes : 0;
+
+	if (h->single && (shared || h->nkeyed > 0))
+		ExplainPropertyText("Hash Table", direct ? "array by value" : "open addressing", es);
+	if (join->has_filter && (bits > 0 || bloom > 0))
+		ExplainPropertyText("Key Filter",
+							psprintf("%s, %zu kB", bits > 0 ? "a bit a value" : "Bloom", (bits + bloom + 1023) / 1024),
+							es);
+}
+
+static void
 join_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	StrataJoinState *join = (StrataJoinState *) css;
@@ -1399,14 +1581,13 @@ join_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 	explain_conditions(join, ancestors, es);
 	if (!es->analyze)
 		return;
-	ExplainPropertyUInteger("Build Rows", NULL, join->build_rows, es);
-	if (es->verbose && join->hash.single && join->hash.nkeyed > 0)
-		ExplainPropertyText("Hash Table", join->hash.direct ? "array by value" : "open addressing", es);
-	if (es->verbose && join->has_filter && (join->hash.bits || join->hash.bloom))
-		ExplainPropertyText("Key Filter",
-							psprintf("%s, %zu kB", join->hash.bits ? "a bit a value" : "Bloom",
-									 (join->hash.filter_bytes + 1023) / 1024),
-							es);
+	ExplainPropertyUInteger("Build Rows", NULL, join->shared.rows > 0 ? join->shared.rows : join->build_rows, es);
+	if (join->shared.bytes > 0)
+		ExplainPropertyUInteger("Shared Memory", "kB", (join->shared.bytes + 1023) / 1024, es);
+	if (join->shared.disk > 0)
+		ExplainPropertyUInteger("Shared Disk Usage", "kB", (join->shared.disk + 1023) / 1024, es);
+	if (es->verbose)
+		explain_table(join, es);
 	note_disk(join);
 	if (join->disk > 0)
 	{
@@ -1423,5 +1604,10 @@ static CustomExecMethods join_exec_methods = {
 	.ExecCustomScan = join_exec,
 	.EndCustomScan = join_end,
 	.ReScanCustomScan = join_rescan,
+	.EstimateDSMCustomScan = join_estimate_dsm,
+	.InitializeDSMCustomScan = join_initialize_dsm,
+	.ReInitializeDSMCustomScan = join_reinitialize_dsm,
+	.InitializeWorkerCustomScan = join_initialize_worker,
+	.ShutdownCustomScan = join_shutdown,
 	.ExplainCustomScan = join_explain,
 };

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "portability/instr_time.h"
 
 #include "utils/memutils.h"
@@ -25,6 +26,12 @@
 #define BLOOM_KEY_BITS	   16
 #define BLOOM_KEY_BITS_MIN 6
 #define BLOOM_BLOCK_BITS   (8 * sizeof(StrataBloomBlock))
+/* How far ahead the places of keys are fetched, where atomic operations keep the processor from doing so itself. */
+#define ENTER_AHEAD 16
+
+/* Arrays of plain integers are shared with atomic operations on them. */
+StaticAssertDecl(sizeof(pg_atomic_uint32) == sizeof(uint32), "atomic integers of 32 bits are larger");
+StaticAssertDecl(sizeof(pg_atomic_uint64) == sizeof(uint64), "atomic integers of 64 bits are larger");
 
 void
 strata_joinhash_init(StrataJoinHash *h, MemoryContext parent, bool single, int nkeys, StrataKey *keys)
@@ -156,8 +163,8 @@ hash_int(int64 v)
 	return x ^ (x >> 29);
 }
 
-static void
-find_range(StrataJoinHash *h)
+void
+strata_joinhash_range(StrataJoinHash *h)
 {
 	h->min = PG_INT64_MAX;
 	h->max = PG_INT64_MIN;
@@ -170,10 +177,10 @@ find_range(StrataJoinHash *h)
 }
 
 static void
-build_direct(StrataJoinHash *h, uint64 span)
+build_direct(StrataJoinHash *h, uint64 entries)
 {
 	h->direct = true;
-	h->table = strata_alloc_zeroed(h->cxt, (span + 2) * sizeof(uint32));
+	h->table = strata_alloc_zeroed(h->cxt, entries * sizeof(uint32));
 	for (uint32 r = 0; r < h->n; r++)
 	{
 		uint32 *slot;
@@ -190,13 +197,10 @@ build_direct(StrataJoinHash *h, uint64 span)
 }
 
 static void
-build_slots(StrataJoinHash *h)
+build_slots(StrataJoinHash *h, uint64 slots)
 {
 	uint64 hash[STRATA_VECTOR];
-	uint64 slots = 1024;
 
-	while (slots < (uint64) h->nkeyed * 2)
-		slots *= 2;
 	h->mask = slots - 1;
 	h->table = strata_alloc_zeroed(h->cxt, slots * sizeof(uint32));
 	for (uint32 r = 0; r < h->n; r++)
@@ -257,20 +261,41 @@ build_bloom(StrataJoinHash *h, Size bytes)
 }
 
 static void
-build_filter(StrataJoinHash *h, uint64 span, Size room)
+choose_filter(StrataJoinForm *form, uint32 n, uint64 span, Size room)
 {
 	Size bits = (span / 64 + 2) * sizeof(uint64);
-	Size bloom = ((Size) h->n * BLOOM_KEY_BITS / BLOOM_BLOCK_BITS + 1) * sizeof(StrataBloomBlock);
+	Size bloom = ((Size) n * BLOOM_KEY_BITS / BLOOM_BLOCK_BITS + 1) * sizeof(StrataBloomBlock);
 
 	room = Min(room, FILTER_MAX);
 	if (bits <= room && (bits <= BITS_SMALL || bits <= bloom))
 	{
-		build_bits(h, bits);
+		form->bits = bits;
 		return;
 	}
 	bloom = TYPEALIGN_DOWN(sizeof(StrataBloomBlock), Min(bloom, room));
-	if (bloom > 0 && bloom * 8 >= (Size) h->n * BLOOM_KEY_BITS_MIN)
-		build_bloom(h, bloom);
+	if (bloom > 0 && bloom * 8 >= (Size) n * BLOOM_KEY_BITS_MIN)
+		form->bloom = bloom;
+}
+
+StrataJoinForm
+strata_joinhash_form(uint32 n, uint32 nkeyed, int64 min, int64 max, Size room, bool filter)
+{
+	uint64		   span = (uint64) max - (uint64) min;
+	Size		   counted = (Size) n * TABLE_ROW;
+	StrataJoinForm form = {.entries = 1024};
+
+	if (span < DIRECT_SMALL || (span / DIRECT_FACTOR < nkeyed && span * sizeof(uint32) <= counted + room))
+	{
+		form.direct = true;
+		form.entries = span + 2;
+		room -= Min(room, Max(span * sizeof(uint32), counted) - counted);
+	}
+	else
+		while (form.entries < (uint64) nkeyed * 2)
+			form.entries *= 2;
+	if (filter)
+		choose_filter(&form, n, span, room);
+	return form;
 }
 
 /* Adds to the figures of the operation: keys, and the time since `begin`. */
@@ -291,27 +316,175 @@ count_keys(StrataJoinHash *h, uint64 keys, instr_time begin)
 void
 strata_joinhash_build(StrataJoinHash *h, Size room, bool filter)
 {
-	instr_time begin;
-	uint64	   span;
-	Size	   counted = (Size) h->n * TABLE_ROW;
+	instr_time	   begin;
+	StrataJoinForm form;
 
 	if (!h->single || h->nkeyed == 0)
 		return;
 	INSTR_TIME_SET_CURRENT(begin);
-	find_range(h);
-	span = (uint64) h->max - (uint64) h->min;
+	strata_joinhash_range(h);
+	form = strata_joinhash_form(h->n, h->nkeyed, h->min, h->max, room, filter);
 	h->next = strata_alloc_zeroed(h->cxt, (Size) h->n * sizeof(uint32));
-	if (span < DIRECT_SMALL ||
-		(span / DIRECT_FACTOR < h->nkeyed && span * sizeof(uint32) <= counted + room))
-	{
-		build_direct(h, span);
-		room -= Min(room, Max(span * sizeof(uint32), counted) - counted);
-	}
+	if (form.direct)
+		build_direct(h, form.entries);
 	else
-		build_slots(h);
-	if (filter)
-		build_filter(h, span, room);
+		build_slots(h, form.entries);
+	if (form.bits > 0)
+		build_bits(h, form.bits);
+	if (form.bloom > 0)
+		build_bloom(h, form.bloom);
 	count_keys(h, h->nkeyed, begin);
+}
+
+/* ---- a table that several processes make together ---- */
+
+static inline pg_atomic_uint32 *
+atomic_u32(uint32 *p)
+{
+	return (pg_atomic_uint32 *) p;
+}
+
+static inline void
+or_atomically(uint64 *p, uint64 bits)
+{
+	if ((*(volatile uint64 *) p & bits) != bits)
+		pg_atomic_fetch_or_u64((pg_atomic_uint64 *) p, bits);
+}
+
+static bool
+enter_direct(const StrataJoinHash *h, const StrataJoinTable *t, uint32 first)
+{
+	bool again = false;
+
+	for (uint32 r = 0; r < h->n; r++)
+	{
+		uint64 at = (uint64) h->key[r] - (uint64) t->min;
+		uint32 before;
+
+		if (r % STRATA_VECTOR == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (r + ENTER_AHEAD < h->n)
+			__builtin_prefetch(&t->table[(uint64) h->key[r + ENTER_AHEAD] - (uint64) t->min], 1);
+		before = pg_atomic_exchange_u32(atomic_u32(&t->table[at]), first + r + 1);
+		t->next[first + r] = before;
+		again |= before != 0;
+	}
+	return again;
+}
+
+/* Row `row` becomes the first of its key.  False: that had none. */
+static inline bool
+enter_slot(const StrataJoinTable *t, uint64 at, uint32 row)
+{
+	for (;;)
+	{
+		pg_atomic_uint32 *slot = atomic_u32(&t->table[at]);
+		uint32			  before = pg_atomic_read_u32(slot);
+
+		/* Once a slot is a key's it stays so, but other rows may become its first. */
+		while (before == 0 || t->key[before - 1] == t->key[row])
+		{
+			t->next[row] = before;
+			if (pg_atomic_compare_exchange_u32(slot, &before, row + 1))
+				return before != 0;
+		}
+		at = (at + 1) & (t->form.entries - 1);
+	}
+}
+
+static bool
+enter_slots(const StrataJoinHash *h, const StrataJoinTable *t, uint32 first)
+{
+	uint64 hash[STRATA_VECTOR];
+	bool   again = false;
+
+	/* Others read the key of a row that they find in the table. */
+	memcpy(t->key + first, h->key, (Size) h->n * sizeof(int64));
+	pg_write_barrier();
+	for (uint32 r = 0; r < h->n; r += STRATA_VECTOR)
+	{
+		unsigned n = Min(STRATA_VECTOR, h->n - r);
+
+		CHECK_FOR_INTERRUPTS();
+		strata_kernels->hash_i64(h->key + r, n, 0, hash);
+		for (unsigned i = 0; i < n; i++)
+		{
+			if (i + ENTER_AHEAD < n)
+				__builtin_prefetch(&t->table[hash[i + ENTER_AHEAD] & (t->form.entries - 1)], 1);
+			again |= enter_slot(t, hash[i] & (t->form.entries - 1), first + r + i);
+		}
+	}
+	return again;
+}
+
+static void
+enter_bits(const StrataJoinHash *h, const StrataJoinTable *t)
+{
+	for (uint32 r = 0; r < h->n; r++)
+	{
+		uint64 at = (uint64) h->key[r] - (uint64) t->min;
+
+		if (r % STRATA_VECTOR == 0)
+			CHECK_FOR_INTERRUPTS();
+		or_atomically(&t->bits[at / 64], UINT64CONST(1) << (at % 64));
+	}
+}
+
+/* By way of a filter of our own, as kernels know nothing of other processes. */
+static void
+enter_bloom(StrataJoinHash *h, const StrataJoinTable *t)
+{
+	const uint64 *mine;
+	uint64		 *all = (uint64 *) t->bloom;
+
+	build_bloom(h, t->form.bloom);
+	mine = (const uint64 *) h->bloom;
+	for (Size w = 0; w < t->form.bloom / sizeof(uint64); w++)
+	{
+		if (w % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (mine[w])
+			or_atomically(&all[w], mine[w]);
+	}
+}
+
+bool
+strata_joinhash_enter(StrataJoinHash *h, const StrataJoinTable *t, uint32 first)
+{
+	instr_time begin;
+	bool	   again;
+
+	Assert(h->single && !h->has_keyless);
+	if (h->n == 0)
+		return false;
+	INSTR_TIME_SET_CURRENT(begin);
+	again = t->form.direct ? enter_direct(h, t, first) : enter_slots(h, t, first);
+	if (t->form.bits > 0)
+		enter_bits(h, t);
+	if (t->form.bloom > 0)
+		enter_bloom(h, t);
+	h->direct = t->form.direct;
+	count_keys(h, h->n, begin);
+	return again;
+}
+
+void
+strata_joinhash_show(StrataJoinHash *h, const StrataJoinTable *t, bool unique)
+{
+	strata_joinhash_reset(h);
+	h->n = h->nkeyed = t->n;
+	h->min = t->min;
+	h->max = t->max;
+	h->direct = t->form.direct;
+	h->unique = unique;
+	h->table = t->table;
+	h->mask = t->form.entries - 1;
+	h->key = t->key;
+	h->next = t->next;
+	h->bits = t->form.bits > 0 ? t->bits : NULL;
+	h->bloom = t->form.bloom > 0 ? t->bloom : NULL;
+	h->nblocks = t->form.bloom / sizeof(StrataBloomBlock);
+	h->filter_bytes = Max(t->form.bits, t->form.bloom);
 }
 
 /* What is there, and what build() will add; it is told what it may take beyond that. */

@@ -1,9 +1,10 @@
 /*
  * joinhash.h - the hash table of a join: which rows of the build side have a given key.
  *
- * Included by: join.c, joinhash.c.
- * Memory: a context of the join's, which strata_joinhash_reset() empties.
- * Locking: none.
+ * Included by: join.c, joinhash.c, joinsplit.h, joinshare.h.
+ * Memory: a context of the join's, which strata_joinhash_reset() empties.  A table that several processes make together
+ * lies where the caller says.
+ * Locking: none.  Several processes may enter rows into such a table at once.
  * Not here: rows themselves (rows.c), what is done with matches (join.c).
  *
  * Three forms.  One integer key in a range not much wider than its rows: an array by value (some 5 times as fast as
@@ -60,6 +61,38 @@ extern void strata_joinhash_add(StrataJoinHash *h, StrataBatch *in, StrataKey *k
  * which is left out when that is too little for it. */
 extern void strata_joinhash_build(StrataJoinHash *h, Size room, bool filter);
 extern Size strata_joinhash_bytes(const StrataJoinHash *h);
+
+/* What a table of integers is like. */
+typedef struct StrataJoinForm
+{
+	bool   direct;
+	uint64 entries; /* of the table */
+	Size   bits, bloom; /* bytes of the filter; 0: there is none such */
+} StrataJoinForm;
+
+/* Of n rows, nkeyed of them with a key, within [min, max].  room and filter: as strata_joinhash_build() has them. */
+extern StrataJoinForm strata_joinhash_form(uint32 n, uint32 nkeyed, int64 min, int64 max, Size room, bool filter);
+/* Finds min and max, before the table is built. */
+extern void strata_joinhash_range(StrataJoinHash *h);
+
+/* A table that several processes make together, at least one row in all: arrays in shared memory, zeroes before the first
+ * row is entered, but for key and next. */
+typedef struct StrataJoinTable
+{
+	StrataJoinForm	  form;
+	int64			  min, max;
+	uint32			  n;
+	uint32			 *table, *next;
+	int64			 *key; /* NULL where it is direct */
+	uint64			 *bits;
+	StrataBloomBlock *bloom;
+} StrataJoinTable;
+
+/* Enters the rows added to h, all of which have a key, as rows first, first + 1, ...  True: some key was there before. */
+extern bool strata_joinhash_enter(StrataJoinHash *h, const StrataJoinTable *t, uint32 first);
+/* All rows have been entered: h is this table from now on, until it is reset. */
+extern void strata_joinhash_show(StrataJoinHash *h, const StrataJoinTable *t, bool unique);
+
 /* The first row of the key at each position of mask into rowid (0 where there is none); `found` has the positions. */
 extern void strata_joinhash_find(StrataJoinHash *h, StrataBatch *in, StrataKey *keys, int nkeys,
 								 const uint64 *const *nulls, const uint64 *mask, uint32 *rowid, uint64 *found);

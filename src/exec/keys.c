@@ -90,6 +90,12 @@ kind_of(Node *expr)
 	}
 }
 
+bool
+strata_join_key_is_integer(Node *expr)
+{
+	return kind_of(expr) == KEY_INT;
+}
+
 /* An equality whose meaning is that equal values have equal normalised forms. */
 static bool
 operator_supported(Oid opno, Oid collation)
@@ -163,11 +169,11 @@ strata_key_init(StrataKey *key, StrataBatch *in, Node *expr)
 	key->col = IsA(bare, Var) ? in->column(in, (Var *) bare) : -1;
 	key->norm = palloc(STRATA_VECTOR * sizeof(int64));
 	key->orig = key->norm;
+	key->kind = kind_of(expr);
 	if (!strata_column_type(key->type, &key->rep))
 		return false;
-	if (is_text(key->type) || is_image(key->type, exprCollation(expr)))
+	if (key->kind == KEY_TEXT)
 	{
-		key->kind = KEY_TEXT;
 		if (key->col >= 0)
 			return in->cols[key->col]->storable &&
 				(in->cols[key->col]->type == BPCHAROID) == (key->type == BPCHAROID);
@@ -175,22 +181,12 @@ strata_key_init(StrataKey *key, StrataBatch *in, Node *expr)
 		return key->expr && key->expr->cls == STRATA_CLASS_TEXT;
 	}
 	key->expr = strata_expr_compile(in, expr);
-	if (key->type == NUMERICOID)
-	{
-		key->kind = KEY_NUM;
+	if (key->kind == KEY_NUM)
 		key->scale = strata_expr_static_scale(expr);
-	}
-	else if (key->type == FLOAT4OID || key->type == FLOAT8OID)
-	{
-		key->kind = KEY_F64;
+	else if (key->kind == KEY_F64)
 		key->orig = palloc(STRATA_VECTOR * sizeof(int64));
-	}
-	else
-	{
-		key->kind = KEY_INT;
-		if (!key->expr && key->col >= 0 && in->cols[key->col]->storable)
-			return true;
-	}
+	else if (!key->expr && key->col >= 0 && in->cols[key->col]->storable)
+		return true;
 	return key->expr != NULL;
 }
 

@@ -30,6 +30,14 @@
 
 #define MAX_JOIN_KEYS 16
 
+/* How a join is divided among processes. */
+typedef enum JoinSharing
+{
+	JOIN_WHOLE,	  /* not at all */
+	JOIN_PARTIAL, /* each has a part of the probe side, and all of the build side for itself */
+	JOIN_SHARED	  /* each has a part of both, and they have one table */
+} JoinSharing;
+
 static CustomPathMethods join_path_methods;
 
 /* The conditions of a join, dealt out. */
@@ -271,15 +279,54 @@ keys_handed_down(StrataJoinKind kind, const JoinClauses *c)
 		 kind == STRATA_JOIN_RIGHT_SEMI || kind == STRATA_JOIN_RIGHT_ANTI);
 }
 
+/* All rows of a partial build side, and those that a process reads; its path may be meant for other workers than the
+ * join. */
+static double
+rows_of_all(const JoinInput *build)
+{
+	return build->path->rows * strata_parallel_divisor(build->path->parallel_workers);
+}
+
+static double
+rows_of_one(const JoinInput *build, int workers)
+{
+	return rows_of_all(build) / strata_parallel_divisor(workers);
+}
+
+/* Is there memory for the rows of a shared build side, and to spare?  As joinshare.c counts it. */
+static bool
+fits_shared_memory(const JoinInput *build, int workers)
+{
+	double bytes = rows_of_all(build) * (2.0 * build->path->pathtarget->width + 48);
+
+	return bytes * 2 <= (double) get_hash_memory_limit() * (workers + 1);
+}
+
+/* To read the build side and enter it into the table. */
+static Cost
+cost_build(const JoinInput *build, JoinSharing sharing, int workers, int nkeys)
+{
+	double rows = build->path->rows;
+
+	if (sharing == JOIN_SHARED)
+	{
+		rows = rows_of_one(build, workers);
+		return build->startup + (build->total - build->startup) * rows / build->path->rows +
+			rows * (BUILD_ROW_COST + SHARE_ROW_COST) + SHARE_PART * parallel_setup_cost;
+	}
+	return build->total + rows * BUILD_ROW_COST * nkeys;
+}
+
 static void
 cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const JoinInput *build, const JoinClauses *c,
-		  StrataJoinKind kind, double match_part)
+		  StrataJoinKind kind, JoinSharing sharing, double match_part)
 {
 	Path	*p = &path->cpath.path;
-	double	 probe_rows = probe->path->rows, build_rows = build->path->rows;
+	double	 probe_rows = probe->path->rows;
+	double	 build_rows = sharing == JOIN_SHARED ? rows_of_all(build) : build->path->rows;
 	int		 nkeys = list_length(c->probe_keys);
 	int		 width = build->path->pathtarget->width;
-	double	 in_files = part_in_files(build_rows, width, nkeys);
+	double	 in_files = sharing == JOIN_SHARED ? 0 : part_in_files(build_rows, width, nkeys);
 	double	 matches;
 	QualCost residual, other;
 	Cost	 work, probe_total = probe->total;
@@ -299,7 +346,7 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 	work += matches * evaluation(root, c->residual) + p->rows * evaluation(root, c->other);
 	if (probe->dear > 0 && keys_handed_down(kind, c))
 		probe_total -= probe->dear * (1 - Min(1, matches / Max(probe_rows, 1)));
-	path->batch_startup = build->total + build_rows * BUILD_ROW_COST * nkeys + probe->startup + residual.startup +
+	path->batch_startup = cost_build(build, sharing, p->parallel_workers, nkeys) + probe->startup + residual.startup +
 		other.startup;
 	if (in_files > 0)
 	{
@@ -316,8 +363,9 @@ cost_join(PlannerInfo *root, StrataPath *path, const JoinInput *probe, const Joi
 
 static void
 add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInfo *buildrel, StrataJoinKind kind,
-		 bool outer_join, List *restrictlist, bool partial, double match_part)
+		 bool outer_join, List *restrictlist, JoinSharing sharing, double match_part)
 {
+	bool		partial = sharing != JOIN_WHOLE;
 	StrataPath *path, *copy;
 	JoinClauses c;
 	JoinInput	probe = {0}, build = {0};
@@ -328,15 +376,19 @@ add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInf
 		return;
 	vars = join_vars(joinrel, &c);
 	if (!vars_fit(vars) || !choose_input(root, proberel, partial, &probe) ||
-		!choose_input(root, buildrel, false, &build) || (!probe.batches && !build.batches) ||
+		!choose_input(root, buildrel, sharing == JOIN_SHARED, &build) || (!probe.batches && !build.batches) ||
 		(partial && !build.path->parallel_safe))
+		return;
+	if (sharing == JOIN_SHARED &&
+		(list_length(c.build_keys) != 1 || !strata_join_key_is_integer(linitial(c.build_keys)) ||
+		 !fits_shared_memory(&build, probe.path->parallel_workers)))
 		return;
 	path = palloc0(sizeof(StrataPath));
 	path->cpath.path.type = T_CustomPath;
 	path->cpath.path.pathtype = T_CustomScan;
 	path->cpath.path.parent = joinrel;
 	path->cpath.path.pathtarget = joinrel->reltarget;
-	path->cpath.path.parallel_aware = false;
+	path->cpath.path.parallel_aware = sharing == JOIN_SHARED;
 	path->cpath.path.parallel_safe = joinrel->consider_parallel && probe.path->parallel_safe && build.path->parallel_safe;
 	path->cpath.path.parallel_workers = partial ? probe.path->parallel_workers : 0;
 	path->cpath.path.rows =
@@ -348,7 +400,7 @@ add_join(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *proberel, RelOptInf
 		list_make5(makeInteger(kind), list_make2(c.probe_keys, c.build_keys), c.residual_rinfos, c.other_rinfos, vars);
 	path->cpath.custom_private = lappend(path->cpath.custom_private, list_make2_int(probe.batches, build.batches));
 	path->cpath.methods = &join_path_methods;
-	cost_join(root, path, &probe, &build, &c, kind, match_part);
+	cost_join(root, path, &probe, &build, &c, kind, sharing, match_part);
 	strata_remember_path(joinrel, path);
 	copy = palloc(sizeof(StrataPath));
 	memcpy(copy, path, sizeof(StrataPath));
@@ -421,18 +473,23 @@ strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, RelOptInfo *out
 			kind = STRATA_JOIN_SEMI;
 			/* Rows that wait for the end have no match at hand any more. */
 			if (!needs_columns_of(joinrel, innerrel))
-				add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_SEMI, outer_join, clauses, false, 1e10);
+				add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_SEMI, outer_join, clauses,
+						 JOIN_WHOLE, 1e10);
 			break;
 		case JOIN_ANTI:
 			kind = STRATA_JOIN_ANTI;
-			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_ANTI, outer_join, clauses, false, 1e10);
+			add_join(root, joinrel, innerrel, outerrel, STRATA_JOIN_RIGHT_ANTI, outer_join, clauses, JOIN_WHOLE,
+					 1e10);
 			break;
 		default:
 			return;
 	}
-	add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, false, match_part);
-	if (parallel && kind_is_partial(kind))
-		add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, true, match_part);
+	add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, JOIN_WHOLE, match_part);
+	if (!parallel || !kind_is_partial(kind))
+		return;
+	add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, JOIN_PARTIAL, match_part);
+	if (enable_parallel_hash)
+		add_join(root, joinrel, outerrel, innerrel, kind, outer_join, clauses, JOIN_SHARED, match_part);
 }
 
 /* ---- plans ---- */

@@ -26,6 +26,8 @@
 #define MEMO_ROW_COST	  0.005	 /* the same with more groups than the cache holds: some 15 ns */
 #define MEMO_LOOKUP_COST  0.15	 /* answer a subquery from what it remembers: some 0.4 us */
 #define BUILD_ROW_COST	  0.004	 /* keep a row and enter it into a hash table: some 10 ns */
+#define SHARE_ROW_COST	  0.002	 /* copy it to where all processes of a parallel join see it: some 5 ns */
+#define SHARE_PART		  0.02	 /* to wait for the others, of parallel_setup_cost: some 50 us */
 #define PROBE_ROW_COST	  0.0012 /* look up a key: some 3 ns */
 #define ROW_IN_COST		  0.01	 /* a row of another node into a vector: some 25 ns */
 #define STRING_VALUE_COST 0.01	 /* compare a string, or match it to a pattern: some 25 ns */

@@ -81,6 +81,8 @@ strata_rows_reset(StrataRows *rows)
 	rows->image = NULL;
 	rows->image_left = 0;
 	rows->toasted = false;
+	rows->blocks = NULL;
+	rows->nblocks = rows->blocks_room = 0;
 	for (int c = 0; c < rows->ncols; c++)
 	{
 		StrataRowsColumn *col = &rows->cols[c];
@@ -163,6 +165,26 @@ strata_rows_reserve(StrataRows *rows)
 	}
 }
 
+static void *
+image_block(StrataRows *rows, Size bytes)
+{
+	char *data = MemoryContextAllocHuge(rows->cxt, bytes);
+
+	rows->bytes += bytes;
+	if (!rows->lists_blocks)
+		return data;
+	if (rows->nblocks == rows->blocks_room)
+	{
+		uint32 room = Max(16, 2 * rows->blocks_room);
+
+		rows->blocks = grow_array(rows, rows->blocks, rows->blocks_room * sizeof(StrataImageBlock),
+								  room * sizeof(StrataImageBlock));
+		rows->blocks_room = room;
+	}
+	rows->blocks[rows->nblocks++] = (StrataImageBlock) {.data = data, .bytes = bytes};
+	return data;
+}
+
 /* A copy of an image, 4-aligned where its header is long. */
 static const char *
 keep_image(StrataRows *rows, const char *image)
@@ -178,14 +200,12 @@ keep_image(StrataRows *rows, const char *image)
 
 		if (need > block / 4)
 		{
-			to = MemoryContextAllocHuge(rows->cxt, need);
-			rows->bytes += need;
+			to = image_block(rows, need);
 			memcpy(to, image, len);
 			return to;
 		}
-		rows->image = MemoryContextAlloc(rows->cxt, block);
+		rows->image = image_block(rows, block);
 		rows->image_left = block;
-		rows->bytes += block;
 	}
 	to = rows->image;
 	rows->image += need;
@@ -690,10 +710,10 @@ strata_rows_datum(const StrataRowsColumn *col, uint32 row, bool *isnull)
 		case STRATA_REP_NUMERIC:
 			if (col->phys == STRATA_PHYS_INT)
 				return strata_numeric_make(col->v.i64[row], Max(col->scale, 0));
-			return PointerGetDatum(col->v.bytes[row]);
+			return PointerGetDatum(strata_rows_image(col, row));
 		case STRATA_REP_VARLENA:
 		case STRATA_REP_FIXED:
-			return strata_image_datum(&col->rep, col->v.bytes[row], CurrentMemoryContext);
+			return strata_image_datum(&col->rep, strata_rows_image(col, row), CurrentMemoryContext);
 		default:
 			return strata_int_datum(col->rep.rep, col->v.i64[row]);
 	}
