@@ -999,7 +999,7 @@ build_together(StrataJoinState *join)
 	join->rows->most = 0;
 	strata_joinhash_reset(&join->hash);
 	join->together = true;
-	if (strata_joinshare_begin(join->share, join->css.ss.ps.state->es_query_dsa))
+	if (strata_joinshare_begin(join->share))
 		while (b->next(b))
 		{
 			CHECK_FOR_INTERRUPTS();
@@ -1492,8 +1492,8 @@ join_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinat
 	if (!pcxt->seg || !css->ss.ps.state->es_query_dsa)
 		return;
 	memory = memory > SIZE_MAX / participants ? SIZE_MAX : memory * participants;
-	join->share = strata_joinshare_create(css->ss.ps.state->es_query_cxt, coordinate, pcxt->seg, join->build.ncols,
-										  participants, memory);
+	join->share = strata_joinshare_create(css->ss.ps.state->es_query_cxt, coordinate, pcxt->seg,
+										  css->ss.ps.state->es_query_dsa, join->build.ncols, participants, memory);
 }
 
 static void
@@ -1505,7 +1505,7 @@ join_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordin
 		return;
 	note_shared(join);
 	forget_together(join);
-	strata_joinshare_again(join->share, css->ss.ps.state->es_query_dsa);
+	strata_joinshare_again(join->share);
 }
 
 static void
@@ -1513,7 +1513,7 @@ join_initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
 {
 	StrataJoinState *join = (StrataJoinState *) css;
 
-	join->share = strata_joinshare_attach(css->ss.ps.state->es_query_cxt, coordinate);
+	join->share = strata_joinshare_attach(css->ss.ps.state->es_query_cxt, coordinate, css->ss.ps.state->es_query_dsa);
 }
 
 /* May be called again after the segment went: it is not touched after the first time. */

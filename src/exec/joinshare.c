@@ -145,13 +145,14 @@ parts_in_use(StrataJoinShared *shared)
 /* ---- begin and end ---- */
 
 static StrataJoinShare *
-share_of(MemoryContext parent, StrataJoinShared *shared)
+share_of(MemoryContext parent, StrataJoinShared *shared, dsa_area *area)
 {
 	MemoryContext	 cxt = AllocSetContextCreate(parent, "StrataJoin share", ALLOCSET_SMALL_SIZES);
 	StrataJoinShare *share = MemoryContextAllocZero(cxt, sizeof(StrataJoinShare));
 
 	share->cxt = cxt;
 	share->shared = shared;
+	share->area = area;
 	share->part = -1;
 	share->buffer.cxt = cxt;
 	return share;
@@ -175,8 +176,8 @@ begin_execution(StrataJoinShared *shared)
 }
 
 StrataJoinShare *
-strata_joinshare_create(MemoryContext parent, void *coordinate, dsm_segment *seg, int ncols, int participants,
-						Size memory)
+strata_joinshare_create(MemoryContext parent, void *coordinate, dsm_segment *seg, dsa_area *area, int ncols,
+						int participants, Size memory)
 {
 	StrataJoinShared *shared = coordinate;
 
@@ -193,28 +194,28 @@ strata_joinshare_create(MemoryContext parent, void *coordinate, dsm_segment *seg
 	pg_atomic_init_u32(&shared->nparts, 0);
 	SharedFileSetInit(&shared->files, seg);
 	begin_execution(shared);
-	return share_of(parent, shared);
+	return share_of(parent, shared, area);
 }
 
 void
-strata_joinshare_again(StrataJoinShare *share, dsa_area *area)
+strata_joinshare_again(StrataJoinShare *share)
 {
 	StrataJoinShared *shared = share->shared;
 
 	strata_joinshare_leave(share);
 	if (DsaPointerIsValid(shared->data))
-		dsa_free(area, shared->data);
+		dsa_free(share->area, shared->data);
 	SharedFileSetDeleteAll(&shared->files);
 	begin_execution(shared);
 }
 
 StrataJoinShare *
-strata_joinshare_attach(MemoryContext parent, void *coordinate)
+strata_joinshare_attach(MemoryContext parent, void *coordinate, dsa_area *area)
 {
 	StrataJoinShared *shared = coordinate;
 
 	SharedFileSetAttach(&shared->files, dsm_find_mapping(shared->segment));
-	return share_of(parent, shared);
+	return share_of(parent, shared, area);
 }
 
 void
@@ -339,11 +340,10 @@ strata_joinshare_next(StrataJoinShare *share)
 /* ---- reading ---- */
 
 bool
-strata_joinshare_begin(StrataJoinShare *share, dsa_area *area)
+strata_joinshare_begin(StrataJoinShare *share)
 {
 	StrataJoinShared *shared = share->shared;
 
-	share->area = area;
 	if (BarrierAttach(&shared->barrier) != PHASE_READING)
 		return false;
 	share->part = pg_atomic_fetch_add_u32(&shared->nparts, 1);

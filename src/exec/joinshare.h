@@ -37,19 +37,19 @@ typedef struct StrataJoinShareInfo
 
 /* The leader, before there are workers: the bytes that it needs of the segment, and these. */
 extern Size strata_joinshare_size(int ncols, int participants);
-extern StrataJoinShare *strata_joinshare_create(MemoryContext parent, void *coordinate, dsm_segment *seg, int ncols,
-												int participants, Size memory);
+extern StrataJoinShare *strata_joinshare_create(MemoryContext parent, void *coordinate, dsm_segment *seg,
+												dsa_area *area, int ncols, int participants, Size memory);
 /* The leader, when all workers have gone: the next execution begins. */
-extern void strata_joinshare_again(StrataJoinShare *share, dsa_area *area);
+extern void strata_joinshare_again(StrataJoinShare *share);
 /* A worker. */
-extern StrataJoinShare *strata_joinshare_attach(MemoryContext parent, void *coordinate);
+extern StrataJoinShare *strata_joinshare_attach(MemoryContext parent, void *coordinate, dsa_area *area);
 /* Nothing shared is touched any more. */
 extern void strata_joinshare_end(StrataJoinShare *share);
 /* This process's part of an execution is over. */
 extern void strata_joinshare_leave(StrataJoinShare *share);
 
 /* False: the build side has been read already. */
-extern bool strata_joinshare_begin(StrataJoinShare *share, dsa_area *area);
+extern bool strata_joinshare_begin(StrataJoinShare *share);
 /* Rows have been added to `rows` and their keys to h: looks after memory, and may take them off again. */
 extern void strata_joinshare_count(StrataJoinShare *share, StrataRows *rows, StrataJoinHash *h);
 /* They are all that this process has read; waits for the others.  Leaves both empty. */
