@@ -1,14 +1,14 @@
 /*
  * joinshare.c - see joinshare.h.
  *
- * READING: each process reads its part into rows of its own.  COPYING: sizes are known, so one process lays out memory
- * for all rows, and each copies its own there and enters them into the table.  READY: the table is complete.  Who comes
- * late takes part from where the others are.  Row numbers go on from one process to the next, so that a row of the build
- * side is one number as in any other join.  Strings have no pointers in shared memory, which lies at another address in each
- * process, but places behind one beginning.
+ * READING: each process reads its part into rows of its own.  COPYING: sizes are known, so one process lays
+ * out memory for all rows, and each copies its own there and enters them into the table.  READY: the table is
+ * complete.  Who comes late takes part from where the others are.  Row numbers go on from one process to the
+ * next, so that a row of the build side is one number as in any other join.  Strings have no pointers in
+ * shared memory, which lies at another address in each process, but places behind one beginning.
  *
- * When the processes have read more than there is memory for, each writes what it has, and the rest of its part, to a file;
- * in COPYING those do it that were done before.
+ * When the processes have read more than there is memory for, each writes what it has, and the rest of its
+ * part, to a file; in COPYING those do it that were done before.
  */
 #include "postgres.h"
 
@@ -44,67 +44,67 @@ typedef struct ColumnForm
 {
 	int32 scale; /* of numerics as integers; -1: there is no value */
 	uint8 phys;
-	bool  has_nulls;
+	bool has_nulls;
 } ColumnForm;
 
 /* What a process has read. */
 typedef struct Part
 {
 	uint32 n;
-	int64  min, max; /* of the keys */
-	Size   image_bytes;
+	int64 min, max; /* of the keys */
+	Size image_bytes;
 	uint64 file_blocks, file_rows, file_bytes;
 	/* by who lays out memory */
 	uint32 first; /* row */
-	Size   images; /* where its images begin, from that of all */
+	Size images;  /* where its images begin, from that of all */
 } Part;
 
 struct StrataJoinShared
 {
-	Barrier			 barrier;
-	LWLock			 lock; /* while memory is laid out */
-	SharedFileSet	 files;
-	dsm_handle		 segment;
-	int				 ncols;
-	int				 participants;
-	Size			 memory;   /* for all of them */
+	Barrier barrier;
+	LWLock lock; /* while memory is laid out */
+	SharedFileSet files;
+	dsm_handle segment;
+	int ncols;
+	int participants;
+	Size memory;			   /* for all of them */
 	pg_atomic_uint64 bytes;	   /* that have been counted */
 	pg_atomic_uint32 in_files; /* they were too many; it is not set any more after READING */
 	pg_atomic_uint32 again;	   /* some key has several rows */
 	pg_atomic_uint32 nparts;
-	bool			 laid_out;
+	bool laid_out;
 	/* set with it */
-	uint32			 n;
-	StrataJoinForm	 form;
-	int64			 min, max;
-	Size			 data_bytes;
-	dsa_pointer		 data; /* places are from its beginning */
-	Size			 table, next, key, filter, images;
-	Size			 parts; /* place of the array of Part, from the beginning of this struct */
+	uint32 n;
+	StrataJoinForm form;
+	int64 min, max;
+	Size data_bytes;
+	dsa_pointer data; /* places are from its beginning */
+	Size table, next, key, filter, images;
+	Size parts; /* place of the array of Part, from the beginning of this struct */
 	struct SharedColumn
 	{
 		ColumnForm form;
-		Size	   values, nulls;
+		Size values, nulls;
 	} cols[FLEXIBLE_ARRAY_MEMBER];
 	/* a Part for each process; a ColumnForm for each of its columns */
 };
 
 struct StrataJoinShare
 {
-	MemoryContext	  cxt;
+	MemoryContext cxt;
 	StrataJoinShared *shared;
-	dsa_area		 *area;
-	int				  part; /* ours; -1: none */
-	Size			  counted;
-	char			 *data; /* NULL: not there yet */
-	StrataRows		 *view;
+	dsa_area *area;
+	int part; /* ours; -1: none */
+	Size counted;
+	char *data; /* NULL: not there yet */
+	StrataRows *view;
 	/* files */
-	BufFile			 *file;
+	BufFile *file;
 	StrataBlockBuffer buffer;
-	uint32			 *order;
-	uint32			  reading; /* whose is next */
-	uint64			  blocks_left;
-	StrataRows		 *shown;
+	uint32 *order;
+	uint32 reading; /* whose is next */
+	uint64 blocks_left;
+	StrataRows *shown;
 };
 
 /* ---- places ---- */
@@ -126,14 +126,14 @@ strata_joinshare_size(int ncols, int participants)
 static inline Part *
 part_of(StrataJoinShared *shared, int i)
 {
-	return (Part *) ((char *) shared + shared->parts) + i;
+	return (Part *)((char *)shared + shared->parts) + i;
 }
 
 /* The forms of a part's columns. */
 static inline ColumnForm *
 forms_of(StrataJoinShared *shared, int i)
 {
-	return (ColumnForm *) part_of(shared, shared->participants) + (Size) i * shared->ncols;
+	return (ColumnForm *)part_of(shared, shared->participants) + (Size)i * shared->ncols;
 }
 
 static int
@@ -147,7 +147,7 @@ parts_in_use(StrataJoinShared *shared)
 static StrataJoinShare *
 share_of(MemoryContext parent, StrataJoinShared *shared, dsa_area *area)
 {
-	MemoryContext	 cxt = AllocSetContextCreate(parent, "StrataJoin share", ALLOCSET_SMALL_SIZES);
+	MemoryContext cxt = AllocSetContextCreate(parent, "StrataJoin share", ALLOCSET_SMALL_SIZES);
 	StrataJoinShare *share = MemoryContextAllocZero(cxt, sizeof(StrataJoinShare));
 
 	share->cxt = cxt;
@@ -169,7 +169,7 @@ begin_execution(StrataJoinShared *shared)
 	pg_atomic_write_u32(&shared->nparts, 0);
 	shared->laid_out = false;
 	shared->n = 0;
-	shared->form = (StrataJoinForm) {0};
+	shared->form = (StrataJoinForm){0};
 	shared->data_bytes = 0;
 	shared->data = InvalidDsaPointer;
 	memset(part_of(shared, 0), 0, shared->participants * sizeof(Part));
@@ -262,7 +262,7 @@ write_rows(StrataJoinShare *share, StrataRows *rows, StrataJoinHash *h)
 	if (!share->file && rows->n > 0)
 	{
 		MemoryContext old = MemoryContextSwitchTo(share->cxt);
-		char		  name[MAXPGPATH];
+		char name[MAXPGPATH];
 
 		file_name(name, share->part);
 		share->file = BufFileCreateFileSet(&share->shared->files.fs, name);
@@ -307,7 +307,7 @@ open_next_file(StrataJoinShare *share)
 		if (part_of(shared, share->reading)->file_blocks > 0)
 		{
 			MemoryContext old = MemoryContextSwitchTo(share->cxt);
-			char		  name[MAXPGPATH];
+			char name[MAXPGPATH];
 
 			file_name(name, share->reading);
 			share->file = BufFileOpenFileSet(&shared->files.fs, name, O_RDONLY, false);
@@ -323,7 +323,7 @@ strata_joinshare_next(StrataJoinShare *share)
 {
 	StrataRows *rows = share->shown;
 	const char *block;
-	uint32		n;
+	uint32 n;
 
 	if (share->blocks_left == 0 && !open_next_file(share))
 		return NULL;
@@ -348,13 +348,14 @@ strata_joinshare_begin(StrataJoinShare *share)
 		return false;
 	share->part = pg_atomic_fetch_add_u32(&shared->nparts, 1);
 	if (share->part >= shared->participants)
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("StrataJoin has more processes than it was made for")));
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("StrataJoin has more processes than it was made for")));
 	return true;
 }
 
 /*
- * In shared memory these rows will take what they take here, though arrays are not doubled there, and beside it what a
- * table takes; until then there are the keys here.
+ * In shared memory these rows will take what they take here, though arrays are not doubled there, and beside
+ * it what a table takes; until then there are the keys here.
  */
 static Size
 bytes_of(const StrataRows *rows, const StrataJoinHash *h)
@@ -366,7 +367,7 @@ static void
 count_bytes(StrataJoinShare *share, Size bytes)
 {
 	StrataJoinShared *shared = share->shared;
-	Size			  more = bytes - share->counted;
+	Size more = bytes - share->counted;
 
 	share->counted = bytes;
 	if (pg_atomic_add_fetch_u64(&shared->bytes, more) > shared->memory)
@@ -392,8 +393,8 @@ static void
 publish(StrataJoinShare *share, const StrataRows *rows, StrataJoinHash *h)
 {
 	StrataJoinShared *shared = share->shared;
-	Part			 *part = part_of(shared, share->part);
-	ColumnForm		 *forms = forms_of(shared, share->part);
+	Part *part = part_of(shared, share->part);
+	ColumnForm *forms = forms_of(shared, share->part);
 
 	if (!strata_joinshare_in_files(share))
 		count_bytes(share, bytes_of(rows, h));
@@ -405,9 +406,8 @@ publish(StrataJoinShare *share, const StrataRows *rows, StrataJoinHash *h)
 	for (uint32 b = 0; b < rows->nblocks; b++)
 		part->image_bytes += rows->blocks[b].bytes;
 	for (int c = 0; c < rows->ncols; c++)
-		forms[c] = (ColumnForm) {.phys = rows->cols[c].phys,
-								 .scale = rows->cols[c].scale,
-								 .has_nulls = rows->cols[c].has_nulls};
+		forms[c] = (ColumnForm){
+			.phys = rows->cols[c].phys, .scale = rows->cols[c].scale, .has_nulls = rows->cols[c].has_nulls};
 }
 
 /* ---- laying out memory ---- */
@@ -423,7 +423,7 @@ static void
 settle_column(StrataJoinShared *shared, int c)
 {
 	ColumnForm all = {.scale = -1};
-	bool	   any = false;
+	bool any = false;
 
 	for (int p = 0; p < parts_in_use(shared); p++)
 	{
@@ -468,7 +468,7 @@ columns_to_convert(StrataJoinShared *shared, int p)
 static Size
 place_parts(StrataJoinShared *shared)
 {
-	Size   images = MAXIMUM_ALIGNOF; /* of which the first is the empty one that stands for NULLs */
+	Size images = MAXIMUM_ALIGNOF; /* of which the first is the empty one that stands for NULLs */
 	uint64 n = 0;
 
 	for (int p = 0; p < parts_in_use(shared); p++)
@@ -482,7 +482,8 @@ place_parts(StrataJoinShared *shared)
 		images = add_size(images, mul_size(columns_to_convert(shared, p), mul_size(part->n, NUMERIC_BYTES)));
 	}
 	if (n > PG_UINT32_MAX / 4)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows on one side of a join")));
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows on one side of a join")));
 	shared->n = n;
 	return images;
 }
@@ -509,8 +510,8 @@ static void
 lay_out(StrataJoinShare *share, bool filter)
 {
 	StrataJoinShared *shared = share->shared;
-	Size			  at = 0, zeroes, images;
-	char			 *data;
+	Size at = 0, zeroes, images;
+	char *data;
 
 	for (int c = 0; c < shared->ncols; c++)
 		settle_column(shared, c);
@@ -522,19 +523,19 @@ lay_out(StrataJoinShare *share, bool filter)
 	shared->table = reserve(&at, shared->form.entries * sizeof(uint32));
 	shared->filter = reserve(&at, Max(shared->form.bits, shared->form.bloom));
 	for (int c = 0; c < shared->ncols; c++)
-		shared->cols[c].nulls = reserve(&at, ((Size) shared->n + 63) / 64 * sizeof(uint64));
+		shared->cols[c].nulls = reserve(&at, ((Size)shared->n + 63) / 64 * sizeof(uint64));
 	zeroes = at;
-	shared->next = reserve(&at, (Size) shared->n * sizeof(uint32));
-	shared->key = reserve(&at, shared->form.direct ? 0 : (Size) shared->n * sizeof(int64));
+	shared->next = reserve(&at, (Size)shared->n * sizeof(uint32));
+	shared->key = reserve(&at, shared->form.direct ? 0 : (Size)shared->n * sizeof(int64));
 	for (int c = 0; c < shared->ncols; c++)
-		shared->cols[c].values = reserve(&at, (Size) shared->n * 8);
+		shared->cols[c].values = reserve(&at, (Size)shared->n * 8);
 	shared->images = reserve(&at, images);
 	/* A block is aligned to pages by PostgreSQL when it is this large, but not when it is small. */
 	at += ARRAY_ALIGN;
 	shared->data = dsa_allocate_extended(share->area, at, DSA_ALLOC_HUGE);
 	shared->data_bytes = at;
 	data = dsa_get_address(share->area, shared->data);
-	data = (char *) TYPEALIGN(ARRAY_ALIGN, data);
+	data = (char *)TYPEALIGN(ARRAY_ALIGN, data);
 	memset(data, 0, zeroes);
 	SET_VARSIZE_SHORT(data + shared->images, VARHDRSZ_SHORT);
 }
@@ -544,7 +545,7 @@ static char *
 shared_data(StrataJoinShare *share)
 {
 	if (!share->data)
-		share->data = (char *) TYPEALIGN(ARRAY_ALIGN, dsa_get_address(share->area, share->shared->data));
+		share->data = (char *)TYPEALIGN(ARRAY_ALIGN, dsa_get_address(share->area, share->shared->data));
 	return share->data;
 }
 
@@ -552,17 +553,17 @@ static StrataJoinTable
 shared_table(StrataJoinShare *share)
 {
 	StrataJoinShared *shared = share->shared;
-	char			 *data = shared_data(share);
+	char *data = shared_data(share);
 
-	return (StrataJoinTable) {.form = shared->form,
-							  .min = shared->min,
-							  .max = shared->max,
-							  .n = shared->n,
-							  .table = (uint32 *) (data + shared->table),
-							  .next = (uint32 *) (data + shared->next),
-							  .key = shared->form.direct ? NULL : (int64 *) (data + shared->key),
-							  .bits = (uint64 *) (data + shared->filter),
-							  .bloom = (StrataBloomBlock *) (data + shared->filter)};
+	return (StrataJoinTable){.form = shared->form,
+							 .min = shared->min,
+							 .max = shared->max,
+							 .n = shared->n,
+							 .table = (uint32 *)(data + shared->table),
+							 .next = (uint32 *)(data + shared->next),
+							 .key = shared->form.direct ? NULL : (int64 *)(data + shared->key),
+							 .bits = (uint64 *)(data + shared->filter),
+							 .bloom = (StrataBloomBlock *)(data + shared->filter)};
 }
 
 /* ---- copying ---- */
@@ -571,22 +572,22 @@ shared_table(StrataJoinShare *share)
 typedef struct MovedBlock
 {
 	const char *data;
-	Size		bytes;
-	Size		to; /* place from the beginning of all images */
+	Size bytes;
+	Size to; /* place from the beginning of all images */
 } MovedBlock;
 
 typedef struct MovedImages
 {
 	MovedBlock *blocks;
-	uint32		n;
-	uint32		last; /* looked into */
-	Size		end;  /* place behind them */
+	uint32 n;
+	uint32 last; /* looked into */
+	Size end;	 /* place behind them */
 } MovedImages;
 
 static int
 compare_blocks(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t) ((const MovedBlock *) a)->data, y = (uintptr_t) ((const MovedBlock *) b)->data;
+	uintptr_t x = (uintptr_t)((const MovedBlock *)a)->data, y = (uintptr_t)((const MovedBlock *)b)->data;
 
 	return x < y ? -1 : x > y;
 }
@@ -595,7 +596,7 @@ static void
 copy_images(StrataJoinShare *share, const StrataRows *rows, MovedImages *moved)
 {
 	char *images = shared_data(share) + share->shared->images;
-	Size  at = part_of(share->shared, share->part)->images;
+	Size at = part_of(share->shared, share->part)->images;
 
 	moved->blocks = MemoryContextAllocHuge(share->cxt, sizeof(MovedBlock) * Max(rows->nblocks, 1));
 	moved->n = rows->nblocks;
@@ -604,7 +605,8 @@ copy_images(StrataJoinShare *share, const StrataRows *rows, MovedImages *moved)
 	{
 		CHECK_FOR_INTERRUPTS();
 		memcpy(images + at, rows->blocks[b].data, rows->blocks[b].bytes);
-		moved->blocks[b] = (MovedBlock) {.data = rows->blocks[b].data, .bytes = rows->blocks[b].bytes, .to = at};
+		moved->blocks[b] =
+			(MovedBlock){.data = rows->blocks[b].data, .bytes = rows->blocks[b].bytes, .to = at};
 		at += rows->blocks[b].bytes;
 	}
 	moved->end = at;
@@ -614,7 +616,7 @@ copy_images(StrataJoinShare *share, const StrataRows *rows, MovedImages *moved)
 static inline bool
 lies_in(const MovedBlock *block, const char *image)
 {
-	return (uintptr_t) image - (uintptr_t) block->data < block->bytes;
+	return (uintptr_t)image - (uintptr_t)block->data < block->bytes;
 }
 
 /* One that is in no block is the constant that stands for NULL. */
@@ -634,7 +636,7 @@ moved_to(MovedImages *moved, const char *image)
 			moved->last = mid;
 			return moved->blocks[mid].to + (image - moved->blocks[mid].data);
 		}
-		if ((uintptr_t) moved->blocks[mid].data < (uintptr_t) image)
+		if ((uintptr_t)moved->blocks[mid].data < (uintptr_t)image)
 			low = mid + 1;
 		else
 			high = mid;
@@ -648,7 +650,7 @@ convert_numerics(StrataJoinShare *share, const StrataRowsColumn *col, uint32 n, 
 {
 	MemoryContext scratch = AllocSetContextCreate(share->cxt, "StrataJoin numerics", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
-	char		 *images = shared_data(share) + share->shared->images;
+	char *images = shared_data(share) + share->shared->images;
 
 	for (uint32 r = 0; r < n; r++)
 	{
@@ -685,9 +687,9 @@ copy_nulls(const StrataRowsColumn *col, uint32 n, uint64 *to, uint32 first)
 		/* A word may have rows of two processes. */
 		for (; bits; bits &= bits - 1)
 		{
-			uint64 row = (uint64) first + w * 64 + __builtin_ctzll(bits);
+			uint64 row = (uint64)first + w * 64 + __builtin_ctzll(bits);
 
-			pg_atomic_fetch_or_u64((pg_atomic_uint64 *) &to[row / 64], UINT64CONST(1) << (row % 64));
+			pg_atomic_fetch_or_u64((pg_atomic_uint64 *)&to[row / 64], UINT64CONST(1) << (row % 64));
 		}
 	}
 }
@@ -695,16 +697,16 @@ copy_nulls(const StrataRowsColumn *col, uint32 n, uint64 *to, uint32 first)
 static void
 copy_column(StrataJoinShare *share, StrataRows *rows, int c, MovedImages *moved)
 {
-	StrataJoinShared	*shared = share->shared;
+	StrataJoinShared *shared = share->shared;
 	struct SharedColumn *sc = &shared->cols[c];
-	StrataRowsColumn	*col = &rows->cols[c];
-	uint32				 first = part_of(shared, share->part)->first;
-	int64				*to = (int64 *) (shared_data(share) + sc->values) + first;
+	StrataRowsColumn *col = &rows->cols[c];
+	uint32 first = part_of(shared, share->part)->first;
+	int64 *to = (int64 *)(shared_data(share) + sc->values) + first;
 
 	if (col->has_nulls)
-		copy_nulls(col, rows->n, (uint64 *) (shared_data(share) + sc->nulls), first);
+		copy_nulls(col, rows->n, (uint64 *)(shared_data(share) + sc->nulls), first);
 	if (sc->form.phys != STRATA_PHYS_BYTES)
-		memcpy(to, col->v.any, (Size) rows->n * 8);
+		memcpy(to, col->v.any, (Size)rows->n * 8);
 	else if (col->phys == STRATA_PHYS_BYTES)
 		for (uint32 r = 0; r < rows->n; r++)
 		{
@@ -723,8 +725,8 @@ static void
 copy_rows(StrataJoinShare *share, StrataRows *rows, StrataJoinHash *h)
 {
 	StrataJoinTable table = shared_table(share);
-	uint32			first = part_of(share->shared, share->part)->first;
-	MovedImages		moved;
+	uint32 first = part_of(share->shared, share->part)->first;
+	MovedImages moved;
 
 	if (rows->n == 0)
 		return;
@@ -789,8 +791,8 @@ const StrataRows *
 strata_joinshare_show(StrataJoinShare *share, const StrataRows *like, StrataJoinHash *h)
 {
 	StrataJoinShared *shared = share->shared;
-	StrataJoinTable	  table;
-	StrataRows		 *view;
+	StrataJoinTable table;
+	StrataRows *view;
 
 	if (shared->n == 0)
 		return NULL;
@@ -803,14 +805,14 @@ strata_joinshare_show(StrataJoinShare *share, const StrataRows *like, StrataJoin
 	for (int c = 0; c < view->ncols; c++)
 	{
 		const struct SharedColumn *sc = &shared->cols[c];
-		StrataRowsColumn		  *col = &view->cols[c];
+		StrataRowsColumn *col = &view->cols[c];
 
 		strata_rows_column(view, c, like->cols[c].type, &like->cols[c].rep);
 		col->phys = sc->form.phys;
 		col->scale = sc->form.scale;
 		col->has_nulls = sc->form.has_nulls;
 		col->v.any = share->data + sc->values;
-		col->nulls = (uint64 *) (share->data + sc->nulls);
+		col->nulls = (uint64 *)(share->data + sc->nulls);
 		col->arena = col->phys == STRATA_PHYS_BYTES ? share->data + shared->images : NULL;
 	}
 	return view;
@@ -819,7 +821,7 @@ strata_joinshare_show(StrataJoinShare *share, const StrataRows *like, StrataJoin
 StrataJoinShareInfo
 strata_joinshare_info(const StrataJoinShare *share)
 {
-	StrataJoinShared   *shared = share->shared;
+	StrataJoinShared *shared = share->shared;
 	StrataJoinShareInfo info = {.bytes = shared->data_bytes, .form = shared->form};
 
 	for (int p = 0; p < parts_in_use(shared); p++)

@@ -2,15 +2,16 @@
  * joinshare.h - the build side of a parallel join, read and kept by all of its processes together.
  *
  * Included by: join.c, joinshare.c.
- * Memory: rows and table lie in the query's dynamic shared memory, within hash_mem for each process that the plan is
- * for; what a process has read is in its own memory until it is there.  Beyond that: files that all processes read.
- * Locking: a barrier of two steps, at which nobody waits that has handed up a row; a lock while memory is laid out;
- * atomic operations on the table.
- * Not here: how a table is searched and entered (joinhash.c), how the rows are read (join.c).
+ * Memory: rows and table lie in the query's dynamic shared memory, within hash_mem for each process that the
+ * plan is for; what a process has read is in its own memory until it is there.  Beyond that: files that all
+ * processes read. Locking: a barrier of two steps, at which nobody waits that has handed up a row; a lock
+ * while memory is laid out; atomic operations on the table. Not here: how a table is searched and entered
+ * (joinhash.c), how the rows are read (join.c).
  *
- * In a process: strata_joinshare_begin; when it says so, read a part of the build side, strata_joinshare_count() after each
- * vector; strata_joinshare_finish.  After that either strata_joinshare_show gives the rows and the table, or
- * strata_joinshare_next all rows, from files, for this process to go on with as if it were alone.
+ * In a process: strata_joinshare_begin; when it says so, read a part of the build side,
+ * strata_joinshare_count() after each vector; strata_joinshare_finish.  After that either
+ * strata_joinshare_show gives the rows and the table, or strata_joinshare_next all rows, from files, for this
+ * process to go on with as if it were alone.
  */
 #ifndef STRATA_EXEC_JOINSHARE_H
 #define STRATA_EXEC_JOINSHARE_H
@@ -30,8 +31,8 @@ typedef struct StrataJoinShare StrataJoinShare;
 typedef struct StrataJoinShareInfo
 {
 	uint64 rows;
-	uint64 bytes; /* of shared memory */
-	uint64 disk;  /* of files that all processes read */
+	uint64 bytes;		 /* of shared memory */
+	uint64 disk;		 /* of files that all processes read */
 	StrataJoinForm form; /* of the table in shared memory */
 } StrataJoinShareInfo;
 
@@ -58,7 +59,8 @@ extern void strata_joinshare_finish(StrataJoinShare *share, StrataRows *rows, St
 extern bool strata_joinshare_in_files(const StrataJoinShare *share);
 extern uint64 strata_joinshare_rows(const StrataJoinShare *share);
 /* NULL: there is no row.  like: the columns. */
-extern const StrataRows *strata_joinshare_show(StrataJoinShare *share, const StrataRows *like, StrataJoinHash *h);
+extern const StrataRows *strata_joinshare_show(StrataJoinShare *share, const StrataRows *like,
+											   StrataJoinHash *h);
 /* From the files: up to 1024 rows, good until the next call; NULL at the end. */
 extern StrataRows *strata_joinshare_next(StrataJoinShare *share);
 extern StrataJoinShareInfo strata_joinshare_info(const StrataJoinShare *share);
