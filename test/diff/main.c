@@ -112,6 +112,8 @@ uses_store(PGconn *c, const Query *q, Count *n)
 		ours |= node != NULL;
 		if (node)
 			count_node(node + 1, n);
+		if (strstr(PQgetvalue(r, i, 0), "Parallel Custom Scan (StrataJoin)"))
+			count_node("StrataJoin, shared)", n);
 	}
 	n->asked++;
 	n->custom += ours;
