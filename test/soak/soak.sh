@@ -158,6 +158,12 @@ measure() { # bytes; nothing when the server is down
   fi
 }
 
+# In one step: somebody may be reading.
+say_limit() {
+  echo "$1" > "$work/limit.new"
+  mv "$work/limit.new" "$work/limit"
+}
+
 watch_memory() {
   local bytes limit most=0 samples=0
   while [ ! -e "$work/stop" ]; do
@@ -176,7 +182,7 @@ watch_memory() {
   echo "$samples $most" > "$work/memory.done"
 }
 
-echo "${sizes[0]}" > "$work/limit"
+say_limit "${sizes[0]}"
 begun=$SECONDS
 for ((i = 0; i < clients; i++)); do
   client "$i" &
@@ -192,7 +198,7 @@ while [ $((SECONDS - begun)) -lt "$seconds" ]; do
   turn=$((turn + 1))
   size=${sizes[turn % ${#sizes[@]}]}
   policy=${policies[turn % ${#policies[@]}]}
-  echo moving > "$work/limit"
+  say_limit moving
   if sql -c "ALTER SYSTEM SET strata.memory = '${size}MB'" -c "ALTER SYSTEM SET strata.eviction_policy = '$policy'" -c 'SELECT pg_reload_conf()' > "$work/alter.out" 2>&1; then
     # Lowering is over when the server says so.
     for ((try = 0; try < 300; try++)); do
@@ -203,7 +209,7 @@ while [ $((SECONDS - begun)) -lt "$seconds" ]; do
     [ "$fits" = t ] || echo "strata.memory = $size MB was not obeyed in 30 s" >> "$work/over"
   fi
   # A crash restart reads the file again, so the new limit is what holds from here in any case.
-  echo "$size" > "$work/limit"
+  say_limit "$size"
   if [ "$kill_every" -gt 0 ] && [ $((turn % 2)) = 0 ]; then
     victims=($(pgrep -P "$(head -n 1 "$work/data/postmaster.pid")" || true))
     if [ ${#victims[@]} -gt 0 ]; then
