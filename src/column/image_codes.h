@@ -134,8 +134,13 @@ strata_codes_begin(StrataImageCodes *codes)
 static inline __attribute__((always_inline)) uint32_t
 strata_codes_slot(const StrataImageCodes *codes, const char *image, uint32_t len)
 {
-	uint32_t at = (uint32_t)(strata_image_hash(image, len) >> (64 - STRATA_CODES_SLOT_BITS));
+	uint32_t at;
 
+	/* Single letters, which many columns consist of, are their own hash. */
+	if (len == 2)
+		at = (uint32_t)(unsigned char)image[1] << (STRATA_CODES_SLOT_BITS - 8);
+	else
+		at = (uint32_t)(strata_image_hash(image, len) >> (64 - STRATA_CODES_SLOT_BITS));
 	for (; codes->slot[at]; at = (at + 1) % (1 << STRATA_CODES_SLOT_BITS))
 	{
 		const StrataCodedImage *value = &codes->value[codes->slot[at] - 1];

@@ -552,31 +552,54 @@ write_at(StrataSegment *s, uint64_t off)
 	return (char *)s + off;
 }
 
-/* Packs n codes, value - base each, `width` bits wide. */
+/* What is packed so far and not yet a whole word. */
+typedef struct Packer
+{
+	uint64_t *out;
+	uint64_t word;
+	unsigned fill;
+} Packer;
+
+/* `width` bits, 64 at most, none set above them. */
+static inline void
+pack_bits(Packer *p, uint64_t bits, unsigned width)
+{
+	p->word |= bits << p->fill;
+	p->fill += width;
+	if (p->fill >= 64)
+	{
+		*p->out++ = p->word;
+		p->fill -= 64;
+		/* What did not fit; nothing when the bits ended with the word. */
+		p->word = p->fill ? bits >> (width - p->fill) : 0;
+	}
+}
+
+/*
+ * Packs n codes, value - base each, `width` bits wide.  Narrow ones are put together first, two or four, so
+ * that not each has to wait for the one before.
+ */
 static void
 pack(const uint64_t *value, unsigned n, uint64_t base, unsigned width, uint64_t *out)
 {
-	uint64_t word = 0;
-	unsigned fill = 0;
+	Packer p = {out, 0, 0};
+	unsigned i = 0;
 
 	if (width == 0)
 		return;
-	for (unsigned i = 0; i < n; i++)
-	{
-		uint64_t code = value[i] - base;
-
-		word |= code << fill;
-		fill += width;
-		if (fill >= 64)
-		{
-			*out++ = word;
-			fill -= 64;
-			/* What did not fit; nothing when the code ended with the word. */
-			word = fill ? code >> (width - fill) : 0;
-		}
-	}
-	if (fill)
-		*out = word;
+	if (width <= 16)
+		for (; i + 4 <= n; i += 4)
+			pack_bits(&p,
+					  (value[i] - base) | (value[i + 1] - base) << width |
+						  (value[i + 2] - base) << 2 * width | (value[i + 3] - base) << 3 * width,
+					  4 * width);
+	else if (width <= 32)
+		for (; i + 2 <= n; i += 2)
+			pack_bits(&p, (value[i] - base) | (value[i + 1] - base) << width, 2 * width);
+	for (; i < n; i++)
+		pack_bits(&p, value[i] - base, width);
+	if (p.fill)
+		*p.out = p.word;
 }
 
 static void
@@ -784,17 +807,18 @@ write_delta(SegBuild *b, StrataSegment *s)
 static inline void
 copy_image(char *to, const char *from, uint32_t len)
 {
-	uint64_t a, b;
-
-	if (len < 8 || len > 16)
-	{
+	if (len < 8 || len > 32)
 		memcpy(to, from, len);
-		return;
+	else if (len <= 16)
+	{
+		memcpy(to, from, 8);
+		memcpy(to + len - 8, from + len - 8, 8);
 	}
-	memcpy(&a, from, 8);
-	memcpy(&b, from + len - 8, 8);
-	memcpy(to, &a, 8);
-	memcpy(to + len - 8, &b, 8);
+	else
+	{
+		memcpy(to, from, 16);
+		memcpy(to + len - 16, from + len - 16, 16);
+	}
 }
 
 static void
@@ -1020,15 +1044,15 @@ measure_codes(SegBuild *b, uint64_t max_bytes)
 }
 
 /*
- * Images.  The search for distinct values takes long when there are many, so it is given up first where codes
- * should do as well: at half of what RAW takes.
+ * Images.  The search for distinct values takes long when there are many, so it is not begun when a sample
+ * has hardly any value twice, and given up first where codes should do as well: at half of what RAW takes.
  */
 static void
 measure_images(SegBuild *b, int force)
 {
 	StrataSegment best;
 	uint64_t least, limit; /* bytes: of the best so far; where the search for values ends */
-	bool codes;
+	bool codes, hopeless = false;
 
 	measure_bytes(b);
 	layout(b, STRATA_ENC_RAW, &best);
@@ -1038,6 +1062,8 @@ measure_images(SegBuild *b, int force)
 	limit = force == STRATA_ENC_DICT ? UINT64_MAX : codes ? least / 2 : least;
 	if (b->data->codes)
 		seg_distinct_coded(&b->distinct, b->data);
+	else if (force < 0 && seg_sample_distinct(&b->distinct, b->data))
+		hopeless = true;
 	else
 		seg_distinct_bytes(&b->distinct, b->data, limit);
 	/* Few values are better known by their numbers, even when that takes a little more. */
@@ -1047,7 +1073,7 @@ measure_images(SegBuild *b, int force)
 		measure_codes(b, force >= 0 ? UINT64_MAX : least - least / FSST_SAVES);
 	if (b->codes && layout(b, STRATA_ENC_FSST, &best))
 		least = best.bytes;
-	if (!b->distinct.complete && limit < least)
+	if (!b->distinct.complete && !hopeless && limit < least)
 	{
 		uint32_t estimate = b->distinct.estimate;
 

@@ -52,6 +52,9 @@ extern void seg_distinct_narrow(SegDistinct *set, const uint64_t *value, uint32_
  * that share entries can stay within max_bytes any more.  Leading NULL rows have the id of the first value,
  * later ones that of the value before. */
 extern void seg_distinct_bytes(SegDistinct *set, const StrataColumnData *data, uint64_t max_bytes);
+/* Are the images nearly all distinct, so that the search would be for nothing?  By a sample; if so, there is
+ * an estimate.  False also where the search takes no time. */
+extern bool seg_sample_distinct(SegDistinct *set, const StrataColumnData *data);
 /* The same where the caller has the values' numbers already (data->codes). */
 extern void seg_distinct_coded(SegDistinct *set, const StrataColumnData *data);
 

@@ -184,10 +184,41 @@ float_bits(unsigned shape, bool single, uint64_t before)
 }
 
 static const char *const bytes_shapes[] = {
-	"constant",		  "low cardinality", "short random",  "edges",		"long headers",		  "runs",
-	"mixed",		  "all empty",		 "shared prefix", "a few huge", "medium cardinality", "sentences",
-	"long sentences", "all bytes",		 "zeroes",
+	"constant",
+	"low cardinality",
+	"short random",
+	"edges",
+	"long headers",
+	"runs",
+	"mixed",
+	"all empty",
+	"shared prefix",
+	"a few huge",
+	"medium cardinality",
+	"sentences",
+	"long sentences",
+	"all bytes",
+	"zeroes",
+	"each twice, side by side",
+	"each twice, near",
+	"each twice, far",
+	"hardly any twice",
 };
+
+/* A text that nothing can be made of, as long as 20 bytes. */
+static uint32_t
+noise(char *to, uint64_t n)
+{
+	uint64_t x[2] = {n * UINT64_C(0x9e3779b97f4a7c15), (n + 77) * UINT64_C(0xbb67ae8584caa73b)};
+
+	x[0] ^= x[0] >> 29;
+	x[1] ^= x[1] >> 31;
+	x[0] *= UINT64_C(0x94d049bb133111eb);
+	x[1] *= UINT64_C(0xbf58476d1ce4e5b9);
+	memcpy(to, x, sizeof(x));
+	memcpy(to + 16, &n, 4);
+	return 20;
+}
 
 /* Words of a small language, as texts that people write: what codes of symbols are for. */
 static uint32_t
@@ -295,6 +326,18 @@ bytes_value(Column *c, unsigned shape, uint32_t row)
 			len = (uint32_t)below(40);
 			memset(key, 0, len);
 			len += (uint32_t)sprintf(key + len, "%u", (unsigned)below(100000));
+			break;
+		case 15:
+			len = noise(key, row / 2);
+			break;
+		case 16:
+			len = noise(key, row / 80 * 40 + row % 40);
+			break;
+		case 17:
+			len = noise(key, row % 35000);
+			break;
+		case 18:
+			len = noise(key, below(1000000));
 			break;
 	}
 	if (shape == 2 || shape == 3 || shape == 4 || shape == 6 || shape == 9)
@@ -847,6 +890,53 @@ test_narrow(void)
 	}
 }
 
+/* Where a sample says that hardly any text comes twice, how many there are is told from it. */
+static void
+test_estimate(void)
+{
+	StrataSegment *chosen, *searched;
+
+	make_column(&col, STRATA_PHYS_BYTES, 18, MAX_ROWS, 0);
+	chosen = strata_segment_build(&col.d, -1, &memory);
+	searched = strata_segment_build(&col.d, STRATA_ENC_DICT, &memory);
+	ok(chosen->encoding == STRATA_ENC_RAW && searched->ndict > MAX_ROWS / 10 * 9 &&
+		   chosen->distinct > searched->ndict / 10 * 9 && chosen->distinct < searched->ndict / 10 * 11,
+	   "%u distinct values, and %u are estimated", searched->ndict, chosen->distinct);
+	test_free(NULL, chosen);
+	test_free(NULL, searched);
+}
+
+/* Codes of every width, of vectors that end anywhere. */
+static void
+test_widths(void)
+{
+	static const uint32_t rows[] = {1, 3, 5, 1022, 1023, 1025, 2050};
+	const char *error = NULL;
+	unsigned width, widest = 0;
+
+	for (width = 0; !error && width <= 64; width++)
+		for (unsigned l = 0; !error && l < sizeof(rows) / sizeof(rows[0]); l++)
+		{
+			StrataSegment *s;
+
+			make_column(&col, STRATA_PHYS_INT, 7, rows[l], 0);
+			for (uint32_t i = 0; i < rows[l]; i++)
+				col.v.i[i] = (int64_t)((width ? (uint64_t)col.v.i[i] >> (64 - width) : 0) - 12345);
+			if (rows[l] > 1)
+			{
+				col.v.i[0] = -12345;
+				col.v.i[1] = (int64_t)((width ? UINT64_MAX >> (64 - width) : 0) - 12345);
+			}
+			s = strata_segment_build(&col.d, STRATA_ENC_FOR, &memory);
+			error = wrong(&col, s);
+			if (s->width > widest)
+				widest = s->width;
+			test_free(NULL, s);
+		}
+	if (!ok(!error && widest == 64, "codes of every width"))
+		note("%u bits: %s", width - 1, error);
+}
+
 /* Numbers the values of a column as population does.  False: there are too many, or long ones. */
 static bool
 number_values(Column *c, StrataImageCodes *codes)
@@ -1084,6 +1174,8 @@ main(void)
 	for (unsigned i = 0; i < COUNT(bytes_shapes); i++)
 		test_shape(STRATA_PHYS_BYTES, "images", i, bytes_shapes[i]);
 	test_narrow();
+	test_estimate();
+	test_widths();
 	test_numbered();
 	test_symbols();
 	test_coded_match();
