@@ -150,18 +150,35 @@ strata_batch_fill(StrataBatch *b, unsigned i)
 
 /* ---- room ---- */
 
-#define ZEROED_AT_ONCE ((Size) 4 * 1024 * 1024)
+/* Memory is touched so many bytes at a time, between which a cancel may come. */
+#define TOUCHED_AT_ONCE ((Size) 4 * 1024 * 1024)
+
+void
+strata_zero(void *to, Size bytes)
+{
+	for (Size done = 0; done < bytes; done += TOUCHED_AT_ONCE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		memset((char *) to + done, 0, Min(TOUCHED_AT_ONCE, bytes - done));
+	}
+}
+
+void
+strata_copy(void *to, const void *from, Size bytes)
+{
+	for (Size done = 0; done < bytes; done += TOUCHED_AT_ONCE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		memcpy((char *) to + done, (const char *) from + done, Min(TOUCHED_AT_ONCE, bytes - done));
+	}
+}
 
 void *
 strata_alloc_zeroed(MemoryContext cxt, Size bytes)
 {
 	char *p = MemoryContextAllocHuge(cxt, bytes);
 
-	for (Size done = 0; done < bytes; done += ZEROED_AT_ONCE)
-	{
-		CHECK_FOR_INTERRUPTS();
-		memset(p + done, 0, Min(ZEROED_AT_ONCE, bytes - done));
-	}
+	strata_zero(p, bytes);
 	return p;
 }
 

@@ -226,6 +226,9 @@ extern const double *strata_col_f64(StrataColumn *col);
 /* Memory of any size, all zeroes.  Answers interrupts: to touch memory for the first time takes a millisecond every few
  * megabytes. */
 extern void *strata_alloc_zeroed(MemoryContext cxt, Size bytes);
+/* memset to 0 and memcpy, which a cancel may interrupt. */
+extern void strata_zero(void *to, Size bytes);
+extern void strata_copy(void *to, const void *from, Size bytes);
 extern const char *const *strata_col_bytes(StrataColumn *col);
 /* The same, but only at positions in `rows` for sure. */
 extern const char *const *strata_col_bytes_of(StrataColumn *col, const uint64 *rows);

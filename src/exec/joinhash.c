@@ -399,7 +399,7 @@ enter_slots(const StrataJoinHash *h, const StrataJoinTable *t, uint32 first)
 	bool   again = false;
 
 	/* Others read the key of a row that they find in the table. */
-	memcpy(t->key + first, h->key, (Size) h->n * sizeof(int64));
+	strata_copy(t->key + first, h->key, (Size) h->n * sizeof(int64));
 	pg_write_barrier();
 	for (uint32 r = 0; r < h->n; r += STRATA_VECTOR)
 	{

@@ -16,7 +16,6 @@
 #include "port/atomics.h"
 #include "storage/barrier.h"
 #include "storage/dsm.h"
-#include "storage/lwlock.h"
 #include "storage/sharedfileset.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
@@ -24,9 +23,10 @@
 #include "exec/blocks.h"
 #include "exec/joinshare.h"
 
-#define PHASE_READING 0
-#define PHASE_COPYING 1
-#define PHASE_READY	  2
+#define PHASE_READING	 0
+#define PHASE_LAYING_OUT 1
+#define PHASE_COPYING	 2
+#define PHASE_READY		 3
 
 /* Memory is counted when it has grown by so much. */
 #define COUNT_BYTES (64 * 1024)
@@ -62,7 +62,6 @@ typedef struct Part
 struct StrataJoinShared
 {
 	Barrier barrier;
-	LWLock lock; /* while memory is laid out */
 	SharedFileSet files;
 	dsm_handle segment;
 	int ncols;
@@ -72,7 +71,6 @@ struct StrataJoinShared
 	pg_atomic_uint32 in_files; /* they were too many; it is not set any more after READING */
 	pg_atomic_uint32 again;	   /* some key has several rows */
 	pg_atomic_uint32 nparts;
-	bool laid_out;
 	/* set with it */
 	uint32 n;
 	StrataJoinForm form;
@@ -167,7 +165,6 @@ begin_execution(StrataJoinShared *shared)
 	pg_atomic_write_u32(&shared->in_files, 0);
 	pg_atomic_write_u32(&shared->again, 0);
 	pg_atomic_write_u32(&shared->nparts, 0);
-	shared->laid_out = false;
 	shared->n = 0;
 	shared->form = (StrataJoinForm){0};
 	shared->data_bytes = 0;
@@ -187,7 +184,6 @@ strata_joinshare_create(MemoryContext parent, void *coordinate, dsm_segment *seg
 	shared->participants = participants;
 	shared->memory = memory;
 	shared->parts = parts_place(ncols);
-	LWLockInitialize(&shared->lock, LWTRANCHE_PARALLEL_HASH_JOIN);
 	pg_atomic_init_u64(&shared->bytes, 0);
 	pg_atomic_init_u32(&shared->in_files, 0);
 	pg_atomic_init_u32(&shared->again, 0);
@@ -516,7 +512,6 @@ lay_out(StrataJoinShare *share, bool filter)
 	for (int c = 0; c < shared->ncols; c++)
 		settle_column(shared, c);
 	images = place_parts(shared);
-	shared->laid_out = true;
 	if (shared->n == 0)
 		return;
 	choose_form(shared, filter);
@@ -536,7 +531,7 @@ lay_out(StrataJoinShare *share, bool filter)
 	shared->data_bytes = at;
 	data = dsa_get_address(share->area, shared->data);
 	data = (char *)TYPEALIGN(ARRAY_ALIGN, data);
-	memset(data, 0, zeroes);
+	strata_zero(data, zeroes);
 	SET_VARSIZE_SHORT(data + shared->images, VARHDRSZ_SHORT);
 }
 
@@ -682,6 +677,8 @@ copy_nulls(const StrataRowsColumn *col, uint32 n, uint64 *to, uint32 first)
 	{
 		uint64 bits = col->nulls[w];
 
+		if (w % STRATA_VECTOR == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (n - w * 64 < 64)
 			bits &= (UINT64CONST(1) << (n - w * 64)) - 1;
 		/* A word may have rows of two processes. */
@@ -706,7 +703,7 @@ copy_column(StrataJoinShare *share, StrataRows *rows, int c, MovedImages *moved)
 	if (col->has_nulls)
 		copy_nulls(col, rows->n, (uint64 *)(shared_data(share) + sc->nulls), first);
 	if (sc->form.phys != STRATA_PHYS_BYTES)
-		memcpy(to, col->v.any, (Size)rows->n * 8);
+		strata_copy(to, col->v.any, (Size)rows->n * 8);
 	else if (col->phys == STRATA_PHYS_BYTES)
 		for (uint32 r = 0; r < rows->n; r++)
 		{
@@ -749,23 +746,19 @@ strata_joinshare_finish(StrataJoinShare *share, StrataRows *rows, StrataJoinHash
 	if (share->part >= 0)
 	{
 		publish(share, rows, h);
-		BarrierArriveAndWait(&shared->barrier, WAIT_EVENT_HASH_BUILD_HASH_INNER);
+		/* If that raises an error the others wait until they are told to end. */
+		if (BarrierArriveAndWait(&shared->barrier, WAIT_EVENT_HASH_BUILD_HASH_INNER) && !strata_joinshare_in_files(share))
+			lay_out(share, filter);
+		BarrierArriveAndWait(&shared->barrier, WAIT_EVENT_HASH_BUILD_ALLOCATE);
 		if (strata_joinshare_in_files(share))
 		{
 			write_rows(share, rows, h);
 			finish_file(share);
 		}
-		else
-		{
-			LWLockAcquire(&shared->lock, LW_EXCLUSIVE);
-			if (!shared->laid_out)
-				lay_out(share, filter);
-			LWLockRelease(&shared->lock);
-			if (shared->n > 0)
-				copy_rows(share, rows, h);
-		}
+		else if (shared->n > 0)
+			copy_rows(share, rows, h);
 	}
-	if (BarrierPhase(&shared->barrier) != PHASE_READY)
+	while (BarrierPhase(&shared->barrier) != PHASE_READY)
 		BarrierArriveAndWait(&shared->barrier, WAIT_EVENT_HASH_BUILD_HASH_OUTER);
 	BarrierDetach(&shared->barrier);
 	empty(rows, h);
