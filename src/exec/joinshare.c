@@ -747,7 +747,8 @@ strata_joinshare_finish(StrataJoinShare *share, StrataRows *rows, StrataJoinHash
 	{
 		publish(share, rows, h);
 		/* If that raises an error the others wait until they are told to end. */
-		if (BarrierArriveAndWait(&shared->barrier, WAIT_EVENT_HASH_BUILD_HASH_INNER) && !strata_joinshare_in_files(share))
+		if (BarrierArriveAndWait(&shared->barrier, WAIT_EVENT_HASH_BUILD_HASH_INNER) &&
+			!strata_joinshare_in_files(share))
 			lay_out(share, filter);
 		BarrierArriveAndWait(&shared->barrier, WAIT_EVENT_HASH_BUILD_ALLOCATE);
 		if (strata_joinshare_in_files(share))
