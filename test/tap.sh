@@ -15,7 +15,8 @@ for f; do files+=("$(basename "$f")"); done
 cd "$work" && as_server env PERL5LIB="$pgxs/src/test/perl:$work" PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
   TESTDIR="$work" TESTDATADIR="$work/tmp_check" TESTLOGDIR="$work/tmp_check/log" prove -v --merge -j"${JOBS:-2}" "${files[@]}" | tee "$work/out" | grep -E '^not ok|^#  +[A-Za-z]|^# Looks|Dubious|^Result'
 passed=$(grep -c '^ok ' "$work/out")
-failed=$(grep -c '^not ok ' "$work/out")
+# A file that ends before its end is a failure of its own, whatever failed in it before.
+failed=$(grep -cE '^not ok |^# Looks like your test (exited|died)' "$work/out")
 if grep -q '^Result: PASS' "$work/out" && [ "$failed" = 0 ]; then rm -rf "$work"; else
   [ "$failed" != 0 ] || failed=1
   echo "# logs: $work/tmp_check/log"

@@ -11,8 +11,9 @@ use StrataTest;
 # Small WAL segments, so that a limit on the size of files can be smaller than the store.
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(allows_streaming => 1, extra => ['--wal-segsize=1']);
+# Temporary files of queries are another matter than a full disk of the cold file: there are none with this work_mem.
 configure($node, "strata.memory_max = '64MB'", "strata.memory = '8MB'", 'strata.auto_populate = off', 'strata.gc_interval = 1h',
-	'shared_buffers = 128MB', 'restart_after_crash = on');
+	'shared_buffers = 128MB', 'restart_after_crash = on', 'work_mem = 64MB');
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_strata');
 my $file = $node->data_dir . '/base/pgsql_tmp/pgsql_tmp_strata.cold';
