@@ -70,8 +70,8 @@ extern bool strata_reclaim_act(const StrataPressure *pressure, StrataActions *ac
 extern void strata_reclaim_fit(void);
 /* As strata.release_pressure(): until no more than `target` bytes are used.  Returns what came back. */
 extern Size strata_reclaim_to(Size target);
-/* Writes to the cold file what is worth it; false when nothing is dirty, so that there is nothing to wait
- * for. */
+/* Has the pool keep its tiers' ratios, and writes to the cold file what is worth it; false when nothing is
+ * dirty, so that there is nothing to wait for. */
 extern bool strata_reclaim_flush(void);
 
 #endif

@@ -276,7 +276,9 @@ strata_reclaim_fit(void)
 bool
 strata_reclaim_flush(void)
 {
-	int n = strata_pool_flush_due();
+	int n;
 
+	strata_pool_obey_ratios();
+	n = strata_pool_flush_due();
 	return n > 0 && strata_pool_flush(n, NULL) > 0;
 }

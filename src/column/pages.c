@@ -117,24 +117,36 @@ strata_pages_peek_lsn(Relation rel, BlockNumber block, Buffer hint, XLogRecPtr *
 #define AHEAD_TUPLES 4
 #define AHEAD_BYTES	 64 /* that memory hands over at a time */
 
-/* What the look at block b will want. */
-static inline Page
-ahead_page(const StrataUnit *unit, uint32 b)
+/* Where the page of block b was last seen. */
+static inline Buffer
+ahead_buffer(const StrataUnit *unit, uint32 b)
 {
 	Buffer hint = pg_atomic_read_u32(&unit->fresh->pages.buffer[b]);
 
-	return hint > 0 && hint <= NBuffers ? BufferGetPage(hint) : NULL;
+	return hint > 0 && hint <= NBuffers ? hint : InvalidBuffer;
+}
+
+/* That page; NULL also when it seems to be at the LSN for which it is known: then nobody will want more of
+ * it. */
+static inline Page
+ahead_page(const StrataUnit *unit, uint32 b, XLogRecPtr known)
+{
+	Buffer buffer = ahead_buffer(unit, b);
+
+	if (!BufferIsValid(buffer) || (known != InvalidXLogRecPtr && peek_lsn_of(BufferGetPage(buffer)) == known))
+		return NULL;
+	return BufferGetPage(buffer);
 }
 
 static inline void
 ahead_header(const StrataUnit *unit, uint32 b)
 {
-	Page page = ahead_page(unit, b);
+	Buffer buffer = ahead_buffer(unit, b);
 
-	if (page == NULL)
+	if (!BufferIsValid(buffer))
 		return;
-	__builtin_prefetch(GetBufferDescriptor(pg_atomic_read_u32(&unit->fresh->pages.buffer[b]) - 1));
-	__builtin_prefetch(page);
+	__builtin_prefetch(GetBufferDescriptor(buffer - 1));
+	__builtin_prefetch(BufferGetPage(buffer));
 }
 
 /* Line pointers that the page seems to have. */
@@ -148,36 +160,21 @@ ahead_nlines(Page page)
 	return Min((lower - SizeOfPageHeaderData) / sizeof(ItemIdData), MaxHeapTuplesPerPage);
 }
 
-/* Does the page seem to be at the LSN for which it is known?  Then nobody will want more of it. */
-static inline bool
-ahead_known(Page page, XLogRecPtr known)
-{
-	return known != InvalidXLogRecPtr && peek_lsn_of(page) == known;
-}
-
 /* This reads the page: where a process has not mapped it yet, prefetches are dropped. */
 static inline void
-ahead_lines(const StrataUnit *unit, uint32 b, XLogRecPtr known)
+ahead_lines(Page page)
 {
-	Page page = ahead_page(unit, b);
-	Size end;
+	Size end = page ? SizeOfPageHeaderData + ahead_nlines(page) * sizeof(ItemIdData) : 0;
 
-	if (page == NULL || ahead_known(page, known))
-		return;
-	end = SizeOfPageHeaderData + ahead_nlines(page) * sizeof(ItemIdData);
 	for (Size at = AHEAD_BYTES; at < end; at += AHEAD_BYTES)
 		__builtin_prefetch(page + at);
 }
 
 static inline void
-ahead_tuples(const StrataUnit *unit, uint32 b, XLogRecPtr known)
+ahead_tuples(Page page)
 {
-	Page page = ahead_page(unit, b);
-	uint32 nlines;
+	uint32 nlines = page ? ahead_nlines(page) : 0;
 
-	if (page == NULL || ahead_known(page, known))
-		return;
-	nlines = ahead_nlines(page);
 	for (uint32 i = 0; i < nlines; i++)
 	{
 		ItemIdData item = *(const volatile ItemIdData *)&((PageHeader)page)->pd_linp[i];
@@ -193,9 +190,9 @@ strata_pages_ahead(const StrataUnit *unit, const uint64 *blocks, uint32 nblocks,
 	uint32 next = strata_next_bit(blocks, nblocks, b + 1);
 	Page page;
 
-	if (next >= nblocks || (page = ahead_page(unit, next)) == NULL)
+	if (next >= nblocks || (page = ahead_page(unit, next, InvalidXLogRecPtr)) == NULL)
 		return;
-	ahead_lines(unit, next, InvalidXLogRecPtr);
+	ahead_lines(page);
 	/* What came last is what the unit does not have, most often. */
 	__builtin_prefetch(page + *(const volatile LocationIndex *)&((PageHeader)page)->pd_upper % BLCKSZ);
 	next = strata_next_bit(blocks, nblocks, next + 1);
@@ -909,16 +906,23 @@ look_list(const PageJudge *j, StrataPageLook *look, const LookResult *r, const u
 	return n;
 }
 
+/* Page i of the list; NULL: it has none, or nothing is wanted of it. */
+static inline Page
+look_page(const StrataPageLook *look, const StrataUnit *unit, const uint16 *blocks, uint32 n, uint32 i)
+{
+	return i < n ? ahead_page(unit, blocks[i], look->known[blocks[i]].lsn) : NULL;
+}
+
 /* The list is about to be looked at. */
 static inline void
 look_ahead_first(const StrataPageLook *look, const StrataUnit *unit, const uint16 *blocks, uint32 n)
 {
 	for (uint32 i = 0; i < Min(n, AHEAD_HEADER); i++)
 		ahead_header(unit, blocks[i]);
-	for (uint32 i = 0; i < Min(n, AHEAD_LINES); i++)
-		ahead_lines(unit, blocks[i], look->known[blocks[i]].lsn);
-	for (uint32 i = 0; i < Min(n, AHEAD_TUPLES); i++)
-		ahead_tuples(unit, blocks[i], look->known[blocks[i]].lsn);
+	for (uint32 i = 0; i < AHEAD_LINES; i++)
+		ahead_lines(look_page(look, unit, blocks, n, i));
+	for (uint32 i = 0; i < AHEAD_TUPLES; i++)
+		ahead_tuples(look_page(look, unit, blocks, n, i));
 }
 
 /* Block i of it is. */
@@ -927,10 +931,8 @@ look_ahead(const StrataPageLook *look, const StrataUnit *unit, const uint16 *blo
 {
 	if (i + AHEAD_HEADER < n)
 		ahead_header(unit, blocks[i + AHEAD_HEADER]);
-	if (i + AHEAD_LINES < n)
-		ahead_lines(unit, blocks[i + AHEAD_LINES], look->known[blocks[i + AHEAD_LINES]].lsn);
-	if (i + AHEAD_TUPLES < n)
-		ahead_tuples(unit, blocks[i + AHEAD_TUPLES], look->known[blocks[i + AHEAD_TUPLES]].lsn);
+	ahead_lines(look_page(look, unit, blocks, n, i + AHEAD_LINES));
+	ahead_tuples(look_page(look, unit, blocks, n, i + AHEAD_TUPLES));
 }
 
 /* What the page of each block in `ask` says.  Those that are as known stay in `ask`; of the others it is told

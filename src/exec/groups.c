@@ -368,11 +368,11 @@ strata_groups_hash_batch(const StrataGroups *g, const uint64 *const *nulls, cons
 		hash[r] = mix(h[r]);
 }
 
-/* Of strings, which are the only key, and have their numbers as far as they are known. */
+/* Of strings, which are the only key; each has its number, or the table is frozen. */
 static void
-find_strings(StrataGroups *g, StrataBatch *in, const uint64 *nulls, const uint16 *at, unsigned n, uint32 *gids)
+find_strings(StrataGroups *g, const uint64 *nulls, const uint16 *at, unsigned n, uint32 *gids)
 {
-	int64 *norm = g->keys[0].norm;
+	const int64 *norm = g->keys[0].norm;
 
 	if (g->nstrings > MANY)
 		for (unsigned r = 0; r < n; r++)
@@ -384,13 +384,11 @@ find_strings(StrataGroups *g, StrataBatch *in, const uint64 *nulls, const uint16
 		int64 key = null ? 0 : norm[at[r]];
 
 		gids[r] = lookup_string(g, key, null);
-		if (gids[r] != STRATA_NO_GROUP || g->frozen)
-			continue;
-		if (!null && (uint32)key == STRATA_NO_STRING)
-			key = strata_groups_intern(g, 0, strata_key_image(&g->keys[0], in, at[r]), true);
-		gids[r] = lookup_string(g, key, null);
-		if (gids[r] == STRATA_NO_GROUP)
+		if (gids[r] == STRATA_NO_GROUP && !g->frozen)
+		{
+			Assert(null || (uint32)key != STRATA_NO_STRING);
 			gids[r] = append(g, hash_keys(g, &key, null, 0), &key, &key, null, 0);
+		}
 	}
 }
 
@@ -442,7 +440,7 @@ strata_groups_find_batch(StrataGroups *g, StrataBatch *in, const uint64 *const *
 
 	if (g->by_string)
 	{
-		find_strings(g, in, nulls[0], at, n, gids);
+		find_strings(g, nulls[0], at, n, gids);
 		return;
 	}
 	if (g->nhashed < g->ngroups)

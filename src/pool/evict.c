@@ -662,10 +662,12 @@ obey_warm_fits(void *arg)
 }
 
 void
-pool_obey_ratios(void)
+strata_pool_obey_ratios(void)
 {
 	Eviction e = {.keep_warm = true};
 
+	if (pool == NULL)
+		return;
 	HOLD_INTERRUPTS();
 	pool_tell_capacity();
 	while (!obey_warm_fits(NULL) && !pool_interrupted() && evict_warm(&e))

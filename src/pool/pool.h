@@ -127,6 +127,9 @@ extern int strata_flush_interval;
 /* Demotes pages until the pool holds at most `bytes` (hot and warm together) or nothing more can go.
  * to: WARM tries LZ4 first, COLD writes and lets go.  Returns the bytes that came back to the region. */
 extern Size strata_pool_shrink(Size bytes, StrataTier to);
+/* Moves pages down until hot and warm ones keep to their shares of what the pool may have now: strata.hot_ratio and
+ * strata.warm_ratio.  That is less when others have taken memory of the region since the last page came. */
+extern void strata_pool_obey_ratios(void);
 /* Forgets ghosts of the policy.  Returns how many. */
 extern uint64 strata_pool_drop_ghosts(void);
 /* Gives unused space of the cold file back to the file system.  Returns bytes. */

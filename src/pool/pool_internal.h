@@ -288,8 +288,6 @@ extern void *pool_room_for_table(Size bytes);
 extern bool pool_room_wait(instr_time *since);
 /* Looks how many frames the pool could have now, and tells the policy when that changed. */
 extern void pool_tell_capacity(void);
-/* Moves pages down until hot and warm ones keep to their shares. */
-extern void pool_obey_ratios(void);
 /* A cancel or a terminate waits: work without a bound stops between two pages. */
 extern bool pool_interrupted(void);
 /* Hits that this process has not told yet. */

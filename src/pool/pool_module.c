@@ -189,7 +189,7 @@ strata_pool_apply_settings(void)
 		strata_policy_ops(pool->policy.kind)->resize(&pool->policy, &pool_nodes);
 	}
 	LWLockRelease(pool_lock);
-	pool_obey_ratios();
+	strata_pool_obey_ratios();
 }
 
 uint64

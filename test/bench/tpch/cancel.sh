@@ -7,9 +7,7 @@ set -euo pipefail
 top=$(cd "$(dirname "$0")/../../.." && pwd)
 . "$top/test/bench/tpch/common.sh"
 [ $# = 1 ] || die 'usage: cancel.sh DIR'
-PG_CONFIG=$("$top/test/pg_private.sh" "$1/pg")
-export PG_CONFIG PGHOST=$1/cluster PGPORT=5432 PGUSER=postgres
-. "$top/test/cluster.sh"
+tpch_attach "$1"
 TRIES=${TRIES:-12}
 PART=${PART:-0.3}
 

@@ -5,6 +5,7 @@
 #   tpch_open DIR      makes what DIR lacks: a private PostgreSQL with the tree built and installed, the data (SF=1, or
 #                      links to the files of TBL=DIRECTORY), a cluster with the tables loaded; starts it; all tables
 #                      populated
+#   tpch_attach DIR    says how to reach the cluster that prepare.sh DIR left running
 #   tpch_query NAME    the text of q01 .. q22, or of a question of test/bench/columns/queries.sql
 #   tpch_names         the names of the 22; tpch_columns: those of the others
 #   duck_start, duck REQUEST..., duck_stop   a DuckDB beside it (duckdb.mjs), DUCK_ANSWER being what it said
@@ -21,6 +22,13 @@ die() {
 median() { sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 
 sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -d bench "$@"; }
+
+tpch_attach() {
+  PG_CONFIG=$("$top/test/pg_private.sh" "$1/pg")
+  PGHOST=$(cd "$1" && pwd)/cluster
+  export PG_CONFIG PGHOST PGPORT=5432 PGUSER=postgres
+  . "$top/test/cluster.sh"
+}
 
 tpch_names() { (cd "$top/test/tpch/queries" && for file in q*.sql; do echo "${file%.sql}"; done); }
 tpch_columns() { sed -n 's/^-- \(\S*\) \[.*\]$/\1/p' "$top/test/bench/columns/queries.sql"; }

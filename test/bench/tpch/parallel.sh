@@ -7,11 +7,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 . "$top/test/bench/tpch/common.sh"
 [ $# = 1 ] || die 'usage: parallel.sh DIR'
 RUNS=${RUNS:-9}
-PG_CONFIG=$("$top/test/pg_private.sh" "$1/pg")
-export PG_CONFIG
-. "$top/test/cluster.sh"
-export PGHOST PGPORT=5432 PGUSER=postgres
-PGHOST=$(cd "$1" && pwd)/cluster
+tpch_attach "$1"
 work=$(mktemp -d /tmp/pg_strata-bench.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 

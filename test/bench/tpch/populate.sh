@@ -9,9 +9,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 [ $# -ge 1 ] || die 'usage: populate.sh DIR [TABLE]'
 dir=$1
 table=${2:-lineitem}
-PG_CONFIG=$("$top/test/pg_private.sh" "$dir/pg")
-export PG_CONFIG PGHOST=$dir/cluster PGPORT=5432 PGUSER=postgres
-. "$top/test/cluster.sh"
+tpch_attach "$dir"
 
 # Milliseconds of processor time that all populators of the server have used.
 populators_cpu() {

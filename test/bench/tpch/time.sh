@@ -10,9 +10,7 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 dir=$1
 shift
 RUNS=${RUNS:-5}
-PG_CONFIG=$("$top/test/pg_private.sh" "$dir/pg")
-export PG_CONFIG PGHOST=$dir/cluster PGPORT=5432 PGUSER=postgres
-. "$top/test/cluster.sh"
+tpch_attach "$dir"
 work=$(mktemp -d /tmp/pg_strata-bench.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
