@@ -2,13 +2,13 @@
  * cold.c - the cold file: images of pages, checksummed, for as long as the server runs.
  *
  * One file, sparse, written and read in whole pages at addresses that a buddy allocator hands out in frames.
- * Each gigabyte (extent) has an allocator of its own, whose bitmaps are made in the region when the file
- * grows. Nothing in the file says what is where; that is known by the descriptors, which live in memory only.
- * So the content of an earlier life is garbage, and the file begins anew with the shared memory: the
- * postmaster removes what an earlier life left, and the first process that needs it makes the file, and fails
- * if there is one. By default it lies where the server keeps temporary files, under a name that the server
- * removes at start and base backups leave out.  It is never synced: a crash of the machine ends what it is
- * good for.
+ * Each gigabyte (extent) has an allocator of its own, whose bitmaps are made in the region before there are
+ * pages that may need it. Nothing in the file says what is where; that is known by the descriptors, which
+ * live in memory only. So the content of an earlier life is garbage, and the file begins anew with the shared
+ * memory: the postmaster removes what an earlier life left, and the first process that needs it makes the
+ * file, and fails if there is one. By default it lies where the server keeps temporary files, under a name
+ * that the server removes at start and base backups leave out.  It is never synced: a crash of the machine
+ * ends what it is good for.
  *
  * A process opens the file when it first needs it and keeps a virtual file descriptor.
  *
@@ -39,19 +39,19 @@
 #include "pool/pool_internal.h"
 #include "ring/publish.h"
 
-#define COLD_DIRECTORY	"base/" PG_TEMP_FILES_DIR
-#define COLD_NAME		PG_TEMP_FILE_PREFIX "_strata"
-#define COLD_PIECE		((Size)2 * 1024 * 1024) /* step in which space is given back to the file system */
-#define COLD_PIECES		(POOL_COLD_EXTENT / COLD_PIECE)
-#define COLD_GROW_EARLY 4 /* a new extent is made when less than one part in so many of one is free */
-#define COLD_WARN_US	(60 * USECS_PER_SEC)
-#define CRC_LANES		4
-#define CRC_STRIPE		128
+#define COLD_DIRECTORY "base/" PG_TEMP_FILES_DIR
+#define COLD_NAME	   PG_TEMP_FILE_PREFIX "_strata"
+#define COLD_PIECE	   ((Size)2 * 1024 * 1024) /* step in which space is given back to the file system */
+#define COLD_PIECES	   (POOL_COLD_EXTENT / COLD_PIECE)
+#define COLD_SPARE	   4 /* beyond what pages may take, one part in so many of an extent is kept */
+#define COLD_WARN_US   (60 * USECS_PER_SEC)
+#define CRC_LANES	   4
+#define CRC_STRIPE	   128
 
 struct PoolColdExtent
 {
 	StrataBuddy buddy;
-	uint64 touched[COLD_PIECES / 64]; /* pieces that may take space of the file system */
+	uint64 touched[(COLD_PIECES + 63) / 64]; /* pieces that may take space of the file system */
 	uint64 words[FLEXIBLE_ARRAY_MEMBER];
 };
 
@@ -77,8 +77,9 @@ cold_remove(const char *path)
 
 /*
  * What names of this server's cold files in a directory of the DBA's begin with.  Several servers may keep
- * theirs there, also of other hosts where it is shared: so a name has the system identifier, which a standby has
- * as well, host and data directory, which containers of one image may have in common one by one, and the port.
+ * theirs there, also of other hosts where it is shared: so a name has the system identifier, which a standby
+ * has as well, host and data directory, which containers of one image may have in common one by one, and the
+ * port.
  */
 static void
 cold_prefix(char *prefix, Size size)
@@ -99,7 +100,8 @@ cold_prefix(char *prefix, Size size)
 	}
 	(void)gethostname(whose.host, sizeof(whose.host) - 1);
 	snprintf(prefix, size, COLD_NAME ".%016" INT64_MODIFIER "x.%d.",
-			 DatumGetUInt64(hash_any_extended((const unsigned char *)&whose, sizeof(whose), 0)), PostPortNumber);
+			 DatumGetUInt64(hash_any_extended((const unsigned char *)&whose, sizeof(whose), 0)),
+			 PostPortNumber);
 }
 
 /* Removes what earlier lives of this server left, and nothing of others, who may be alive. */
@@ -125,9 +127,9 @@ cold_remove_earlier(const char *prefix)
 }
 
 /*
- * In a directory of the DBA's the name ends with a random number of this life.  Should two servers be alike in
- * all that the prefix has, the one that starts removes the other's file, and each goes on with one of its own:
- * processes of the other that have not opened theirs yet find none, and read from the tables.
+ * In a directory of the DBA's the name ends with a random number of this life.  Should two servers be alike
+ * in all that the prefix has, the one that starts removes the other's file, and each goes on with one of its
+ * own: processes of the other that have not opened theirs yet find none, and read from the tables.
  */
 void
 pool_cold_start(void)
@@ -219,27 +221,38 @@ cold_offset(uint32 at)
 
 /* ---- space ---- */
 
-/* Adds an extent.  False: no memory for its bitmaps, or the file is as large as it gets. */
+/*
+ * Adds an extent, unless someone else was faster.  False, with errno: the file is as large as it gets, or no
+ * memory for the bitmaps can be had that way.
+ */
 static bool
-cold_grow(uint32 nextents)
+cold_grow(uint32 nextents, void *(*memory)(Size bytes))
 {
 	Size words = strata_buddy_words(cold_extent_frames());
 	Size bytes = offsetof(PoolColdExtent, words) + words * sizeof(uint64);
 	PoolColdExtent *extent;
 
 	if (nextents >= POOL_COLD_EXTENTS)
+	{
+		errno = EFBIG;
 		return false;
-	extent = pool_table_memory(bytes);
+	}
+	/* Not under the lock: memory may come by evicting. */
+	extent = memory(bytes);
 	if (extent == NULL)
+	{
+		errno = ENOMEM;
 		return false;
+	}
 	memset(extent, 0, bytes);
 	strata_buddy_init(&extent->buddy, cold_extent_frames(), extent->words);
 	strata_buddy_free(&extent->buddy, 0, cold_extent_frames());
 
 	LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
-	if (pool->cold_extents == nextents)
+	if (pg_atomic_read_u32(&pool->cold_extents) == nextents)
 	{
-		pool->cold_extent[pool->cold_extents++] = extent;
+		pool->cold_extent[nextents] = extent;
+		pg_atomic_write_u32(&pool->cold_extents, nextents + 1);
 		extent = NULL;
 	}
 	LWLockRelease(pool_cold_lock);
@@ -252,7 +265,7 @@ cold_grow(uint32 nextents)
 static uint32
 cold_find(uint32 n)
 {
-	for (uint32 i = 0; i < pool->cold_extents; i++)
+	for (uint32 i = 0; i < pg_atomic_read_u32(&pool->cold_extents); i++)
 	{
 		PoolColdExtent *extent = pool->cold_extent[i];
 		uint32 page =
@@ -265,12 +278,13 @@ cold_find(uint32 n)
 		last = ((Size)(page + n) * pool->frame - 1) / COLD_PIECE;
 		for (Size piece = first; piece <= last; piece++)
 			extent->touched[piece / 64] |= UINT64CONST(1) << (piece % 64);
-		pool->cold_used_frames += n;
+		pg_atomic_fetch_add_u64(&pool->cold_used_frames, n);
 		return i * cold_extent_frames() + page;
 	}
 	return POOL_COLD_NOWHERE;
 }
 
+/* POOL_COLD_NOWHERE: with errno. */
 static uint32
 cold_take(uint32 n)
 {
@@ -280,30 +294,70 @@ cold_take(uint32 n)
 	{
 		LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
 		at = cold_find(n);
-		nextents = pool->cold_extents;
+		nextents = pg_atomic_read_u32(&pool->cold_extents);
 		LWLockRelease(pool_cold_lock);
-		if (at != POOL_COLD_NOWHERE || !cold_grow(nextents))
+		if (at != POOL_COLD_NOWHERE || !cold_grow(nextents, pool_table_memory))
 			return at;
 	}
 }
 
 /*
- * An eviction needs space here to free memory, and a new extent needs memory.  So the first extent is made at
- * start, and the next one when less than a part of one is free, by whoever has just freed memory.
+ * Frames that the extents should have.  A page takes a run out of a free block of a power of two, so twice
+ * what it takes is what it may need; with twice as much, what is free fails a page only where the runs in use
+ * are less than half of its block on average (buddy.h).
+ *
+ * What is dirty is read first: a page that is written is counted as used before it is counted as dirty no
+ * more.
+ */
+static uint64
+cold_wanted(void)
+{
+	uint64 frames = pg_atomic_read_u64(&pool->dirty_frames);
+
+	pg_read_barrier();
+	frames += pg_atomic_read_u64(&pool->cold_used_frames);
+	return 2 * frames + cold_extent_frames() / COLD_SPARE;
+}
+
+/*
+ * Evicting a dirty page needs place in the file, place needs extents, and those need memory.  When memory has
+ * to be freed it is too late: none is handed out while more is held than strata.memory allows, which may have
+ * been lowered to a part of what pages hold.  So the extents for every page without a place are made before
+ * the page takes its frames, while what is there already can be evicted for them.
+ *
+ * Who comes here has counted his frames as dirty.  Of several who come at once, the last to count sees them
+ * all.
+ */
+bool
+pool_cold_prepare(void)
+{
+	for (;;)
+	{
+		uint32 nextents = pg_atomic_read_u32(&pool->cold_extents);
+
+		/* A file that is as large as it gets fills, and then pages stay. */
+		if ((uint64)nextents * cold_extent_frames() >= cold_wanted() || nextents >= POOL_COLD_EXTENTS)
+			return true;
+		if (!cold_grow(nextents, pool_room_for_table))
+			return false;
+	}
+}
+
+/*
+ * While the last extent is more than half empty, pages of all sizes find place.  Other extents may be in
+ * pieces, more than is allowed for.
  */
 void
 pool_cold_grow_early(void)
 {
-	uint64 total, used;
-	uint32 nextents;
+	uint32 nextents, free_frames;
 
 	LWLockAcquire(pool_cold_lock, LW_SHARED);
-	nextents = pool->cold_extents;
-	total = (uint64)nextents * cold_extent_frames();
-	used = pool->cold_used_frames;
+	nextents = pg_atomic_read_u32(&pool->cold_extents);
+	free_frames = nextents == 0 ? 0 : pool->cold_extent[nextents - 1]->buddy.free_pages;
 	LWLockRelease(pool_cold_lock);
-	if (total - used < cold_extent_frames() / COLD_GROW_EARLY)
-		(void)cold_grow(nextents);
+	if (free_frames < cold_extent_frames() / 2)
+		(void)cold_grow(nextents, pool_table_memory);
 }
 
 static void
@@ -315,7 +369,7 @@ cold_give(uint32 at, uint32 n)
 	freed =
 		strata_buddy_free(&pool->cold_extent[at / cold_extent_frames()]->buddy, at % cold_extent_frames(), n);
 	if (freed)
-		pool->cold_used_frames -= n;
+		pg_atomic_fetch_sub_u64(&pool->cold_used_frames, n);
 	LWLockRelease(pool_cold_lock);
 	/* Cannot happen. */
 	Assert(freed);
@@ -335,9 +389,9 @@ pool_cold_forget(PoolPage *page)
 /* ---- reading and writing ---- */
 
 /*
- * CRC-32C of the image as written.  It is kept in the descriptor, not in the file: an image that another page,
- * life or server left there passes only if it has the same checksum, which nothing that both sides knew and that
- * was mixed in would change.
+ * CRC-32C of the image as written.  It is kept in the descriptor, not in the file: an image that another
+ * page, life or server left there passes only if it has the same checksum, which nothing that both sides knew
+ * and that was mixed in would change.
  *
  * It is made of four: stripes of 128 bytes go to four checksums in turn, and the result is the
  * checksum of those.  One checksum waits three cycles for every eight bytes; four that do not wait for each
@@ -397,10 +451,7 @@ pool_cold_write(PoolPage *page, const char *data, uint32 bytes, bool lz4)
 		goto failed;
 	at = cold_take(pool_frames_of(bytes));
 	if (at == POOL_COLD_NOWHERE)
-	{
-		errno = ENOMEM;
 		goto failed;
-	}
 	if (!cold_write_all(data, bytes, cold_offset(at)))
 	{
 		int error = errno;
@@ -514,7 +565,9 @@ pool_cold_tell_write(void)
 	ereport(WARNING, (error == EFBIG ? errcode(ERRCODE_DISK_FULL) : errcode_for_file_access(),
 					  errmsg("could not write to the cold file \"%s\" of pg_strata: %m", cold_path),
 					  errdetail("Pages that only it could take stay in memory."),
-					  errhint("Free disk space there, or set strata.cold_path to a place with more.")));
+					  error == ENOMEM
+						  ? 0
+						  : errhint("Free disk space there, or set strata.cold_path to a place with more.")));
 	RESUME_INTERRUPTS();
 }
 
@@ -576,7 +629,7 @@ cold_truncate(void)
 	off_t end = 0;
 
 	LWLockAcquire(pool_cold_lock, LW_EXCLUSIVE);
-	for (uint32 e = pool->cold_extents; e-- > 0 && end == 0;)
+	for (uint32 e = pg_atomic_read_u32(&pool->cold_extents); e-- > 0 && end == 0;)
 		for (uint32 piece = COLD_PIECES; piece-- > 0 && end == 0;)
 			if (!strata_buddy_covers(&pool->cold_extent[e]->buddy, piece * frames,
 									 pg_leftmost_one_pos32(frames)))
@@ -611,7 +664,7 @@ strata_pool_trim_cold(void)
 	/* Reads nothing; makes sure that the descriptor behind the virtual one is open. */
 	(void)FileSize(cold_file);
 	before = cold_disk_bytes();
-	for (uint32 e = 0; e < pool->cold_extents; e++)
+	for (uint32 e = 0; e < pg_atomic_read_u32(&pool->cold_extents); e++)
 		for (uint32 piece = 0; piece < COLD_PIECES; piece++)
 			(void)cold_trim_piece(e, piece);
 	cold_truncate();

@@ -32,9 +32,9 @@
 #define EVICT_WAIT_MS	   10	/* how long one wait for other evictions takes at most */
 #define EVICT_WAITS_MS	   1000 /* and all of them together, before a caller hears "no memory" */
 #define EVICT_SAVED_ROUNDS 100	/* rounds in a row whose victims were all saved, before he does */
-#define EVICT_WARM_LOOKS   256	/* warm pages in a row that are dirty or at work and are passed under the lock */
+#define EVICT_WARM_LOOKS   256	/* warm pages in a row, dirty or at work, that are passed under the lock */
 #define LZ4_SAVES		   8	/* LZ4 must save one frame in eight */
-#define CAPACITY_DRIFT	   64	/* the policy is told of a change of its size by more than one part in so many */
+#define CAPACITY_DRIFT	   64 /* of its size: the policy is told of a change by more than one part in so many */
 
 /* The ways down. */
 typedef enum EvictWay
@@ -48,10 +48,10 @@ typedef enum EvictWay
 /* One eviction, in rounds of up to POOL_BATCH victims. */
 typedef struct Eviction
 {
-	uint32 incoming; /* page that room is made for, or 0 */
-	bool keep_warm;	 /* LZ4 is tried */
-	bool clean_only; /* the cold file takes nothing */
-	bool stuck;		 /* and refused a page in this round */
+	uint32 incoming;  /* page that room is made for, or 0 */
+	bool keep_warm;	  /* LZ4 is tried */
+	bool clean_only;  /* the cold file takes nothing */
+	bool stuck;		  /* and refused a page in this round */
 	bool awaited_too; /* there was no other victim than pages that a scan will come to */
 	int nvictims;
 	struct
@@ -248,10 +248,10 @@ evict_to_warm(uint32 number, PoolPage *page, bool dirty, uint32 reserved, Evicti
 /* ---- rounds ---- */
 
 /*
- * A page that was read ahead and not used yet is kept for a while: to a policy that tells pages used again from
- * others it is the best victim there is, and would leave before the scan comes to it.  The while is half a
- * turnover of the pool.  So what a scan that stopped early left is ordinary soon, and what is kept was loaded
- * in place of the half that left since: it cannot be much more than half of the pool.
+ * A page that was read ahead and not used yet is kept for a while: to a policy that tells pages used again
+ * from others it is the best victim there is, and would leave before the scan comes to it.  The while is half
+ * a turnover of the pool.  So what a scan that stopped early left is ordinary soon, and what is kept was
+ * loaded in place of the half that left since: it cannot be much more than half of the pool.
  */
 static bool
 evict_awaited(const PoolPage *page, uint64 s)
@@ -541,12 +541,19 @@ room_hot_fits(void *arg)
 	return pg_atomic_read_u64(&pool->tier[STRATA_TIER_HOT].frames) <= hot_limit();
 }
 
+/* Counted before room is made, so that several who do this at once do not all fit. */
+static void
+room_count(int64 sign, uint32 n, uint32 dirty)
+{
+	pg_atomic_fetch_add_u64(&pool->tier[STRATA_TIER_HOT].frames, sign * n);
+	pg_atomic_fetch_add_u64(&pool->dirty_frames, sign * dirty);
+}
+
 char *
-pool_room(uint32 n, uint32 incoming)
+pool_room(uint32 n, uint32 dirty, uint32 incoming)
 {
 	Eviction e = {.incoming = incoming, .keep_warm = true};
 	RoomWanted wanted = {.bytes = n * pool->frame};
-	PoolTierFigures *hot = &pool->tier[STRATA_TIER_HOT];
 
 	/* Nothing is evicted for a page that can never fit. */
 	if (n > hot_limit())
@@ -555,22 +562,22 @@ pool_room(uint32 n, uint32 incoming)
 		if (n > hot_limit())
 			return NULL;
 	}
-	/* Count first, so that several who do this at once do not all fit. */
-	pg_atomic_fetch_add_u64(&hot->frames, n);
+	room_count(1, n, dirty);
 	if (strata_hot_ratio < 1)
 		pool_tell_capacity();
 	if ((strata_hot_ratio >= 1 || room_hot_fits(NULL) || evict_until(&e, room_hot_fits, NULL, n)) &&
+		(dirty == 0 || pool_cold_prepare()) &&
 		(room_taken(&wanted) || evict_until(&e, room_taken, &wanted, n) || room_taken_from_kept(&wanted)))
 		return wanted.run;
-	pg_atomic_fetch_sub_u64(&hot->frames, n);
+	room_count(-1, n, dirty);
 	return NULL;
 }
 
 void
-pool_room_undo(char *run, uint32 n)
+pool_room_undo(char *run, uint32 n, uint32 dirty)
 {
 	pool_frames_give(run, n);
-	pg_atomic_fetch_sub_u64(&pool->tier[STRATA_TIER_HOT].frames, n);
+	room_count(-1, n, dirty);
 }
 
 void *

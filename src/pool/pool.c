@@ -207,7 +207,9 @@ load(uint32 number, PoolPage *page, uint32 pins)
 	StrataPageId id = pool_id(pool_state_version(s), number);
 	PoolColdResult cold = POOL_COLD_OK;
 	int error = 0;
-	uint32 warm_frames;
+	/* What a dirty page takes when it is hot and did not while it was warm. */
+	uint32 warm_frames = pool_frames_now(s, page);
+	uint32 dirty_frames = dirty ? page->frames - warm_frames : 0;
 	char *image;
 	bool there;
 
@@ -221,7 +223,7 @@ load(uint32 number, PoolPage *page, uint32 pins)
 		strata_counter_add(STRATA_C_POOL_MISSES, 1);
 	}
 
-	image = pool_room(page->frames, number);
+	image = pool_room(page->frames, dirty_frames, number);
 	if (image == NULL)
 	{
 		there = pool_settle(number, page, tier, dirty, false, 0);
@@ -238,7 +240,7 @@ load(uint32 number, PoolPage *page, uint32 pins)
 		cold = POOL_COLD_CORRUPT;
 	if (cold != POOL_COLD_OK)
 	{
-		pool_room_undo(image, page->frames);
+		pool_room_undo(image, page->frames, dirty_frames);
 		pg_atomic_fetch_add_u64(&pool->lost_pages, 1);
 		strata_counter_add(STRATA_C_POOL_LOST, 1);
 		pool_settle(number, page, tier, dirty, false, 0);
@@ -247,13 +249,10 @@ load(uint32 number, PoolPage *page, uint32 pins)
 		return STRATA_PIN_LOST;
 	}
 
-	warm_frames = pool_frames_now(s, page);
-	/* The frames of the hot page were counted when room was made. */
+	/* The frames of the hot page were counted when room was made, also those that are dirty. */
 	pool_count(tier, page, -1, warm_frames);
 	pool_count(POOL_HOT, page, 1, 0);
 	pg_atomic_fetch_add_u64(&pool->tier[(tier >> POOL_TIER_SHIFT) - 1].promotions, 1);
-	if (dirty)
-		pg_atomic_fetch_add_u64(&pool->dirty_frames, page->frames - warm_frames);
 	if (warm_frames > 0)
 		pool_frames_give(page->image, warm_frames);
 	page->image = image;
@@ -469,7 +468,7 @@ create(Size bytes, const StrataPageTag *tag, void **image)
 	LWLockRelease(pool_lock);
 
 	page = pool_page(number);
-	page->image = pool_room(frames, number);
+	page->image = pool_room(frames, frames, number);
 	if (page->image == NULL)
 	{
 		LWLockAcquire(pool_lock, LW_EXCLUSIVE);
@@ -486,7 +485,6 @@ create(Size bytes, const StrataPageTag *tag, void **image)
 	page->tag = *tag;
 	pool_count(POOL_HOT, page, 1, 0);
 	pg_atomic_fetch_add_u64(&pool->dirty_pages, 1);
-	pg_atomic_fetch_add_u64(&pool->dirty_frames, frames);
 
 	s = pool_state_create(pg_atomic_read_u64(&page->state));
 	LWLockAcquire(pool_lock, LW_EXCLUSIVE);

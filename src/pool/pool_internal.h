@@ -24,17 +24,19 @@
 #include "pool/policy.h"
 #include "pool/pool.h"
 
-#define POOL_CHUNK_SHIFT  8
-#define POOL_CHUNK_PAGES  (1u << POOL_CHUNK_SHIFT)
-#define POOL_CHUNKS		  65536			  /* 16 million pages; the array takes 512 kB */
-#define POOL_WAITS		  128			  /* condition variables; pages share them by number */
-#define POOL_HIT_BUFFER	  64			  /* hits a process collects before it tells the policy */
-#define POOL_BATCH		  8				  /* victims chosen at a time */
-#define POOL_KEPT_SIZES	  128			  /* runs of up to so many frames are kept by the cores */
-#define POOL_KEPT_SHARE	  16			  /* of the pool, one part in so many, all cores together */
-#define POOL_MAX_BYTES	  ((Size)1 << 30) /* of a page; an extent of the cold file holds it */
-#define POOL_COLD_EXTENT  ((Size)1 << 30) /* steps in which the cold file grows */
+#define POOL_CHUNK_SHIFT 8
+#define POOL_CHUNK_PAGES (1u << POOL_CHUNK_SHIFT)
+#define POOL_CHUNKS		 65536			  /* 16 million pages; the array takes 512 kB */
+#define POOL_WAITS		 128			  /* condition variables; pages share them by number */
+#define POOL_HIT_BUFFER	 64				  /* hits a process collects before it tells the policy */
+#define POOL_BATCH		 8				  /* victims chosen at a time */
+#define POOL_KEPT_SIZES	 128			  /* runs of up to so many frames are kept by the cores */
+#define POOL_KEPT_SHARE	 16				  /* of the pool, one part in so many, all cores together */
+#ifndef POOL_COLD_EXTENT				  /* unit tests have small ones */
+#define POOL_COLD_EXTENT  ((Size)1 << 30) /* steps in which the cold file grows; a power of two */
 #define POOL_COLD_EXTENTS 4096			  /* 4 TB */
+#endif
+#define POOL_MAX_BYTES	  POOL_COLD_EXTENT /* of a page; an extent of the cold file holds it */
 #define POOL_COLD_NOWHERE UINT32_MAX
 #define POOL_SESSION_PINS 1024
 
@@ -157,10 +159,10 @@ typedef struct PoolShared
 	pg_atomic_uint32 moving;
 	ConditionVariable room;
 
-	/* Cold file: cold lock, but for the atomics. */
-	bool cold_made; /* the file of this life exists */
-	uint32 cold_extents;
-	uint64 cold_used_frames;
+	/* Cold file: cold lock, but for the atomics.  The first two change under it, too. */
+	pg_atomic_uint32 cold_extents;
+	pg_atomic_uint64 cold_used_frames;
+	bool cold_made;				   /* the file of this life exists */
 	pg_atomic_uint64 cold_end;	   /* bytes: no byte was ever written behind it */
 	pg_atomic_uint32 cold_failing; /* the last write failed */
 	pg_atomic_uint64 cold_warned;  /* when a WARNING was raised last, as TimestampTz */
@@ -259,8 +261,8 @@ pool_frames_of(Size bytes)
 
 	if (n < 16)
 		return n;
-	/* Eight sizes from each power of two to the next: units of a table have columns of nearly the same size, and
-	 * the run that one leaves should fit the other. */
+	/* Eight sizes from each power of two to the next: units of a table have columns of nearly the same size,
+	 * and the run that one leaves should fit the other. */
 	step = UINT32_C(1) << (pg_leftmost_one_pos32(n) - 3);
 	return (n + step - 1) & ~(step - 1);
 }
@@ -278,13 +280,14 @@ extern uint32 pool_frames_now(uint64 state, const PoolPage *page);
 
 /* ---- making room, moving down (evict.c) ---- */
 
-/* A run of n frames for the hot page `incoming`, counted as hot; NULL: no room can be made. */
-extern char *pool_room(uint32 n, uint32 incoming);
-extern void pool_room_undo(char *run, uint32 n);
+/* A run of n frames for the hot page `incoming`, counted as hot, and `dirty` more frames of pages that have
+ * no place in the cold file, which has room for them; NULL: no room can be made. */
+extern char *pool_room(uint32 n, uint32 dirty, uint32 incoming);
+extern void pool_room_undo(char *run, uint32 n, uint32 dirty);
 /* Memory for descriptors. */
 extern void *pool_room_for_table(Size bytes);
-/* Waits for the evictions of others to free something; false: there are none, or it took too long.  *since: zero
- * at first, then the time of the first wait. */
+/* Waits for the evictions of others to free something; false: there are none, or it took too long.  *since:
+ * zero at first, then the time of the first wait. */
 extern bool pool_room_wait(instr_time *since);
 /* Looks how many frames the pool could have now, and tells the policy when that changed. */
 extern void pool_tell_capacity(void);
@@ -314,11 +317,16 @@ typedef enum PoolColdResult
 extern PoolColdResult pool_cold_write(PoolPage *page, const char *data, uint32 bytes, bool lz4);
 extern PoolColdResult pool_cold_read(const PoolPage *page, char *image);
 extern void pool_cold_forget(PoolPage *page);
-/* A write failed; and, when the process owns no page: the WARNING, not more than one a minute for the whole server. */
+/* A write failed; and, when the process owns no page: the WARNING, not more than one a minute for the whole
+ * server. */
 extern void pool_cold_note_write(int error);
 extern void pool_cold_tell_write(void);
 extern void pool_cold_warn_read(StrataPageId id, PoolColdResult result, int error);
-/* Makes the file's next extent before it is needed; called when memory has just been freed. */
+/* Sees to it that what is counted as dirty finds place in the file.  Evicts when there is no memory for its
+ * extents. False: there is none. */
+extern bool pool_cold_prepare(void);
+/* Makes the file's next extent when the last one is in use; called when memory has just been freed.  Evicts
+ * nothing. */
 extern void pool_cold_grow_early(void);
 /* By the postmaster: no file of an earlier life stays. */
 extern void pool_cold_start(void);

@@ -173,10 +173,7 @@ strata_pool_stats(StrataPoolStats *out)
 	out->prefetch_wasted = pg_atomic_read_u64(&pool->prefetch_wasted);
 	out->ghosts_dropped = pg_atomic_read_u64(&pool->ghosts_dropped);
 	out->cold_file_bytes = pg_atomic_read_u64(&pool->cold_end);
-
-	LWLockAcquire(pool_cold_lock, LW_SHARED);
-	out->cold_used_bytes = pool->cold_used_frames * pool->frame;
-	LWLockRelease(pool_cold_lock);
+	out->cold_used_bytes = pg_atomic_read_u64(&pool->cold_used_frames) * pool->frame;
 	/* Space in the file is held for clean hot and warm pages as well; a cold page has no other memory. */
 	out->tier[STRATA_TIER_COLD].bytes = out->cold_used_bytes;
 

@@ -8,6 +8,9 @@
 #define USE_ASSERT_CHECKING 1
 #include "server.h"
 
+/* Small, so that stores of these tests take several and reach the end. */
+#define POOL_COLD_EXTENT  ((Size)8 << 20)
+#define POOL_COLD_EXTENTS 16
 #include "pool_server.h"
 #include "tap.h"
 
@@ -113,6 +116,7 @@ check_pool(void)
 {
 	uint64 pages[3] = {0}, held[3] = {0}, image_bytes[3] = {0}, dirty = 0, dirty_frames = 0, cold = 0;
 	uint32 numbers = pool_numbers();
+	uint32 extents = pg_atomic_read_u32(&pool->cold_extents);
 	const char *said;
 
 	for (uint32 number = 1; number < numbers; number++)
@@ -159,8 +163,10 @@ check_pool(void)
 		return "the count of dirty pages is wrong";
 	if (dirty_frames != pg_atomic_read_u64(&pool->dirty_frames))
 		return "the count of dirty frames is wrong";
-	if (cold != pool->cold_used_frames)
+	if (cold != pg_atomic_read_u64(&pool->cold_used_frames))
 		return "space of the cold file leaks";
+	if (extents < POOL_COLD_EXTENTS && (uint64)extents * cold_extent_frames() < cold_wanted())
+		return "the cold file has no room for what is in memory";
 	if (held[0] != pool->policy.resident)
 		return "the policy counts other frames";
 	said = strata_policy_ops(pool->policy.kind)->check(&pool->policy, &pool_nodes);
@@ -297,7 +303,8 @@ test_tiers(StrataPolicyKind kind, double warm_ratio, const char *name)
 	check_ok(name);
 	for (int i = 0; i < N; i++)
 		strata_pool_drop(ids[i]);
-	is_int(pool->cold_used_frames, 0, "%s: the cold file is empty when all pages are gone", name);
+	is_int(pg_atomic_read_u64(&pool->cold_used_frames), 0,
+		   "%s: the cold file is empty when all pages are gone", name);
 	ok(strata_pool_trim_cold() > 0, "%s: and gives its space back", name);
 	check_ok("dropped");
 	strata_warm_ratio = 0.25;
@@ -433,8 +440,8 @@ test_room_wait(void)
 		wakeups++;
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, begin);
-	ok(INSTR_TIME_GET_MILLISEC(took) >= EVICT_WAITS_MS, "others move pages: waits a second, through %d wake-ups",
-	   wakeups);
+	ok(INSTR_TIME_GET_MILLISEC(took) >= EVICT_WAITS_MS,
+	   "others move pages: waits a second, through %d wake-ups", wakeups);
 	pg_atomic_write_u32(&pool->moving, 0);
 	pool_end();
 }
@@ -485,6 +492,199 @@ test_disk_full(void)
 	disk->write_errno = 0;
 	ok(all_read(N), "nothing is lost");
 	check_ok("disk had been full");
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+static uint64
+frames_in_memory(void)
+{
+	return pg_atomic_read_u64(&pool->tier[STRATA_TIER_HOT].frames) +
+		   pg_atomic_read_u64(&pool->tier[STRATA_TIER_WARM].frames);
+}
+
+#define MAKERS 4
+
+/* Several processes make n pages of so many frames. */
+static void
+make_by_processes(int n, uint32 least, uint32 most)
+{
+	StrataPageId *made = server_shared(n * sizeof(StrataPageId));
+
+	for (int p = 0; p < MAKERS; p++)
+		if (fork() == 0)
+		{
+			server_be(p);
+			server_exits = 0;
+			for (int i = p; i < n; i += MAKERS)
+				made[i] = make(i + 1, (least + rnd(most - least + 1)) * FRAME);
+			_exit(0);
+		}
+	for (int p = 0; p < MAKERS; p++)
+		wait(NULL);
+	memcpy(ids, made, n * sizeof(StrataPageId));
+}
+
+/* strata.memory falls to a small part of what pages hold: from then on the region hands out nothing. */
+static void
+test_lowered(int n, uint32 least, uint32 most, int holes)
+{
+	StrataPageId left[2000];
+	uint32 extents;
+	int free = 0;
+
+	pool_begin(52 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	/* A file in pieces: of seven frames in eight nothing is left. */
+	for (int i = 0; i < holes; i++)
+		left[i] = make(N + 1 + i, FRAME);
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	for (int i = 0; i < holes; i++)
+		if (i % 8 != 0)
+			strata_pool_drop(left[i]);
+	make_by_processes(n, least, most);
+	ok(all_made(n) && pg_atomic_read_u64(&pool->dirty_pages) == n,
+	   "%d pages of %d to %d frames are made, and none was written", n, (int)least, (int)most);
+	check_ok("made");
+	frames->limit = 2 * 1024 * 1024;
+	server_warnings = 0;
+	extents = pg_atomic_read_u32(&pool->cold_extents);
+	for (uint32 i = 0; i < extents; i++)
+		free += pool->cold_extent[i]->buddy.free_pages == cold_extent_frames();
+	strata_pool_shrink(1024 * 1024, STRATA_TIER_COLD);
+	ok(frames_in_memory() * FRAME <= 1024 * 1024,
+	   "they leave for the file when the limit is lowered (%d kB stay)",
+	   (int)(frames_in_memory() * FRAME / 1024));
+	is_int(server_warnings, 0, "without a warning");
+	ok(free >= 6, "by the extents that were there: %d of %d were empty", free, (int)extents);
+	ok(frames->used <= frames->limit, "the limit is kept again");
+	ok(all_read(n), "all of them are read back");
+	for (int i = 0; i < holes; i += 8)
+		if (!reads(left[i], N + 1 + i))
+			free = 0;
+	ok(free > 0, "so are those that were there before");
+	check_ok("lowered");
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+/* A warm page that nobody wrote takes more place when it is hot. */
+static void
+test_warm_grows(void)
+{
+	uint32 extents;
+
+	pool_begin(52 * 1024 * 1024);
+	strata_warm_ratio = 1;
+	for (int i = 0; i < 60; i++)
+		ids[i] = make((i + 1) * 3, 100 * FRAME); /* these compress */
+	strata_pool_shrink(400 * FRAME, STRATA_TIER_WARM);
+	ok(pg_atomic_read_u64(&pool->tier[STRATA_TIER_WARM].pages) >= 56 &&
+		   pg_atomic_read_u64(&pool->dirty_pages) == 60,
+	   "%d pages are warm", (int)pg_atomic_read_u64(&pool->tier[STRATA_TIER_WARM].pages));
+	/* What their creation had made room for. */
+	extents = (uint32)(cold_wanted() / cold_extent_frames() + 1);
+	while (pg_atomic_read_u32(&pool->cold_extents) > extents)
+	{
+		uint32 last = pg_atomic_read_u32(&pool->cold_extents) - 1;
+
+		pg_atomic_write_u32(&pool->cold_extents, last);
+		pool_table_memory_free(pool->cold_extent[last],
+							   offsetof(PoolColdExtent, words) +
+								   strata_buddy_words(cold_extent_frames()) * sizeof(uint64));
+	}
+	for (int i = 0; i < 60; i++)
+		ok(reads(ids[i], (i + 1) * 3), "page %d is read", i);
+	ok(pg_atomic_read_u32(&pool->cold_extents) > extents,
+	   "the file has room for what they take when they are hot");
+	check_ok("warm pages became hot");
+	strata_warm_ratio = 0.25;
+	pool_end();
+}
+
+/* No extent can be had: no page, and nothing is left behind. */
+static void
+test_no_extent(void)
+{
+	uint32 extents, room;
+	int made = 0;
+
+	pool_begin(52 * 1024 * 1024);
+	disk->write_errno = ENOSPC;
+	extents = pg_atomic_read_u32(&pool->cold_extents);
+	room = extents * cold_extent_frames();
+	while (cold_wanted() + 2 * 40 <= room && made < N)
+	{
+		ids[made] = make(made + 1, 40 * FRAME);
+		made++;
+	}
+	is_int(pg_atomic_read_u32(&pool->cold_extents), extents, "%d pages need no other extent", made);
+	frames->limit = frames->used;
+	is_int(make(made + 1, 40 * FRAME), 0, "one more, for which there is no memory, is not made");
+	is_int(pg_atomic_read_u32(&pool->cold_extents), extents, "nor is an extent");
+	check_ok("no extent");
+	frames->limit += 41 * FRAME;
+	ids[made] = make(made + 1, 40 * FRAME);
+	ok(all_made(made + 1) && all_read(made + 1), "with memory for both it is");
+	is_int(pg_atomic_read_u32(&pool->cold_extents), extents + 1, "and there is another extent");
+	check_ok("an extent");
+	disk->write_errno = 0;
+	pool_end();
+}
+
+/* The last extent is in use, as when the others are in pieces: another is made as soon as there is memory for
+ * it. */
+static void
+test_last_extent(void)
+{
+	uint32 at;
+
+	pool_begin(4 * 1024 * 1024);
+	make_all(10, 80000);
+	at = cold_take(cold_extent_frames() / 2 + 1);
+	frames->limit = frames->used - 100 * FRAME;
+	strata_pool_shrink(90 * FRAME, STRATA_TIER_COLD);
+	is_int(pg_atomic_read_u32(&pool->cold_extents), 1, "over the limit no extent can be had");
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	frames->limit = 4 * 1024 * 1024;
+	ok(reads(ids[0], 1), "a page is read");
+	strata_pool_shrink(0, STRATA_TIER_COLD);
+	is_int(pg_atomic_read_u32(&pool->cold_extents), 2, "an eviction that frees memory makes one");
+	cold_give(at, cold_extent_frames() / 2 + 1);
+	ok(all_read(10), "nothing is lost");
+	check_ok("last extent");
+	pool_end();
+}
+
+/* The file is as large as it gets: memory fills behind it. */
+static void
+test_largest(void)
+{
+	StrataPageId some[3000];
+	int made = 0;
+	int found = 0;
+
+	pool_begin(4 * 1024 * 1024);
+	strata_warm_ratio = 0;
+	server_warnings = 0;
+	while (made < 3000 && (some[made] = make(made + 1, 8 * FRAME)) != 0)
+		made++;
+	is_int(pg_atomic_read_u32(&pool->cold_extents), POOL_COLD_EXTENTS,
+		   "the cold file is as large as it gets");
+	is_int(pg_atomic_read_u64(&pool->tier[STRATA_TIER_COLD].pages),
+		   POOL_COLD_EXTENTS * POOL_COLD_EXTENT / FRAME / 8, "and full");
+	ok(frames_in_memory() > 400, "pages were made while there was memory (%d frames)",
+	   (int)frames_in_memory());
+	ok(server_warnings == 1 && strstr(server_warning, strerror(EFBIG)) != NULL, "one warning: %s",
+	   server_warning);
+	check_ok("largest file");
+	for (int i = 0; i < made; i += 2)
+		strata_pool_drop(some[i]);
+	for (int i = 1; i < made; i += 2)
+		found += reads(some[i], i + 1);
+	is_int(found, made / 2, "with half of them dropped, the others are read");
+	ok(make(made + 1, 8 * FRAME) != 0, "and more are made");
+	check_ok("half of it");
 	strata_warm_ratio = 0.25;
 	pool_end();
 }
@@ -1131,6 +1331,13 @@ main(int argc, char **argv)
 	test_rescue();
 	test_room_wait();
 	test_disk_full();
+	test_lowered(N, 1, 36, 0);
+	test_lowered(80, 65, 65, 0);
+	test_lowered(200, 5, 36, 2000);
+	test_warm_grows();
+	test_no_extent();
+	test_last_extent();
+	test_largest();
 	test_no_cold_file();
 	test_damage();
 	test_whose_file();
