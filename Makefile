@@ -84,7 +84,7 @@ test: ## everything, on throwaway clusters; the last line is "N passed, N failed
 demo: ## three million flights, with and without the column store; then stratad (DEMO=once: and stop)
 	@demo/demo.sh
 
-soak: ## a store forty times its memory; then sessions killed and memory resized at random (SOAK_SECONDS=600)
+soak: ## a store twenty times its memory; then sessions killed and memory resized at random (SOAK_SECONDS=600)
 	test/soak/run.sh
 
 bench: ## column store against sequential scan and DuckDB, what it costs writers, allocators, events; minutes long
