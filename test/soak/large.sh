@@ -85,7 +85,7 @@ for policy in CLOCK LRU 2Q LRU-K LIRS ARC; do
   read -ra after <<< "$(figures)"
   for i in "${!after[@]}"; do after[i]=$((after[i] - before[i])); done
   echo "# $policy: hits, misses, page reads, evictions, rows from columns, rows from the heap: ${after[*]}"
-  # Each question reads all units, the first of them ten columns; hardly any page can stay for the next.
+  # Each question reads nearly all units, the first of them ten columns; hardly any page can stay for the next.
   check "$policy: the answers came from columns" [ "${after[4]}" -ge $((7 * rows)) ]
   check "$policy: pages were read from the cold file" [ "${after[2]}" -gt $((10 * units)) ]
 done
