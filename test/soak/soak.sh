@@ -193,6 +193,7 @@ pids+=($!)
 
 kills=0
 turn=0
+slowest=0
 while [ $((SECONDS - begun)) -lt "$seconds" ]; do
   sleep "$([ "$kill_every" -gt 0 ] && echo "$kill_every" || echo 20)"
   turn=$((turn + 1))
@@ -201,15 +202,18 @@ while [ $((SECONDS - begun)) -lt "$seconds" ]; do
   say_limit moving
   if sql -c "ALTER SYSTEM SET strata.memory = '${size}MB'" -c "ALTER SYSTEM SET strata.eviction_policy = '$policy'" -c 'SELECT pg_reload_conf()' > "$work/alter.out" 2>&1; then
     # Lowering is over when the server says so.
+    turned=$(date +%s%3N)
     for ((try = 0; try < 300; try++)); do
       fits=$(sql -c 'SELECT limit_bytes = '$((size * 1024 * 1024))' AND committed_bytes <= limit_bytes FROM strata.memory_status()' 2> /dev/null || true)
       [ "$fits" != t ] || break
       sleep 0.1 # poll
     done
+    turned=$(($(date +%s%3N) - turned))
+    [ "$turned" -le "$slowest" ] || slowest=$turned
     [ "$fits" = t ] || echo "strata.memory = $size MB was not obeyed in 30 s" >> "$work/over"
-  fi
-  # A crash restart reads the file again, so the new limit is what holds from here in any case.
-  say_limit "$size"
+    # A crash restart reads the file again, so the new limit is what holds from here in any case.
+    say_limit "$size"
+  fi # else the server was down: which limit holds is known after the next turn
   if [ "$kill_every" -gt 0 ] && [ $((turn % 5)) -lt 2 ]; then
     victims=($(pgrep -P "$(head -n 1 "$work/data/postmaster.pid")" || true))
     if [ ${#victims[@]} -gt 0 ]; then
@@ -240,7 +244,7 @@ for ((i = 0; i < clients; i++)); do
 done
 read -r samples most < "$work/memory.done"
 echo "# $seconds s, $clients sessions, $kills processes killed: $asked questions answered twice, $lost lost to crashes and timeouts"
-echo "# memory measured $samples times, at most $((most / 1024)) kB"
+echo "# memory measured $samples times, at most $((most / 1024)) kB; a new strata.memory was kept within $slowest ms, crashes included"
 [ ! -e "$work/wrong" ] || head -n 20 "$work/wrong" | sed 's/^/# wrong: /'
 [ ! -e "$work/errors" ] || sort "$work/errors" | uniq -c | sort -rn | head -n 20 | sed 's/^/# error: /'
 [ ! -e "$work/over" ] || head -n 20 "$work/over" | sed 's/^/# memory: /'
