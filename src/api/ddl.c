@@ -37,6 +37,7 @@
 #include "api/workers.h"
 #include "base/compat.h"
 #include "column/store.h"
+#include "exec/query_workers.h"
 
 STRATA_FUNCTION(strata_enabled_tables_changed);
 
@@ -389,6 +390,7 @@ ddl_utility(PlannedStmt *pstmt, const char *query, bool readonly, ProcessUtility
 	strata_workers_hold(database);
 	PG_TRY();
 	{
+		strata_query_workers_leave(database);
 		next(pstmt, query, readonly, context, params, env, dest, qc);
 	}
 	PG_FINALLY();

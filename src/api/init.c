@@ -24,6 +24,7 @@
 #include "column/column.h"
 #include "exec/exec_module.h"
 #include "exec/metrics.h"
+#include "exec/query_workers.h"
 #include "pool/pool.h"
 #include "pool/prefetch.h"
 #include "ring/publish.h"
@@ -46,6 +47,7 @@ static const StrataModule *const modules[] = {
 	&strata_column_module,
 	&strata_metrics_module,
 	&strata_exec_module,
+	&strata_query_workers_module,
 	&strata_workers_module,
 	&strata_memory_worker_module,
 	NULL,

@@ -20,11 +20,14 @@
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/planner.h"
+#include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
 #include "utils/selfuncs.h"
 
+#include "exec/gather.h"
 #include "exec/memo.h"
 #include "exec/paths.h"
+#include "exec/query_workers.h"
 #include "exec/spill.h"
 
 static CustomPathMethods agg_path_methods;
@@ -186,8 +189,6 @@ make_agg_path(PlannerInfo *root, RelOptInfo *parent, PathTarget *target, StrataP
 		path->path.startup_cost += spill_cost(groups * (strata_group_size(nkeys, naggs) + target->width), rows * nsets,
 											  in->pathtarget->width);
 	path->path.startup_cost += qual.startup;
-	if (in->parallel_workers > 0)
-		path->path.startup_cost += strata_workers_cost(root, parent);
 	path->path.total_cost = path->path.startup_cost +
 		groups * (cpu_tuple_cost + qual.per_tuple + target->cost.per_tuple) + target->cost.startup;
 	return path;
@@ -226,6 +227,39 @@ agg_input(PlannerInfo *root, RelOptInfo *input_rel, List *output, bool partial)
 	return strata_scan_path(root, input_rel, input_target(root, output), workers);
 }
 
+/* Can query workers read the relation? */
+static bool
+crew_reads(PlannerInfo *root, RelOptInfo *rel)
+{
+	ListCell *lc;
+
+	/* Processes that share the table of a join wait for each other, and nobody would wake them after an error of ours. */
+	if (strata_query_workers == 0 || IS_JOIN_REL(rel) ||
+		!strata_crew_evaluates((Node *) extract_actual_clauses(rel->baserestrictinfo, false)))
+		return false;
+	foreach (lc, root->append_rel_list)
+	{
+		RelOptInfo *child = root->simple_rel_array[lfirst_node(AppendRelInfo, lc)->child_relid];
+
+		if (child && !strata_crew_evaluates((Node *) extract_actual_clauses(child->baserestrictinfo, false)))
+			return false;
+	}
+	return true;
+}
+
+static Path *
+gather_partial_aggs(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *partial_rel, CustomPath *partial, List *output)
+{
+	double rows = partial->path.rows * partial->path.parallel_workers;
+	Cost   workers = strata_workers_cost(root, partial_rel);
+
+	if (crew_reads(root, input_rel) && strata_crew_evaluates((Node *) output))
+		return strata_gather_path(root, partial_rel, &partial->path, partial_rel->reltarget);
+	partial->path.startup_cost += workers;
+	partial->path.total_cost += workers;
+	return (Path *) create_gather_path(root, partial_rel, &partial->path, partial_rel->reltarget, NULL, &rows);
+}
+
 /*
  * Gather over a partial StrataAggregate, finished by a core Aggregate.  The partial node emits core's own partial
  * target, so that setrefs can match the Aggrefs across the Gather.
@@ -239,7 +273,7 @@ add_parallel_agg_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *outp
 	CustomPath *partial;
 	Collected	c;
 	Path	   *gather;
-	double		partial_groups, total;
+	double		partial_groups;
 
 	if (!(extra->flags & GROUPING_CAN_PARTIAL_AGG) || !extra->partial_costs_set ||
 		!partial_rel->reltarget || partial_rel->reltarget->exprs == NIL ||
@@ -252,8 +286,7 @@ add_parallel_agg_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *outp
 		return;
 	partial_groups = root->parse->groupClause ? Min(groups, Max(input->cpath.path.rows, 1)) : 1;
 	partial = make_agg_path(root, partial_rel, partial_rel->reltarget, input, &c, NIL, NIL, partial_groups, 0);
-	total = partial_groups * input->cpath.path.parallel_workers;
-	gather = (Path *) create_gather_path(root, partial_rel, &partial->path, partial_rel->reltarget, NULL, &total);
+	gather = gather_partial_aggs(root, input_rel, partial_rel, partial, c.out);
 	add_path(output_rel,
 			 (Path *) create_agg_path(root, output_rel, gather, output_rel->reltarget,
 									  root->parse->groupClause ? AGG_HASHED : AGG_PLAIN, AGGSPLIT_FINAL_DESERIAL,

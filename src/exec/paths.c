@@ -42,6 +42,7 @@
 #include "utils/syscache.h"
 
 #include "exec/append.h"
+#include "exec/gather.h"
 #include "exec/join.h"
 #include "exec/paths.h"
 #include "exec/recall.h"
@@ -95,6 +96,7 @@ typedef struct PlannerRun
 	MemoryContext memory;
 	remembered_hash *remembered; /* NULL: nothing yet */
 	List *rels;					 /* its keys, the latest last */
+	List *parallel_aware;		 /* plan nodes, to be marked at the end */
 } PlannerRun;
 
 static PlannerRun *planner_run = NULL;
@@ -209,6 +211,7 @@ strata_planner(Query *parse, const char *query_string, int cursor_options, Param
 	{
 		result = prev_planner ? prev_planner(parse, query_string, cursor_options, bound)
 							  : standard_planner(parse, query_string, cursor_options, bound);
+		strata_gather_planned(run.parallel_aware);
 	}
 	PG_FINALLY();
 	{
@@ -217,6 +220,13 @@ strata_planner(Query *parse, const char *query_string, int cursor_options, Param
 	}
 	PG_END_TRY();
 	return result;
+}
+
+void
+strata_parallel_aware_later(List *nodes)
+{
+	Assert(planner_run);
+	planner_run->parallel_aware = list_concat(planner_run->parallel_aware, nodes);
 }
 
 /* ---- functions that look at how a value is stored ---- */
@@ -809,6 +819,7 @@ exec_start(bool preloaded)
 	RegisterCustomScanMethods(&strata_topn_methods);
 	RegisterCustomScanMethods(&strata_sort_methods);
 	RegisterCustomScanMethods(&strata_append_methods);
+	RegisterCustomScanMethods(&strata_gather_methods);
 	if (!preloaded)
 		return;
 	prev_planner = planner_hook;

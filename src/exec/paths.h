@@ -34,6 +34,7 @@
 #define UNIT_COST		  0.5	 /* pin, freshness, zone maps */
 #define STALE_BLOCK_COST  0.2	 /* look at a changed block: some 0.5 us */
 #define STALE_ROW_COST	  0.002	 /* judge one of its rows: some 5 ns */
+#define CREW_PART		  0.3	 /* query workers that are there already, of parallel_setup_cost: some 1 ms */
 #define WORKER_COST		  4.0 /* times parallel_setup_cost, beside what Gather has: start and end of workers */
 
 /* A path whose node can hand batches to a parent of ours. */
@@ -67,6 +68,8 @@ extern void strata_remember_path(RelOptInfo *rel, const StrataPath *path);
 /* Conditions, RestrictInfos or bare, in the order that PostgreSQL evaluates them in: createplan.c, which has
  * it for its own plans, does not do that for what a custom plan keeps of its path. */
 extern List *strata_order_clauses(PlannerInfo *root, List *clauses);
+/* Plan nodes that are parallel-aware, which the planner must not know yet. */
+extern void strata_parallel_aware_later(List *nodes);
 /* Does the query ask how values are stored? */
 extern bool strata_query_shows_storage(PlannerInfo *root);
 
@@ -83,6 +86,13 @@ extern void strata_set_join_pathlist(PlannerInfo *root, RelOptInfo *joinrel, Rel
 extern void strata_add_sort_paths(PlannerInfo *root, RelOptInfo *rel);
 extern void strata_add_ordered_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel);
 extern void strata_add_topn_path(PlannerInfo *root, RelOptInfo *input_rel, RelOptInfo *output_rel);
+
+/* ---- path_gather.c ---- */
+/* Rows of a partial path of ours by query workers, whose start it counts.  Only for what they can evaluate
+ * (gather.h). */
+extern Path *strata_gather_path(PlannerInfo *root, RelOptInfo *rel, Path *partial, PathTarget *target);
+/* The planner is done: what strata_parallel_aware_later() was told. */
+extern void strata_gather_planned(List *nodes);
 
 /* ---- path_agg.c ---- */
 extern void strata_create_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input_rel,

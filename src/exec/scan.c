@@ -29,6 +29,7 @@
 
 #include "exec/exec.h"
 #include "exec/join.h"
+#include "exec/query_workers.h"
 #include "exec/recall.h"
 
 /* Bounds of what a worker leaves to the leader (leave_to_leader()). */
@@ -947,6 +948,8 @@ next_batch(StrataScanState *scan)
 			}
 		}
 		CHECK_FOR_INTERRUPTS();
+		if (scan->shared)
+			strata_crew_check(scan->css.ss.ps.state->es_query_cxt);
 		scan->vector_open = false;
 		hide_heap_rows(scan);
 		if (scan->stopped || (!scan->item_open && !open_item(scan)))
@@ -1229,7 +1232,8 @@ scan_initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
 	StrataScanState *scan = (StrataScanState *) css;
 
 	scan->shared = coordinate;
-	scan->leave.can = is_last_work(css->ss.ps.state->es_plannedstmt->planTree, css->ss.ps.plan);
+	/* A query worker stays, and nobody waits for its exit. */
+	scan->leave.can = !strata_is_query_worker() && is_last_work(css->ss.ps.state->es_plannedstmt->planTree, css->ss.ps.plan);
 }
 
 /*

@@ -32,10 +32,10 @@ my $answers = same_answers($node, 'items', 'before');
 my $full = value('SELECT committed_bytes FROM strata.memory_status()');
 cmp_ok($full, '>', 30 * $mb, 'the table fills a good part of the region');
 
-# A session that has mapped what it read.
+# A session that has mapped what it read, all of it by itself.
 my ($in, $out) = ('', '');
 my $session = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out);
-$in .= "SELECT pg_backend_pid();\n";
+$in .= "SET max_parallel_workers_per_gather = 0; SELECT pg_backend_pid();\n";
 $session->pump until $out =~ /(\d+)\n/;
 my $pid = $1;
 
