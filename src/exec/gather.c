@@ -218,6 +218,8 @@ next_of_workers(StrataGatherState *g)
 			continue;
 		if (g->local)
 			return NULL;
+		if (g->crew)
+			strata_crew_check(g->css.ss.ps.state->es_query_cxt);
 		WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, WAIT_EVENT_EXECUTE_GATHER);
 		ResetLatch(MyLatch);
 		visited = 0;

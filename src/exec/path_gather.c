@@ -35,6 +35,7 @@ others_walker(Node *node, void *context)
 		return false;
 	if (IsA(node, SubPlan) || IsA(node, CoerceToDomain) ||
 		(IsA(node, Param) && ((Param *)node)->paramkind != PARAM_EXTERN) ||
+		(IsA(node, MinMaxExpr) && ((MinMaxExpr *)node)->minmaxtype >= FirstNormalObjectId) ||
 		check_functions_in_node(node, function_of_others, NULL))
 		return true;
 	/* Each process numbers the row types of its records for itself. */

@@ -22,6 +22,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "executor/execParallel.h"
+#include "jit/jit.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
@@ -50,9 +51,12 @@
 
 /* A worker leaves after so long without work. */
 #define IDLE_MS 60000
+/* One that was at work so lately makes no room for others: they would throw each other out with every query.
+ */
+#define KEEP_MS 1000
 /* The process of a slot that did not come up within this time never will. */
 #define START_MS 10000
-/* After one that could not connect (its role may have no more sessions, say) none is started for so long. */
+/* After one that could not connect (its role may not log in any more, say) none is started for so long. */
 #define REFUSED_MS 10000
 /* For so many databases and users at a time. */
 #define MAX_REFUSED 16
@@ -305,12 +309,14 @@ find_slot(TimestampTz now, bool *start)
 	*start = false;
 	if (idle)
 		return idle;
-	if (empty && used < strata_query_workers && !refused(now))
+	if (refused(now))
+		return NULL;
+	if (empty && used < strata_query_workers)
 	{
 		*start = true;
 		return empty;
 	}
-	if (other)
+	if (other && TimestampDifferenceExceeds(other->idle_since, now, KEEP_MS))
 	{
 		other->leave = true;
 		SetLatch(other->latch);
@@ -621,6 +627,7 @@ strata_crew_check(MemoryContext query)
 static Slot *my_slot = NULL;
 static uint32 my_offer = 0;
 static bool connected = false;
+static bool waits_bounded = false; /* by bound_waits() */
 
 bool
 strata_is_query_worker(void)
@@ -657,9 +664,8 @@ note_failure(Failure *failure, const ErrorData *error)
 	copy_text(failure->message, sizeof(failure->message), error->message);
 	copy_text(failure->detail, sizeof(failure->detail), error->detail);
 	copy_text(failure->hint, sizeof(failure->hint), error->hint);
-	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE && waits_bounded)
 	{
-		/* bound_waits() */
 		failure->sqlstate = ERRCODE_T_R_DEADLOCK_DETECTED;
 		copy_text(failure->message, sizeof(failure->message),
 				  "a parallel query worker waited too long for a lock");
@@ -819,10 +825,12 @@ lock_table(const TableLock *lock)
 static void
 bound_waits(void)
 {
-	int ms = LockTimeout > 0 ? Min(LockTimeout, DeadlockTimeout) : DeadlockTimeout;
 	char value[16];
 
-	snprintf(value, sizeof(value), "%d", ms);
+	waits_bounded = LockTimeout == 0 || LockTimeout > DeadlockTimeout;
+	if (!waits_bounded)
+		return;
+	snprintf(value, sizeof(value), "%d", DeadlockTimeout);
 	SetConfigOption("lock_timeout", value, PGC_USERSET, PGC_S_SESSION);
 }
 
@@ -908,6 +916,7 @@ do_offer(const Offer *offer)
 		InitializingParallelWorker = false;
 		ParallelWorkerNumber = -1;
 		AbortCurrentTransaction();
+		jit_reset_after_error();
 		FlushErrorState();
 		RESUME_INTERRUPTS();
 	}
@@ -934,10 +943,16 @@ may_leave(int noffers)
 	return leave;
 }
 
-/* What points into the segment must not be looked at after that has gone. */
+/*
+ * Before a FATAL error ends our transaction: we are no parallel worker any more, in which it would be an
+ * error that settings go back to what they were, and what points into the segment must not be looked at after
+ * that has gone.
+ */
 static void
 forget_query(int code, Datum arg)
 {
+	InitializingParallelWorker = false;
+	ParallelWorkerNumber = -1;
 	debug_query_string = NULL;
 }
 
