@@ -31,13 +31,13 @@ sql("SELECT strata.populate('items')");
 populated($node, 'items');
 is(sql("SELECT cold_bytes > 2 * bytes AND bytes <= 8 * 1024 * 1024 FROM strata.column_tables"), 't', 'most of the columns are in no memory');
 
-# What views say of tiers adds up to what the pool says.
-is(sql("SELECT c.warm_bytes = p.warm AND c.cold_bytes <= p.used AND c.hot_bytes > p.hot AND c.bytes = c.hot_bytes + c.warm_bytes
+# What views say of tiers adds up to what the pool says, once the memory worker moves no page between them any more.
+ok($node->poll_query_until('postgres', "SELECT c.warm_bytes = p.warm AND c.cold_bytes <= p.used AND c.hot_bytes > p.hot AND c.bytes = c.hot_bytes + c.warm_bytes
 	FROM strata.column_tables c, (SELECT sum(bytes) FILTER (WHERE tier = 'hot') AS hot, sum(bytes) FILTER (WHERE tier = 'warm') AS warm
 	FROM strata.pool_tiers()) p0, LATERAL (SELECT p0.hot, p0.warm, cold_used_bytes AS used FROM strata.pool_stats()) p"),
-	't', 'bytes by tier are those of the pool');
-is(sql("SELECT count(*) > 0 AND bool_and(s.tier = p.tier) FROM strata.column_segments s JOIN strata.pool_pages p
-	ON p.relid = s.relid AND p.unit = s.unit AND p.attnum = s.attnum"), 't', 'the tier of a segment is that of its page');
+	'bytes by tier are those of the pool');
+ok($node->poll_query_until('postgres', "SELECT count(*) > 0 AND bool_and(s.tier = p.tier) FROM strata.column_segments s JOIN strata.pool_pages p
+	ON p.relid = s.relid AND p.unit = s.unit AND p.attnum = s.attnum"), 'the tier of a segment is that of its page');
 is(sql("SELECT count(*) = (SELECT units FROM strata.column_tables) AND min(c.bytes) > 0 FROM strata.memory_contexts c
 	WHERE name LIKE 'unit %'"), 't', 'a memory context a unit');
 
