@@ -208,7 +208,7 @@ next_of_workers(StrataGatherState *g)
 		tuple = TupleQueueReaderNext(reader->queue, true, &done);
 		if (tuple)
 			return tuple;
-		if (done || (!g->local && g->crew && strata_crew_state(g->crew, reader->worker) == STRATA_CREW_GONE))
+		if (done || (!g->local && g->crew && strata_crew_gone(g->crew, reader->worker)))
 		{
 			drop_reader(g, g->next);
 			continue;

@@ -1,8 +1,8 @@
 /*
  * query_workers.c - processes that stay between queries, and take part in parallel plans of ours.
  *
- * A slot is a process and what it is asked to do.  An offer has a number, and goes OFFERED, BEGUN, ENDED,
- * NONE. Until it is BEGUN the leader may take it back; what the worker has done by then (attached the
+ * A slot is a process and what it is asked to do.  An offer has a number, and goes OPEN, BEGUN, ENDED, NONE.
+ * Until it is BEGUN the leader may take it back; what the worker has done by then (attached the
  * segment, locked the tables, opened the plan) changes no answer.  So a leader that is done waits for no
  * process that is still starting.  `taken` says which offer the process is at, also after that was taken
  * back: the leader waits until it has let go of its locks, and a signal for one offer never meets the next.
@@ -289,7 +289,7 @@ find_slot(TimestampTz now, bool *start)
 	{
 		Slot *slot = &shared->slots[i];
 
-		if (stillborn(slot, now) && slot->state != OFFER_BEGUN)
+		if (stillborn(slot, now))
 			free_slot(slot);
 		if (!OidIsValid(slot->database))
 		{
@@ -324,10 +324,25 @@ find_slot(TimestampTz now, bool *start)
 	return NULL;
 }
 
-static bool
-offer_to_one(StrataCrew *crew, dsm_segment *segment, uint64 key)
+/* Called with the lock held. */
+static void
+fill_slot(Slot *slot, StrataCrew *crew, uint64 key)
 {
-	struct Member *member = &crew->members[crew->n];
+	slot->offer = next_number(&shared->offers);
+	slot->state = OFFER_OPEN;
+	slot->segment = dsm_segment_handle(crew->segment);
+	slot->key = key;
+	slot->number = crew->n;
+	slot->leader = MyProc;
+	slot->failure.sqlstate = 0;
+	crew->members[crew->n++] = (struct Member){.slot = slot, .offer = slot->offer};
+	if (slot->latch)
+		SetLatch(slot->latch);
+}
+
+static bool
+offer_to_one(StrataCrew *crew, uint64 key)
+{
 	TimestampTz now = GetCurrentTimestamp();
 	Slot *slot;
 	bool start;
@@ -335,28 +350,15 @@ offer_to_one(StrataCrew *crew, dsm_segment *segment, uint64 key)
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	slot = find_slot(now, &start);
-	if (slot)
+	if (slot && start)
 	{
-		if (start)
-		{
-			slot->database = MyDatabaseId;
-			slot->user = GetSessionUserId();
-			slot->registered_at = now;
-			number = slot->start = next_number(&shared->starts);
-		}
-		slot->offer = next_number(&shared->offers);
-		slot->state = OFFER_OPEN;
-		slot->segment = dsm_segment_handle(segment);
-		slot->key = key;
-		slot->number = crew->n;
-		slot->leader = MyProc;
-		slot->failure.sqlstate = 0;
-		member->slot = slot;
-		member->offer = slot->offer;
-		crew->n++;
-		if (slot->latch)
-			SetLatch(slot->latch);
+		slot->database = MyDatabaseId;
+		slot->user = GetSessionUserId();
+		slot->registered_at = now;
+		number = slot->start = next_number(&shared->starts);
 	}
+	if (slot)
+		fill_slot(slot, crew, key);
 	LWLockRelease(shared->lock);
 	if (!slot || !start || start_process(slot - shared->slots, number))
 		return slot != NULL;
@@ -417,7 +419,7 @@ strata_crew_offer(MemoryContext query, dsm_segment *segment, uint64 key, int n)
 	crew->next = crews;
 	crews = crew;
 	on_dsm_detach(segment, crew_detach, PointerGetDatum(crew));
-	while (crew->n < n && offer_to_one(crew, segment, key))
+	while (crew->n < n && offer_to_one(crew, key))
 		;
 	if (crew->n > 0)
 		return crew;
@@ -431,32 +433,16 @@ strata_crew_size(const StrataCrew *crew)
 	return crew->n;
 }
 
-StrataCrewState
-strata_crew_state(StrataCrew *crew, int i)
+bool
+strata_crew_gone(StrataCrew *crew, int i)
 {
 	struct Member *member = &crew->members[i];
-	StrataCrewState state = STRATA_CREW_GONE;
+	bool gone;
 
-	if (member->gone)
-		return state;
 	LWLockAcquire(shared->lock, LW_SHARED);
-	if (member->slot->offer == member->offer)
-		switch (member->slot->state)
-		{
-			case OFFER_NONE:
-				break;
-			case OFFER_OPEN:
-				state = STRATA_CREW_OFFERED;
-				break;
-			case OFFER_BEGUN:
-				state = STRATA_CREW_BEGUN;
-				break;
-			case OFFER_ENDED:
-				state = STRATA_CREW_ENDED;
-				break;
-		}
+	gone = member->gone || member->slot->offer != member->offer || member->slot->state == OFFER_NONE;
 	LWLockRelease(shared->lock);
-	return state;
+	return gone;
 }
 
 /* Called with the lock held. */
@@ -469,8 +455,9 @@ interrupt_process(Slot *slot, uint32 offer)
 	kill(slot->pid, SIGINT);
 }
 
-void
-strata_crew_withdraw(StrataCrew *crew)
+/* Takes back what nobody has begun; the others are told to stop too, or not. */
+static void
+call_back(StrataCrew *crew, bool begun_too)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < crew->n; i++)
@@ -478,13 +465,23 @@ strata_crew_withdraw(StrataCrew *crew)
 		struct Member *member = &crew->members[i];
 		Slot *slot = member->slot;
 
-		if (slot->offer == member->offer && slot->state == OFFER_OPEN)
+		if (member->gone || slot->offer != member->offer)
+			continue;
+		if (slot->state == OFFER_OPEN)
 		{
 			slot->state = OFFER_NONE;
 			interrupt_process(slot, member->offer);
 		}
+		else if (begun_too)
+			interrupt_process(slot, member->offer);
 	}
 	LWLockRelease(shared->lock);
+}
+
+void
+strata_crew_withdraw(StrataCrew *crew)
+{
+	call_back(crew, false);
 }
 
 /*
@@ -566,30 +563,12 @@ strata_crew_took_part(const StrataCrew *crew, int i)
 	return crew->members[i].begun;
 }
 
-static void
-interrupt_all(StrataCrew *crew)
-{
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < crew->n; i++)
-	{
-		struct Member *member = &crew->members[i];
-		Slot *slot = member->slot;
-
-		if (slot->offer != member->offer || member->gone)
-			continue;
-		if (slot->state == OFFER_OPEN)
-			slot->state = OFFER_NONE;
-		interrupt_process(slot, member->offer);
-	}
-	LWLockRelease(shared->lock);
-}
-
 void
 strata_crew_stop(StrataCrew *crew)
 {
 	if (crew->ended)
 		return;
-	interrupt_all(crew);
+	call_back(crew, true);
 	wait_for_end(crew, false);
 }
 
@@ -616,7 +595,7 @@ strata_crew_check(MemoryContext query)
 		{
 			Failure failure;
 
-			interrupt_all(crew);
+			call_back(crew, true);
 			failure = wait_for_end(crew, false);
 			raise_failure(&failure);
 		}
@@ -641,7 +620,7 @@ strata_crew_begin(void)
 	bool wanted;
 
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	wanted = my_slot->offer == my_offer && (my_slot->state == OFFER_OPEN || my_slot->state == OFFER_BEGUN);
+	wanted = my_slot->state == OFFER_OPEN;
 	if (wanted)
 		my_slot->state = OFFER_BEGUN;
 	LWLockRelease(shared->lock);
@@ -843,8 +822,8 @@ assume_state(const Offer *offer, const CrewState *state)
 	Snapshot snapshot;
 
 	/*
-	 * Settings are taken over without asking whether we may.  Before we go by the number of a worker, in
-	 * which the client's encoding would be prepared again and again, and never put in force.
+	 * Settings are taken over without asking whether we may.  This comes before ParallelWorkerNumber is set,
+	 * since a parallel worker only prepares the client's encoding, and what it prepares is never freed.
 	 */
 	InitializingParallelWorker = true;
 	RestoreGUCState((char *)state + state->settings);
@@ -944,9 +923,8 @@ may_leave(int noffers)
 }
 
 /*
- * Before a FATAL error ends our transaction: we are no parallel worker any more, in which it would be an
- * error that settings go back to what they were, and what points into the segment must not be looked at after
- * that has gone.
+ * Runs before a FATAL error ends our transaction.  That undoes settings, and a parallel worker must not
+ * change client_encoding; and it detaches the segment, which the query's text is in.
  */
 static void
 forget_query(int code, Datum arg)

@@ -1,7 +1,7 @@
 /*
  * query_workers.h - processes that stay between queries, and take part in parallel plans of ours.
  *
- * Included by: gather.c, query_workers.c, path_gather.c, scan.c, api/ddl.c.
+ * Included by: gather.c, query_workers.c, path_agg.c, path_gather.c, scan.c, api/ddl.c, api/init.c.
  * Memory: slots in PostgreSQL's shared memory, made again after a crash restart; a plan's state travels in
  * its own dynamic shared memory segment. Locking: one LWLock guards the slots, held for copies only. Not
  * here: the plan node that uses them (gather.c).
@@ -13,8 +13,8 @@
  *
  * In the leader, after ExecInitParallelPlan():
  *   crew = strata_crew_offer(...);
- *   read the tuple queues of those that have begun (strata_crew_state), do its own share,
- *   strata_crew_withdraw(crew), read what is left, strata_crew_finish(crew).
+ *   read the tuple queues, do its own share, strata_crew_withdraw(crew), read what is left of those that are
+ *   not gone (strata_crew_gone), strata_crew_finish(crew).
  * In the worker the plan's node calls strata_crew_begin() before it does anything.
  */
 #ifndef STRATA_EXEC_QUERY_WORKERS_H
@@ -36,14 +36,6 @@ extern int strata_query_workers;
 /* What strata.query_workers can be set to. */
 #define STRATA_MAX_QUERY_WORKERS 64
 
-typedef enum StrataCrewState
-{
-	STRATA_CREW_OFFERED, /* nobody has begun yet */
-	STRATA_CREW_BEGUN,	 /* it takes part; its rows count */
-	STRATA_CREW_ENDED,	 /* it has taken part, and holds nothing any more */
-	STRATA_CREW_GONE	 /* it never began, and never will */
-} StrataCrewState;
-
 /* The workers of one execution of a plan. */
 typedef struct StrataCrew StrataCrew;
 
@@ -63,7 +55,8 @@ extern void strata_crew_write_state(EState *estate, void *state, Size size);
  */
 extern StrataCrew *strata_crew_offer(MemoryContext query, dsm_segment *segment, uint64 key, int n);
 extern int strata_crew_size(const StrataCrew *crew);
-extern StrataCrewState strata_crew_state(StrataCrew *crew, int i);
+/* It has not begun and never will.  What was withdrawn before it was begun is. */
+extern bool strata_crew_gone(StrataCrew *crew, int i);
 /* Takes back what nobody has begun. */
 extern void strata_crew_withdraw(StrataCrew *crew);
 /* While the leader does its own share: raises the error of a worker of this plan. */
